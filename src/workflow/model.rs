@@ -1,0 +1,475 @@
+//! A release workflow as plain data: what the Markdown file says, and where it says it.
+//!
+//! Everything here is decided by reading the document alone. What happens to it during a release
+//! is the business of `release`; nothing in this file changes once it was read.
+
+use serde::{Deserialize, Serialize};
+
+/// A place in the document, for people: lines and columns from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+    };
+}
+
+id!(
+    /// A step by its accent-free slug, such as `creer-le-tag`; unique in its workflow.
+    StepId
+);
+id!(
+    /// A command by slug path: `creer-le-tag/command-1`, `rollback/command-1`.
+    CommandId
+);
+id!(
+    /// A check by slug path: `preparation/changelog-prepare`; outputs are `outputs/…`.
+    CheckId
+);
+id!(
+    /// A gate by slug: `pre-requis`.
+    GateId
+);
+id!(
+    /// A rollback criterion by slug: `taux-d-erreur`.
+    CriterionId
+);
+id!(
+    /// A role as the document writes it: `tech-lead`.
+    RoleName
+);
+
+/// One Markdown file, understood.
+///
+/// - Shape: gates come before all steps; steps are in document order.
+/// - Source: read by `workflow::read`, never written back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workflow {
+    /// The path as the operator gave it.
+    pub file: String,
+    /// Lower-case hexadecimal SHA-256 of the file's bytes.
+    pub sha256: String,
+    /// The whole document: snapshots, carets and the operator's own reading need it.
+    pub text: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub title: String,
+    pub language: Language,
+    pub goal: Option<String>,
+    pub roles: Vec<Role>,
+    pub calls: Vec<Call>,
+    pub params: Vec<Param>,
+    /// In release order; a rollback goes through them in reverse.
+    pub targets: Vec<Target>,
+    /// What no rollback brings back, in the document's words (`irreversible:`).
+    pub irreversible: Vec<String>,
+    pub gates: Vec<Gate>,
+    pub steps: Vec<Step>,
+    /// Postconditions, confirmed at the end; some can be sensed.
+    pub outputs: Vec<Check>,
+    pub rollback: RollbackSection,
+    pub errors: Vec<KnownError>,
+    pub escalation: Vec<Escalation>,
+    /// Ordered by severity, then rule, then line; one per rule, further places inside.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Workflow {
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| &step.id == id)
+    }
+
+    /// Every command, in document order: those of the steps, then those of the rollback section.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.steps.iter().flat_map(|step| &step.commands).chain(&self.rollback.commands)
+    }
+
+    pub fn command(&self, id: &CommandId) -> Option<&Command> {
+        self.commands().find(|command| &command.id == id)
+    }
+
+    /// Every check of gates, steps and outputs, in the order a person meets them.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        let gates = self.gates.iter().flat_map(|gate| &gate.checks);
+        let steps = self.steps.iter().flat_map(Step::checks);
+        gates.chain(steps).chain(&self.outputs)
+    }
+
+    pub fn check(&self, id: &CheckId) -> Option<&Check> {
+        self.checks().find(|check| &check.id == id)
+    }
+
+    pub fn criterion(&self, id: &CriterionId) -> Option<&Criterion> {
+        self.rollback.criteria.iter().find(|criterion| &criterion.id == id)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Language {
+    #[serde(rename = "fr")]
+    French,
+    #[serde(rename = "en")]
+    English,
+}
+
+/// A role of the frontmatter's roster or of the escalation list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub name: RoleName,
+    /// Whether the frontmatter's `roles:` names it; polls ask declared roles only.
+    pub declared: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub workflow: String,
+    /// Whether a file of that name lies next to the document.
+    pub found: bool,
+}
+
+/// A value that the document repeats as a literal and a release supplies anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    pub name: String,
+    /// The literal as it stands in the document: an example, not a value to run with.
+    pub default: String,
+    pub occurrences: Vec<Place>,
+}
+
+/// The kinds of workload a release can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    Rollout,
+}
+
+impl Kind {
+    /// As kubectl writes it: `deployment`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Deployment => "deployment",
+            Kind::StatefulSet => "statefulset",
+            Kind::DaemonSet => "daemonset",
+            Kind::Rollout => "rollout",
+        }
+    }
+}
+
+/// A workload as the document names it; what it leaves out comes from flags, config or kubeconfig.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Target {
+    pub kind: Kind,
+    pub name: String,
+    pub namespace: Option<String>,
+    pub context: Option<String>,
+    pub container: Option<String>,
+}
+
+/// A document-level group of checks that must close before anything runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    pub id: GateId,
+    pub title: String,
+    pub place: Place,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub id: StepId,
+    /// The number in the heading, if it has one.
+    pub number: Option<u32>,
+    /// The heading without its number.
+    pub title: String,
+    pub place: Place,
+    /// The prose before the first command or check, on one line.
+    pub caption: Option<String>,
+    pub commands: Vec<Command>,
+    pub groups: Vec<Group>,
+    /// Commands and groups as the document orders them.
+    pub order: Vec<Item>,
+    /// A go/no-go poll that closes the step.
+    pub poll: Option<Poll>,
+    pub soak: Option<Soak>,
+    /// Whether the step acts on production, or comes after one that does.
+    pub production: bool,
+    /// Whether the release waits for it; a communication step may end "pending".
+    pub gating: bool,
+}
+
+impl Step {
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.groups.iter().flat_map(|group| &group.checks)
+    }
+}
+
+/// An index into a step's `commands` or `groups`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    Command(usize),
+    Group(usize),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// In the frontmatter's order.
+    pub roles: Vec<RoleName>,
+}
+
+/// A minimum watching time. Units: seconds on the release clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Soak {
+    pub min_s: u64,
+    pub max_s: u64,
+}
+
+/// Checks that stand together; a titled one may carry a timebox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub title: Option<String>,
+    pub place: Place,
+    /// A countdown that passes and fails nothing. Units: seconds on the release clock.
+    pub timebox_s: Option<u64>,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    pub id: CheckId,
+    pub place: Place,
+    pub text: String,
+    /// May be answered "not applicable".
+    pub optional: bool,
+    /// What answers it by itself, if anything does.
+    pub probe: Option<Probe>,
+    /// What belongs beside it while a person decides; empty when the prose gives no hint.
+    pub evidence: Vec<EvidenceKind>,
+}
+
+/// Something gonogo can sense and that settles a check without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// Every target's rollout is complete and carries the released version.
+    RolloutComplete,
+    /// The release's tag exists on the remote.
+    TagPushed,
+}
+
+/// A reading worth seeing beside a manual check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceKind {
+    /// The rollout's state and counts.
+    Rollout,
+    /// Health endpoint with its sub-checks.
+    Health,
+    ErrorRate,
+    Latency,
+    RequestRate,
+    Restarts,
+    /// Error lines of the followed pods.
+    Logs,
+    /// All rollback criteria at once.
+    Criteria,
+    /// The last command of the same step: exit code and age.
+    Command,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    pub id: CommandId,
+    /// The first line of the code, not of its fence.
+    pub place: Place,
+    /// The fence's first word, lower case; empty when it has none.
+    pub language: String,
+    /// A leading comment or the sentence before the block.
+    pub caption: Option<String>,
+    pub kind: CommandKind,
+    /// The block as it stands in the document, without its fence, ending in a newline.
+    pub text: String,
+    /// At least two for [`CommandKind::Choice`], else empty.
+    pub choices: Vec<Choice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommandKind {
+    /// Runs as a whole when the operator says so.
+    Run,
+    /// Exclusive alternatives: nothing runs until one is chosen.
+    Choice,
+    /// Follows something without end; feeds a pane and is never awaited.
+    Stream,
+    /// Comments only: shown, nothing to run.
+    Note,
+    /// Not a shell block, or a pointer to something outside: shown, never run.
+    Reference,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub label: String,
+    /// `None` when the alternative means "nothing to run".
+    pub text: Option<String>,
+    /// A warning to read before choosing it, such as a second deploy; empty when there is none.
+    pub warning: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RollbackSection {
+    /// Whether the document has such a section at all.
+    pub present: bool,
+    pub calls: Vec<Call>,
+    pub commands: Vec<Command>,
+    pub criteria: Vec<Criterion>,
+    pub policy: Option<Policy>,
+}
+
+/// `rollback: {auto: […], countdown: 30s}` of the frontmatter: proposed, in force only once a
+/// person accepted it for this release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub auto: Vec<CriterionId>,
+    pub countdown_s: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Criterion {
+    pub id: CriterionId,
+    pub place: Place,
+    pub text: String,
+    pub kind: CriterionKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CriterionKind {
+    /// Breached when the metric is beyond `value`, in `unit` (`%`, `ms`, or empty).
+    Threshold { metric: Metric, operator: Operator, value: f64, unit: String },
+    /// Breached when the metric is beyond `factor` times its baseline from before the change.
+    Ratio { metric: Metric, operator: Operator, factor: f64 },
+    /// Only a person can say so.
+    Declared,
+}
+
+/// The four series gonogo knows how to ask for; their expressions are configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    ErrorRate,
+    LatencyP95,
+    RequestRate,
+    Restarts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    #[serde(rename = ">")]
+    Above,
+    #[serde(rename = ">=")]
+    AtLeast,
+    #[serde(rename = "<")]
+    Below,
+    #[serde(rename = "<=")]
+    AtMost,
+}
+
+/// A row of the error table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownError {
+    pub place: Place,
+    pub error: String,
+    pub cause: String,
+    pub solution: String,
+    /// Sections or workflows that the solution points at, such as `rollback`.
+    pub links: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Escalation {
+    pub place: Place,
+    pub trigger: String,
+    pub roles: Vec<RoleName>,
+    /// What the line asks for beside calling somebody: `rollback`, `communication`.
+    pub actions: Vec<String>,
+}
+
+/// What a reader of the document should know before running it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    pub code: Code,
+    pub place: Place,
+    /// Where the caret ends, exclusive; on the same line as `place`.
+    pub end_column: usize,
+    pub message: String,
+    /// The way out.
+    pub help: String,
+    pub related: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Error,
+    Warning,
+    Info,
+}
+
+/// The rules, in the order in which a report lists them. The first ten codes are permanent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    TagMessageLosesComments,
+    ChoiceNeeded,
+    PushBesideTag,
+    LiteralVersion,
+    WorkflowNotFound,
+    RoleUndeclared,
+    ReferenceNotRun,
+    Stream,
+    RatioWithoutPercentile,
+    NoAutomaticCheck,
+    /// The YAML head cannot be read.
+    FrontmatterBroken,
+    /// A frontmatter key of ours has a value that we do not understand.
+    FrontmatterValue,
+    /// The text looks like UTF-8 that was decoded as something else.
+    Mojibake,
+    /// No step was found, so there is nothing to walk through.
+    NoSteps,
+    /// More checks stand together than a person reads with care.
+    LongChecklist,
+    /// A box is already ticked in the file; state lives in the journal.
+    TickedInFile,
+    /// A fence is never closed.
+    UnclosedFence,
+}
