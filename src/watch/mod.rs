@@ -1,1 +1,7 @@
-//! See the crate's map.
+//! What we see: pure judgement over observations. Facts come in, conclusions come out; nothing here
+//! asks the world for anything.
+
+pub mod facts;
+pub mod metrics;
+
+pub use facts::*;

@@ -1,0 +1,321 @@
+//! What the adapters tell about the world, in our own words: no foreign type crosses into here.
+//!
+//! A value that the outside did not give is `None`, never a zero that could pass for a reading.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::workflow::Kind;
+
+/// One moment on both clocks.
+///
+/// A rehearsal runs its world faster than the wall clock; in a real release the two are equal.
+/// Soaks, timeboxes, rollouts and series live on `world`; silence, ages of connections and command
+/// durations live on `wall`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Moment {
+    pub wall: Timestamp,
+    pub world: Timestamp,
+}
+
+impl Moment {
+    /// A moment of a real release, where both clocks agree.
+    pub fn real(at: Timestamp) -> Self {
+        Self { wall: at, world: at }
+    }
+}
+
+/// A workload of this very cluster: nothing about it is left to a default any more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TargetRef {
+    pub kind: Kind,
+    pub namespace: String,
+    pub name: String,
+    /// The container that the release changes, when the workflow names one.
+    pub container: Option<String>,
+}
+
+impl std::fmt::Display for TargetRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+/// Everything the rollout judgement needs about one workload, read from watches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadFacts {
+    pub target: TargetRef,
+    pub uid: String,
+    /// Set when the object was seen to go away, or was never there.
+    pub gone: bool,
+    pub generation: i64,
+    pub observed_generation: Option<i64>,
+    pub paused: bool,
+    pub spec_replicas: u32,
+    pub replicas: u32,
+    pub updated: u32,
+    pub ready: u32,
+    pub available: u32,
+    /// `deployment.kubernetes.io/revision`, when present and readable.
+    pub revision: Option<u64>,
+    /// A hash over the pod template without `pod-template-hash`: two equal templates have equal prints.
+    pub template_print: String,
+    pub images: Vec<Image>,
+    pub conditions: Vec<Condition>,
+    /// Units: seconds. `None`: the workload never times out by itself.
+    pub progress_deadline_s: Option<u32>,
+    pub min_ready_s: u32,
+    /// As written in the object: `1`, `25%`.
+    pub max_surge: Option<String>,
+    pub max_unavailable: Option<String>,
+    /// Labels or annotations of a GitOps owner that would undo a change, such as `argocd: shop`.
+    pub gitops_owner: Option<String>,
+    /// Those owned by this workload, by owner UID; newest revision first.
+    pub replica_sets: Vec<ReplicaSetFacts>,
+    /// Pods of all its ReplicaSets, those of the newest revision first, then by name.
+    pub pods: Vec<PodFacts>,
+    /// Warnings about the workload, its ReplicaSets and pods, newest last, bounded.
+    pub events: Vec<WarningEvent>,
+}
+
+impl WorkloadFacts {
+    /// The ReplicaSet whose template is the workload's own: the one being rolled out.
+    pub fn current_replica_set(&self) -> Option<&ReplicaSetFacts> {
+        self.replica_sets.iter().find(|set| set.template_print == self.template_print)
+    }
+
+    pub fn is_new(&self, pod: &PodFacts) -> bool {
+        self.current_replica_set().is_some_and(|set| pod.owner.as_deref() == Some(set.uid.as_str()))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    pub container: String,
+    /// As the pod template names it: `myapp:v1.3.0`.
+    pub image: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    pub reason: String,
+    pub message: String,
+    pub last_update: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaSetFacts {
+    pub name: String,
+    pub uid: String,
+    pub revision: Option<u64>,
+    pub template_hash: String,
+    pub template_print: String,
+    pub images: Vec<Image>,
+    pub spec_replicas: u32,
+    pub replicas: u32,
+    pub ready: u32,
+    pub conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodFacts {
+    pub name: String,
+    pub uid: String,
+    /// UID of the owning ReplicaSet.
+    pub owner: Option<String>,
+    pub phase: String,
+    /// The pod's own reason, such as `Evicted`.
+    pub reason: Option<String>,
+    pub ready: bool,
+    /// When `ready` last changed, as the pod's condition says.
+    pub ready_since: Option<Timestamp>,
+    pub created: Option<Timestamp>,
+    /// A deletion was asked for: the pod is on its way out.
+    pub ending: bool,
+    pub node: Option<String>,
+    /// The scheduler's message when no node would take the pod.
+    pub unschedulable: Option<String>,
+    /// Init containers first.
+    pub containers: Vec<ContainerFacts>,
+}
+
+impl PodFacts {
+    pub fn restarts(&self) -> u32 {
+        self.containers.iter().map(|container| container.restarts).sum()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerFacts {
+    pub name: String,
+    pub init: bool,
+    /// Empty until the runtime made the container.
+    pub container_id: String,
+    /// The image with its digest, once pulled.
+    pub image_id: String,
+    pub ready: bool,
+    pub started: bool,
+    pub restarts: u32,
+    pub state: ContainerState,
+    /// How its previous life ended.
+    pub last_end: Option<Termination>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContainerState {
+    Waiting { reason: String, message: String },
+    Running { since: Option<Timestamp> },
+    Terminated(Termination),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Termination {
+    pub exit_code: i32,
+    pub reason: String,
+    pub message: String,
+    pub finished: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarningEvent {
+    pub uid: String,
+    pub at: Option<Timestamp>,
+    /// `Pod/app-7c9-x2`.
+    pub about: String,
+    pub reason: String,
+    pub message: String,
+    pub count: u32,
+}
+
+/// How a connection to an outside system is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    Live,
+    /// Cause in a person's words: `connection refused`, `forbidden`, `credential expired`.
+    Down {
+        since: Moment,
+        cause: String,
+        retry_at: Option<Timestamp>,
+    },
+}
+
+/// The outside systems whose silence matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum System {
+    Cluster,
+    Metrics,
+    Health,
+}
+
+/// One line of a container, as received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// The server's own time for the line; `None` for a line that carried none.
+    pub at: Option<Timestamp>,
+    /// Text without its line end; may hold any character, escapes included.
+    pub text: Box<str>,
+}
+
+/// News of one container's log stream, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogBatch {
+    pub source: LogSource,
+    pub lines: Vec<LogLine>,
+    /// What happened to the stream after `lines`, if anything.
+    pub mark: Option<LogMark>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LogSource {
+    pub pod: String,
+    pub container: String,
+    /// UID of the pod's ReplicaSet, to tell new from old.
+    pub owner: Option<String>,
+}
+
+/// Never silent: what a reader must know about a stream beside its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogMark {
+    Opened,
+    /// Reopened from the cursor after a break.
+    Reopened,
+    /// The container ended or the pod went; its lines stay.
+    Ended {
+        why: String,
+    },
+    /// The stream broke and will be tried again.
+    Retrying {
+        why: String,
+    },
+    /// Lines that we know to be missing.
+    Lost {
+        lines: u64,
+        why: String,
+    },
+    /// The container started anew; what follows belongs to its next life.
+    Restarted {
+        exit_code: Option<i32>,
+        reason: String,
+    },
+}
+
+/// One value of one series. Units: those of [`crate::workflow::Metric`], see `metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// World time, as the metrics server stamps it.
+    pub at: Timestamp,
+    /// `None`: the server answered that it has no data.
+    pub value: Option<f64>,
+}
+
+/// What a metrics query gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MetricReading {
+    /// Fills the window, oldest first.
+    Window(Vec<Sample>),
+    Latest(Sample),
+    /// The server refused or could not be understood; unreachable is [`Link::Down`].
+    Failed {
+        at: Timestamp,
+        why: String,
+    },
+}
+
+/// The answer of a health endpoint. Source: a JSON object with `status` and `checks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthReading {
+    pub at: Moment,
+    pub http_status: u16,
+    pub healthy: bool,
+    pub version: Option<String>,
+    pub parts: Vec<HealthPart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthPart {
+    pub name: String,
+    pub ok: bool,
+    /// Latency or error message, as given.
+    pub detail: Option<String>,
+}
+
+/// Everything the world can tell outside the answers to effects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    Workload(Box<WorkloadFacts>),
+    Logs(Vec<LogBatch>),
+    Metric {
+        metric: crate::workflow::Metric,
+        reading: MetricReading,
+    },
+    Health(HealthReading),
+    /// The heartbeat or a request answered, or did not.
+    Link {
+        system: System,
+        link: Link,
+    },
+}
