@@ -1,1 +1,3 @@
-//! See the crate's map.
+//! See the crate map.
+
+pub mod pin;
