@@ -4,5 +4,6 @@
 pub mod facts;
 pub mod metrics;
 pub mod rollout;
+pub mod template;
 
 pub use facts::*;
