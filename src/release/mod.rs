@@ -1,3 +1,378 @@
-//! See the crate map.
+//! What happens next: the state machine of a release.
+//!
+//! [`Release::handle`] takes what happened and says what should be done about it. It reads no
+//! clock and touches nothing: feeding it the same events again gives the same release, which is how
+//! a journal becomes a live release again.
 
+mod checks;
+mod commands;
+pub mod effect;
+pub mod event;
 pub mod pin;
+mod progress;
+mod rollback;
+pub mod state;
+pub mod summary;
+pub mod table;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+pub use effect::{Effect, WakeTime};
+pub use event::*;
+pub use pin::{Finding, Outcome, Pin, Template};
+pub use progress::{Current, StepStatus};
+pub use rollback::{Arming, ArmingState, arming};
+pub use state::*;
+use table::Deed;
+
+use crate::watch::Moment;
+use crate::workflow::{CommandId, Workflow};
+
+/// How many lines of recent deeds a screen may ask for.
+const RECENT: usize = 50;
+
+/// Why something asked for is not done, and what can be done instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}; {way_out}")]
+pub struct Refusal {
+    pub why: String,
+    pub way_out: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(why: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self { why: why.into(), way_out: way_out.into() }
+    }
+}
+
+/// One run of a workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// The document as it was read, literals and all.
+    document: Arc<Workflow>,
+    /// The document with this release's parameters in their places.
+    workflow: Arc<Workflow>,
+    state: State,
+}
+
+impl Release {
+    /// Opens a release from the first event of its journal.
+    ///
+    /// - Errors: a [`Refusal`] when `event` is not [`Fact::Opened`], or when the document is not the
+    ///   one that it names.
+    pub fn open(document: Arc<Workflow>, event: &Event) -> Result<(Self, Vec<Effect>), Refusal> {
+        let Fact::Opened { id, sha256, targets, context, directory, practice, .. } = &event.fact else {
+            return Err(Refusal::new("a journal starts with the opening of a release", "this one does not"));
+        };
+        if *sha256 != document.sha256 {
+            return Err(Refusal::new(
+                "the document is not the one that the release was opened with",
+                "resume it from the copy beside its journal",
+            ));
+        }
+        let mut operators = BTreeMap::new();
+        if let Some(by) = &event.by {
+            operators.insert(by.name.clone(), (by.clone(), event.at));
+        }
+        let state = State {
+            id: id.clone(),
+            phase: Phase::Preparing,
+            sha256: sha256.clone(),
+            targets: targets.clone(),
+            context: context.clone(),
+            directory: directory.clone(),
+            practice: practice.clone(),
+            params: BTreeMap::new(),
+            roster: BTreeMap::new(),
+            operators,
+            opened_at: event.at,
+            begun_at: None,
+            ended_at: None,
+            end_reason: None,
+            hold: None,
+            holds: Vec::new(),
+            checks: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            polls: BTreeMap::new(),
+            entered: BTreeMap::new(),
+            soaks: BTreeMap::new(),
+            timeboxes: BTreeMap::new(),
+            pins: Vec::new(),
+            findings: Vec::new(),
+            baseline: None,
+            rollouts: BTreeMap::new(),
+            criteria: BTreeMap::new(),
+            health: None,
+            first_bad: None,
+            rollback: None,
+            notes: Vec::new(),
+            recent: VecDeque::new(),
+            last_answer: event.at,
+        };
+        let effects =
+            if targets.is_empty() { Vec::new() } else { vec![Effect::Pin { targets: targets.clone() }] };
+        Ok((Self { workflow: Arc::clone(&document), document, state }, effects))
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The document with this release's parameters in their places.
+    pub fn workflow(&self) -> &Arc<Workflow> {
+        &self.workflow
+    }
+
+    /// The document as it was read.
+    pub fn document(&self) -> &Arc<Workflow> {
+        &self.document
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.state.phase.is_over()
+    }
+
+    /// Takes what happened and answers with what should be done.
+    ///
+    /// - Shape: an event that is refused has changed nothing and must not be journaled. An answer of
+    ///   the world that comes late or twice is taken and changes nothing.
+    /// - Errors: a [`Refusal`] in words for the operator.
+    pub fn handle(&mut self, event: &Event) -> Result<Vec<Effect>, Refusal> {
+        let deed = Deed::of(&event.fact, self.is_rollback_command(&event.fact));
+        if !table::takes(self.state.phase, deed) {
+            return Err(self.refuse_phase(deed));
+        }
+        let summary = summary::of(event, &self.workflow);
+        let mut effects = self.apply(event)?;
+        self.note_operator(event);
+        if let Some(line) = summary {
+            self.state.recent.push_back((event.at, line));
+            if self.state.recent.len() > RECENT {
+                self.state.recent.pop_front();
+            }
+        }
+        effects.extend(self.advance_rollback(event.at));
+        effects.extend(self.enter_positions(event.at));
+        Ok(effects)
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<Vec<Effect>, Refusal> {
+        let at = event.at;
+        let by = event.by.as_ref();
+        match &event.fact {
+            Fact::Opened { .. } => Err(Refusal::new("this release is already open", "start another one")),
+            Fact::Begun { params, roster } => self.begin(at, params, roster),
+            Fact::Reopened => Ok(self.reopen(at)),
+            Fact::Left { .. } => Ok(Vec::new()),
+            Fact::Held { reason } => {
+                self.state.phase = Phase::Held;
+                self.state.hold = Some(Hold { since: at, reason: reason.clone(), by: name(by) });
+                Ok(Vec::new())
+            }
+            Fact::Released => {
+                self.state.phase = Phase::Running;
+                if let Some(hold) = self.state.hold.take() {
+                    self.state.holds.push((hold.reason, hold.since, at));
+                }
+                Ok(Vec::new())
+            }
+            Fact::Aborted { reason } => {
+                self.finish(Phase::Aborted, at);
+                self.state.end_reason = Some(reason.clone());
+                Ok(self.stop_all())
+            }
+            Fact::Completed => self.complete(at),
+            Fact::Noted { text } => {
+                self.state.notes.push((at, name(by), text.clone()));
+                Ok(Vec::new())
+            }
+            Fact::RoleStaffed { role, person } => {
+                self.state.roster.insert(role.clone(), person.clone());
+                Ok(Vec::new())
+            }
+            Fact::Confirmed { check, evidence } => {
+                self.answer(at, by, check, Answer::Confirmed, None, evidence)
+            }
+            Fact::NoGo { check, reason, evidence } => {
+                self.answer(at, by, check, Answer::NoGo, Some(reason), evidence)
+            }
+            Fact::Overridden { check, reason, evidence } => {
+                self.answer(at, by, check, Answer::Overridden, Some(reason), evidence)
+            }
+            Fact::CheckReopened { check } => self.reopen_check(at, check),
+            Fact::NotApplicable { item, reason } => {
+                self.set_aside(at, by, item, reason, Answer::NotApplicable)
+            }
+            Fact::Skipped { item, reason } => self.set_aside(at, by, item, reason, Answer::Skipped),
+            Fact::Sensed { check, pass, value } => {
+                self.sense(at, check, *pass, value);
+                Ok(Vec::new())
+            }
+            Fact::Voted { step, role, vote, reason, evidence } => {
+                self.vote(at, by, step, role, *vote, reason.as_ref(), evidence)
+            }
+            Fact::RoleNotApplicable { step, role, reason } => {
+                self.role_not_applicable(at, by, step, role, reason)
+            }
+            Fact::SoakShortened { step, role, reason } => self.shorten_soak(by, step, role, reason),
+            Fact::CommandStarted(run) => self.start_command(at, by, run),
+            Fact::CommandSpawned { command, attempt, pid, start_time } => {
+                self.command_spawned(command, *attempt, *pid, *start_time);
+                Ok(Vec::new())
+            }
+            Fact::CommandEnded { command, attempt, exit, took_ms } => {
+                Ok(self.command_ended(at, command, *attempt, exit, *took_ms))
+            }
+            Fact::CommandStopped { command, attempt } => self.stop_command(command, *attempt),
+            Fact::DoubtSettled { command, attempt, succeeded, note } => {
+                self.settle_doubt(command, *attempt, *succeeded, note)
+            }
+            Fact::NothingToRun { command, choice } => self.nothing_to_run(at, by, command, *choice),
+            Fact::Pinned { pins } => Ok(self.pinned(pins)),
+            Fact::Armed { findings } => {
+                self.state.findings.clone_from(findings);
+                Ok(Vec::new())
+            }
+            Fact::BaselinePinned { values } => {
+                self.state.baseline.get_or_insert_with(|| (at, values.clone()));
+                Ok(Vec::new())
+            }
+            Fact::RolloutChanged(seen) => Ok(self.rollout_changed(at, seen)),
+            Fact::CriterionRead { criterion, verdict, why, since } => {
+                Ok(self.criterion_read(at, criterion, *verdict, why, *since))
+            }
+            Fact::CriterionDeclared { criterion, met, reason } => {
+                self.criterion_declared(at, by, criterion, *met, reason)
+            }
+            Fact::CriterionOverridden { criterion, reason } => {
+                self.criterion_overridden(criterion, &format!("{}: {reason}", name(by)))
+            }
+            Fact::HealthChanged { healthy, summary } => {
+                self.state.health = Some((*healthy, summary.clone()));
+                Ok(Vec::new())
+            }
+            Fact::Woke { timer } => Ok(self.woke(at, timer)),
+            Fact::RollbackFired { reason, shown, .. } => self.fire(at, by, reason.as_ref(), shown),
+            Fact::RollbackReason { reason } => {
+                if let Some(rollback) = &mut self.state.rollback {
+                    rollback.reason = Some(reason.clone());
+                }
+                Ok(Vec::new())
+            }
+            Fact::RollbackCancelled => self.cancel_rollback(at),
+            Fact::RollbackStepEnded { step, attempt, result } => {
+                Ok(self.rollback_step_ended(at, *step, *attempt, result))
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        at: Moment,
+        params: &BTreeMap<String, String>,
+        roster: &BTreeMap<crate::workflow::RoleName, String>,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if let Some(missing) = self.document.params.iter().find(|param| !params.contains_key(&param.name)) {
+            return Err(Refusal::new(
+                format!("{} has no value", missing.name),
+                format!("type one; {} is only the document's example", missing.default),
+            ));
+        }
+        for (param, value) in params {
+            if let Err(why) = crate::workflow::valid_param(param, value) {
+                return Err(Refusal::new(why, "type another value"));
+            }
+        }
+        self.workflow = Arc::new(self.document.with_params(params));
+        self.state.params.clone_from(params);
+        self.state.roster.clone_from(roster);
+        self.state.roster.retain(|_, person| !person.trim().is_empty());
+        self.state.begun_at = Some(at);
+        self.state.last_answer = at;
+        self.state.phase = Phase::Running;
+        Ok(self.arm())
+    }
+
+    /// What a new process has to do again, and what the old one left unsettled.
+    fn reopen(&mut self, at: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.lose_running_commands(at);
+        if self.state.pins.is_empty() && !self.state.targets.is_empty() && !self.state.changed_anything() {
+            effects.push(Effect::Pin { targets: self.state.targets.clone() });
+        }
+        effects.extend(self.arm());
+        effects.extend(self.soak_timers());
+        effects.extend(self.resend_rollback(at));
+        effects
+    }
+
+    fn complete(&mut self, at: Moment) -> Result<Vec<Effect>, Refusal> {
+        if let Some(blocker) = self.first_blocker() {
+            return Err(Refusal::new(format!("the release cannot end: {blocker}"), "close it first"));
+        }
+        self.finish(Phase::Completed, at);
+        Ok(Vec::new())
+    }
+
+    fn finish(&mut self, phase: Phase, at: Moment) {
+        if let Some(hold) = self.state.hold.take() {
+            self.state.holds.push((hold.reason, hold.since, at));
+        }
+        self.state.phase = phase;
+        self.state.ended_at = Some(at);
+    }
+
+    fn note_operator(&mut self, event: &Event) {
+        if let Some(by) = &event.by {
+            self.state.operators.insert(by.name.clone(), (by.clone(), event.at));
+        }
+    }
+
+    fn is_rollback_command(&self, fact: &Fact) -> bool {
+        let Fact::CommandStarted(run) = fact else { return false };
+        self.has_rollback_command(&run.command)
+    }
+
+    pub(crate) fn has_rollback_command(&self, id: &CommandId) -> bool {
+        self.workflow.rollback.commands.iter().any(|command| &command.id == id)
+    }
+
+    fn refuse_phase(&self, deed: Deed) -> Refusal {
+        let way_out = match self.state.phase {
+            Phase::Preparing => "begin the release first",
+            Phase::Held => "press h to go on",
+            Phase::RollingBack => "wait for the rollback, or open its panel with R",
+            Phase::RollbackFailed => "open the rollback panel with R, or abort with q",
+            Phase::RolledBack | Phase::Completed | Phase::Aborted => {
+                "the release is over; its report is kept"
+            }
+            Phase::Running => match deed {
+                Deed::Begin => "it has begun",
+                Deed::Release => "nothing is held",
+                _ => "see ? for what works now",
+            },
+        };
+        Refusal::new(format!("not while {}", phase_words(self.state.phase)), way_out)
+    }
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Preparing => "the release is being prepared",
+        Phase::Running => "the release is running",
+        Phase::Held => "the release is held",
+        Phase::RollingBack => "the release is rolling back",
+        Phase::RolledBack => "the release is rolled back",
+        Phase::RollbackFailed => "the rollback has not worked yet",
+        Phase::Completed => "the release is completed",
+        Phase::Aborted => "the release is aborted",
+    }
+}
+
+pub(crate) fn name(by: Option<&Operator>) -> String {
+    by.map_or_else(|| "gonogo".to_owned(), |by| by.name.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,13 +11,15 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::facts::{PodFacts, WorkloadFacts};
 use crate::workflow::Kind;
 pub use doom::Trouble;
 
 /// What we conclude about a rollout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RolloutState {
     /// Deleted, or deleted and made anew under the same name.
     Gone,

@@ -1,0 +1,224 @@
+//! Answers to checks, polls and soaks.
+
+use std::collections::btree_map::Entry;
+
+use super::event::{Evidence, ItemId, Operator, Vote};
+use super::state::{Answer, Ballot, Mark};
+use super::table::CommandInput;
+use super::{Effect, Refusal, Release, name};
+use crate::watch::Moment;
+use crate::workflow::{CheckId, RoleName, StepId};
+
+impl Release {
+    pub(super) fn answer(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        check: &CheckId,
+        answer: Answer,
+        reason: Option<&String>,
+        evidence: &[Evidence],
+    ) -> Result<Vec<Effect>, Refusal> {
+        let Some(known) = self.workflow.check(check) else {
+            return Err(Refusal::new(format!("the workflow has no check {check}"), "see the checklist"));
+        };
+        if answer == Answer::NotApplicable && !known.optional {
+            return Err(Refusal::new(
+                format!("“{}” always applies", known.text),
+                "skip it with s and a reason, or answer it",
+            ));
+        }
+        if answer == Answer::Confirmed && known.probe.is_some() {
+            return Err(Refusal::new(
+                format!("“{}” is sensed, not confirmed by hand", known.text),
+                "override it with a reason, or wait for it",
+            ));
+        }
+        if answer != Answer::Confirmed && reason.is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(Refusal::new("this answer needs a reason", "type one"));
+        }
+        self.check_is_open(check)?;
+        match self.state.checks.get(check).map(|mark| &mark.answer) {
+            None | Some(Answer::NoGo | Answer::SensedFailing { .. }) => {}
+            Some(_) => return Err(Refusal::new("it is already answered", "press u to open it again")),
+        }
+        let took_s = at.wall.duration_since(self.state.last_answer.wall).as_secs();
+        self.state.last_answer = at;
+        self.state.checks.insert(
+            check.clone(),
+            Mark {
+                answer,
+                by: by.cloned(),
+                at,
+                reason: reason.cloned(),
+                evidence: evidence.to_vec(),
+                took_s: u64::try_from(took_s).unwrap_or(0),
+            },
+        );
+        Ok(Vec::new())
+    }
+
+    pub(super) fn reopen_check(&mut self, at: Moment, check: &CheckId) -> Result<Vec<Effect>, Refusal> {
+        let sensed =
+            |mark: &Mark| matches!(mark.answer, Answer::Sensed { .. } | Answer::SensedFailing { .. });
+        match self.state.checks.entry(check.clone()) {
+            Entry::Occupied(entry) if !sensed(entry.get()) => {
+                entry.remove();
+                self.state.last_answer = at;
+                Ok(Vec::new())
+            }
+            _ => Err(Refusal::new("there is no answer of a person to take back", "answer it with space")),
+        }
+    }
+
+    pub(super) fn set_aside(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        item: &ItemId,
+        reason: &String,
+        answer: Answer,
+    ) -> Result<Vec<Effect>, Refusal> {
+        match item {
+            ItemId::Check(check) => self.answer(at, by, check, answer, Some(reason), &[]),
+            ItemId::Command(command) => {
+                if reason.trim().is_empty() {
+                    return Err(Refusal::new("leaving a command out needs a reason", "type one"));
+                }
+                self.command_is_reachable(command)?;
+                let input =
+                    if answer == Answer::Skipped { CommandInput::Skip } else { CommandInput::NotApply };
+                self.step_command(command, input)?;
+                let by = by.cloned().unwrap_or_else(|| Operator {
+                    name: name(None),
+                    host: String::new(),
+                    identity: None,
+                });
+                self.track(command).set_aside = Some((by, at, reason.clone()));
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// What a probe says settles a check unless a person has already gone against it.
+    pub(super) fn sense(&mut self, at: Moment, check: &CheckId, pass: bool, value: &str) {
+        if self.workflow.check(check).is_none_or(|known| known.probe.is_none()) {
+            return;
+        }
+        if self.state.checks.get(check).is_some_and(|mark| mark.by.is_some()) {
+            return;
+        }
+        let value = value.to_owned();
+        let answer = if pass { Answer::Sensed { value } } else { Answer::SensedFailing { value } };
+        let mark = Mark { answer, by: None, at, reason: None, evidence: Vec::new(), took_s: 0 };
+        self.state.checks.insert(check.clone(), mark);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one argument per field of the vote's record")]
+    pub(super) fn vote(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        step: &StepId,
+        role: &RoleName,
+        vote: Vote,
+        reason: Option<&String>,
+        evidence: &[Evidence],
+    ) -> Result<Vec<Effect>, Refusal> {
+        self.poll_is_open(step, role)?;
+        if vote == Vote::NoGo && reason.is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(Refusal::new("NO-GO needs a reason", "type one"));
+        }
+        let Some(person) = self.state.roster.get(role).cloned() else {
+            return Err(Refusal::new(
+                format!("nobody answers for {role} today"),
+                "say who with o, or press - and say why it does not apply",
+            ));
+        };
+        let ballot = Ballot {
+            vote: Some(vote),
+            not_applicable: false,
+            // One person may answer for several; who pressed the key is said too when it is another.
+            person: match by {
+                Some(by) if by.name != person => format!("{person} (key pressed by {})", by.name),
+                _ => person,
+            },
+            at,
+            reason: reason.cloned(),
+            evidence: evidence.to_vec(),
+        };
+        self.state.polls.entry(step.clone()).or_default().insert(role.clone(), ballot);
+        self.state.last_answer = at;
+        Ok(Vec::new())
+    }
+
+    pub(super) fn role_not_applicable(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        step: &StepId,
+        role: &RoleName,
+        reason: &str,
+    ) -> Result<Vec<Effect>, Refusal> {
+        self.poll_is_open(step, role)?;
+        if reason.trim().is_empty() {
+            return Err(Refusal::new("leaving a role out needs a reason", "type one"));
+        }
+        let roles =
+            self.workflow.step(step).and_then(|step| step.poll.as_ref()).map_or(0, |poll| poll.roles.len());
+        let ballots = self.state.polls.entry(step.clone()).or_default();
+        let left_out = ballots.values().filter(|ballot| ballot.not_applicable).count();
+        if left_out + 1 >= roles {
+            return Err(Refusal::new("a poll that nobody answers is no poll", "somebody has to say GO"));
+        }
+        let ballot = Ballot {
+            vote: None,
+            not_applicable: true,
+            person: name(by),
+            at,
+            reason: Some(reason.to_owned()),
+            evidence: Vec::new(),
+        };
+        ballots.insert(role.clone(), ballot);
+        Ok(Vec::new())
+    }
+
+    pub(super) fn shorten_soak(
+        &mut self,
+        by: Option<&Operator>,
+        step: &StepId,
+        role: &RoleName,
+        reason: &str,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if reason.trim().is_empty() {
+            return Err(Refusal::new("shortening a soak needs a reason", "type one"));
+        }
+        if !self.workflow.roles.iter().any(|known| &known.name == role) {
+            return Err(Refusal::new(format!("the workflow knows no role {role}"), "name one of its roles"));
+        }
+        match self.state.soaks.get_mut(step) {
+            Some(soak) if !soak.over => {
+                soak.over = true;
+                soak.shortened = Some((name(by), role.clone(), reason.to_owned()));
+                Ok(Vec::new())
+            }
+            Some(_) => Err(Refusal::new("the soak is already long enough", "go on")),
+            None => Err(Refusal::new("this step has no running soak", "it starts with its step")),
+        }
+    }
+
+    fn poll_is_open(&self, step: &StepId, role: &RoleName) -> Result<(), Refusal> {
+        let Some(known) = self.workflow.step(step) else {
+            return Err(Refusal::new(format!("the workflow has no step {step}"), "see the checklist"));
+        };
+        let asked = known.poll.as_ref().is_some_and(|poll| poll.roles.contains(role));
+        if !asked {
+            return Err(Refusal::new(format!("{role} is not asked in this poll"), "see who is asked"));
+        }
+        self.step_is_open(known)?;
+        if let Some(blocker) = self.step_blockers(known, false).into_iter().next() {
+            return Err(Refusal::new(format!("the poll is not open yet: {blocker}"), "close it first"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! Commands: attempts, their ends, and the ends that nobody saw.
+
+use super::event::{Exit, Operator, Run};
+use super::state::{Attempt, CommandState, Track};
+use super::table::{self, CommandInput};
+use super::{Effect, Refusal, Release, name};
+use crate::watch::Moment;
+use crate::workflow::{CommandId, CommandKind, Probe};
+
+impl Release {
+    pub(super) fn start_command(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        run: &Run,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let Some(command) = self.workflow.command(&run.command) else {
+            return Err(Refusal::new(
+                format!("the workflow has no command {}", run.command),
+                "see the checklist",
+            ));
+        };
+        match command.kind {
+            CommandKind::Run | CommandKind::Stream => {}
+            CommandKind::Choice => {
+                let chosen = run.choice.and_then(|index| command.choices.get(index));
+                if chosen.is_none_or(|choice| choice.text.is_none()) {
+                    return Err(Refusal::new(
+                        "nothing runs before one alternative is chosen",
+                        "choose with its number",
+                    ));
+                }
+            }
+            CommandKind::Note | CommandKind::Reference => {
+                return Err(Refusal::new("this block is text, not a command", "read it, and go on"));
+            }
+        }
+        self.command_is_reachable(&run.command)?;
+        let is_rollback = self.has_rollback_command(&run.command);
+        let production = self
+            .workflow
+            .steps
+            .iter()
+            .any(|step| step.production && step.commands.iter().any(|known| known.id == run.command));
+        if production && !is_rollback && self.state.is_breached() {
+            return Err(Refusal::new(
+                "a rollback criterion is met",
+                "roll back with R, or say why you go on: `:override criterion`",
+            ));
+        }
+        let expected = self.state.commands.get(&run.command).map_or(0, |track| track.attempts.len()) + 1;
+        if run.attempt as usize != expected {
+            return Err(Refusal::new(
+                format!("this would be attempt {expected}, not {}", run.attempt),
+                "open the run panel again",
+            ));
+        }
+        self.step_command(&run.command, CommandInput::Start)?;
+        let track = self.track(&run.command);
+        track.set_aside = None;
+        track.attempts.push(Attempt {
+            run: run.clone(),
+            by: by.cloned(),
+            started: at,
+            pid: None,
+            start_time: None,
+            stop_asked: false,
+            end: None,
+            took_ms: None,
+            settled: None,
+        });
+        let mut effects = Vec::new();
+        if production && self.state.baseline.is_none() {
+            effects.push(Effect::PinBaseline { until: at.world });
+        }
+        effects.push(Effect::Run(run.clone()));
+        Ok(effects)
+    }
+
+    pub(super) fn command_spawned(
+        &mut self,
+        command: &CommandId,
+        attempt: u32,
+        pid: u32,
+        start_time: Option<u64>,
+    ) {
+        if let Some(attempt) = self.attempt(command, attempt) {
+            attempt.pid = Some(pid);
+            attempt.start_time = start_time;
+        }
+    }
+
+    pub(super) fn command_ended(
+        &mut self,
+        at: Moment,
+        command: &CommandId,
+        number: u32,
+        exit: &Exit,
+        took_ms: u64,
+    ) -> Vec<Effect> {
+        let Some(attempt) = self.attempt(command, number).filter(|attempt| attempt.end.is_none()) else {
+            return Vec::new();
+        };
+        attempt.end = Some((at, Some(exit.clone())));
+        attempt.took_ms = Some(took_ms);
+        let input = match (exit.succeeded(), attempt.stop_asked) {
+            (true, _) => CommandInput::Succeed,
+            (false, true) => CommandInput::Cancel,
+            (false, false) => CommandInput::Fail,
+        };
+        // The attempt was running, so the table has a row for each of the three.
+        let _ = self.step_command(command, input);
+        self.after_change()
+    }
+
+    pub(super) fn stop_command(&mut self, command: &CommandId, number: u32) -> Result<Vec<Effect>, Refusal> {
+        match self.attempt(command, number).filter(|attempt| attempt.end.is_none()) {
+            Some(attempt) => {
+                attempt.stop_asked = true;
+                Ok(vec![Effect::Stop { command: command.clone(), attempt: number }])
+            }
+            None => Err(Refusal::new("it is not running any more", "see how it ended")),
+        }
+    }
+
+    /// Asks every running command to stop.
+    pub(super) fn stop_all(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (command, track) in &mut self.state.commands {
+            for attempt in track.attempts.iter_mut().filter(|attempt| attempt.end.is_none()) {
+                attempt.stop_asked = true;
+                effects.push(Effect::Stop { command: command.clone(), attempt: attempt.run.attempt });
+            }
+        }
+        effects
+    }
+
+    /// After a crash: what was started and has no end is in doubt, and only a person can say.
+    pub(super) fn lose_running_commands(&mut self, at: Moment) {
+        let lost: Vec<CommandId> = self
+            .state
+            .commands
+            .iter()
+            .filter(|(_, track)| track.state == CommandState::Running)
+            .map(|(command, _)| command.clone())
+            .collect();
+        for command in lost {
+            if let Some(attempt) = self.track(&command).attempts.last_mut() {
+                attempt.end = Some((at, None));
+            }
+            // A running command can always be lost: the table has that row.
+            let _ = self.step_command(&command, CommandInput::Lose);
+        }
+    }
+
+    pub(super) fn settle_doubt(
+        &mut self,
+        command: &CommandId,
+        number: u32,
+        succeeded: bool,
+        note: &str,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let input = if succeeded { CommandInput::SettleGood } else { CommandInput::SettleBad };
+        if self.attempt(command, number).is_none() {
+            return Err(Refusal::new(format!("there was no attempt {number}"), "see the run panel"));
+        }
+        self.step_command(command, input)?;
+        if let Some(attempt) = self.attempt(command, number) {
+            attempt.settled = Some(note.to_owned());
+        }
+        Ok(self.after_change())
+    }
+
+    pub(super) fn nothing_to_run(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        command: &CommandId,
+        choice: usize,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let chosen = self.workflow.command(command).and_then(|known| known.choices.get(choice));
+        let Some(choice) = chosen.filter(|choice| choice.text.is_none()) else {
+            return Err(Refusal::new("this alternative has something to run", "run it with r"));
+        };
+        let label = choice.label.clone();
+        self.command_is_reachable(command)?;
+        self.step_command(command, CommandInput::ChooseNothing)?;
+        let by =
+            by.cloned().unwrap_or_else(|| Operator { name: name(None), host: String::new(), identity: None });
+        self.track(command).set_aside = Some((by, at, label));
+        Ok(Vec::new())
+    }
+
+    /// The way back is tested again after each change, and what the change may have made true is read.
+    fn after_change(&self) -> Vec<Effect> {
+        let mut effects = self.arm();
+        let mut probes: Vec<Probe> = Vec::new();
+        for probe in self.workflow.checks().filter_map(|check| check.probe) {
+            if !probes.contains(&probe) {
+                probes.push(probe);
+            }
+        }
+        effects.extend(probes.into_iter().map(|probe| Effect::Sense { probe }));
+        effects
+    }
+
+    pub(super) fn step_command(&mut self, command: &CommandId, input: CommandInput) -> Result<(), Refusal> {
+        let state = self.state.command(command);
+        let Some(next) = table::next(state, input) else {
+            let (why, way_out) = match state {
+                CommandState::Running => ("it is running", "wait for its end, or stop it"),
+                CommandState::InDoubt => {
+                    ("how it ended is in doubt", "say what happened first: open it with enter")
+                }
+                CommandState::Succeeded => {
+                    ("it has already succeeded", "run it again with enter, r if you mean to")
+                }
+                _ => ("it is already settled", "run it with enter, r if you mean to"),
+            };
+            return Err(Refusal::new(why, way_out));
+        };
+        self.track(command).state = next;
+        Ok(())
+    }
+
+    pub(super) fn track(&mut self, command: &CommandId) -> &mut Track {
+        self.state.commands.entry(command.clone()).or_default()
+    }
+
+    fn attempt(&mut self, command: &CommandId, number: u32) -> Option<&mut Attempt> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.state.commands.get_mut(command)?.attempts.get_mut(index)
+    }
+}

@@ -1,0 +1,55 @@
+//! What the release asks for. Each effect names what it serves, and its answer repeats that.
+
+use jiff::Timestamp;
+
+use super::event::{Run, Shown, Timer};
+use super::pin::Pin;
+use crate::watch::TargetRef;
+use crate::workflow::{CommandId, Probe};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Start a command. Answered by `CommandSpawned` and `CommandEnded`.
+    Run(Run),
+    /// TERM, a grace period, then KILL to the whole process group.
+    Stop { command: CommandId, attempt: u32 },
+    /// Read the known-good state. Answered by `Pinned`.
+    Pin { targets: Vec<TargetRef> },
+    /// Test the way back. Answered by `Armed`.
+    Arm { pins: Vec<Pin> },
+    /// Keep what the metrics say now as "before the change". Answered by `BaselinePinned`.
+    PinBaseline {
+        /// World time at which "before" ends.
+        until: Timestamp,
+    },
+    /// Send one action of the rollback plan. Answered by `RollbackStepEnded`.
+    RollBack { step: usize, attempt: u32, pin: Pin, shown: Option<Shown> },
+    /// Find out whether something is so. Answered by `Sensed`.
+    Sense { probe: Probe },
+    /// Tell the release when this moment has come. Answered by `Woke`.
+    WakeAt { at: WakeTime, timer: Timer },
+    /// Sound the terminal's bell.
+    Ring,
+}
+
+impl Effect {
+    /// Whether this changes something outside gonogo: such an effect waits for its record to be
+    /// durable, and is withheld when the journal cannot be written.
+    pub fn changes_outside(&self) -> bool {
+        matches!(self, Effect::Run(_) | Effect::RollBack { .. })
+    }
+
+    /// Whether it goes out even though its record cannot be kept: the way back always does.
+    pub fn goes_unrecorded(&self) -> bool {
+        matches!(self, Effect::RollBack { .. })
+    }
+}
+
+/// A moment on the clock that the delay belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WakeTime {
+    /// Soaks and timeboxes.
+    World(Timestamp),
+    /// Retries of connections.
+    Wall(Timestamp),
+}

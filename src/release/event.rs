@@ -1,0 +1,405 @@
+//! What happened: the only input of the state machine, and what the journal keeps.
+//!
+//! The shapes here are the shapes on disk; `journal` pins them with a snapshot of every variant, so
+//! a renamed field is noticed before it reaches somebody's history.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::pin::{Finding, Pin};
+use crate::watch::rollout::RolloutState;
+use crate::watch::{Moment, TargetRef};
+use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
+
+/// Something that happened, when, and through whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub at: Moment,
+    /// The person behind it; `None` when the world reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Operator>,
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// A person at the keyboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    pub name: String,
+    /// The machine they sit at.
+    pub host: String,
+    /// Who the cluster says they are, when it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// A release by its id: `20261122-140207-release-v1.3.0`, sortable and fit for a folder name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReleaseId(pub String);
+
+impl std::fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A reading that was on screen when somebody decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// `rollout`, `error rate`.
+    pub what: String,
+    /// `3 of 4 updated, 3 ready`.
+    pub value: String,
+    /// Units: seconds between the reading and the decision.
+    pub age_s: u64,
+    /// Whether it was too old to stand for the present.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+/// Where the practice world of a rehearsed release is kept, so that a resume finds it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PracticeWorld {
+    pub directory: String,
+    pub scenario: String,
+    pub speed: f64,
+}
+
+/// All that can happen to a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum Fact {
+    // ── the release as a whole
+    /// The first event of every journal.
+    Opened {
+        id: ReleaseId,
+        file: String,
+        sha256: String,
+        title: String,
+        targets: Vec<TargetRef>,
+        #[serde(default)]
+        context: Option<String>,
+        /// Where commands run.
+        directory: String,
+        #[serde(default)]
+        practice: Option<PracticeWorld>,
+    },
+    /// Parameters and roster are settled; from here on the checklist is live.
+    Begun {
+        params: BTreeMap<String, String>,
+        roster: BTreeMap<RoleName, String>,
+    },
+    /// A process took the release up again after another one ended, well or badly.
+    Reopened,
+    /// A process let go of the release, which stays open.
+    Left {
+        why: String,
+    },
+    Held {
+        reason: String,
+    },
+    Released,
+    Aborted {
+        reason: String,
+    },
+    Completed,
+    Noted {
+        text: String,
+    },
+    RoleStaffed {
+        role: RoleName,
+        person: String,
+    },
+
+    // ── checks, polls, soaks
+    Confirmed {
+        check: CheckId,
+        evidence: Vec<Evidence>,
+    },
+    CheckReopened {
+        check: CheckId,
+    },
+    NoGo {
+        check: CheckId,
+        reason: String,
+        evidence: Vec<Evidence>,
+    },
+    NotApplicable {
+        item: ItemId,
+        reason: String,
+    },
+    Skipped {
+        item: ItemId,
+        reason: String,
+    },
+    Overridden {
+        check: CheckId,
+        reason: String,
+        evidence: Vec<Evidence>,
+    },
+    /// What a bound probe says; only changes are told.
+    Sensed {
+        check: CheckId,
+        pass: bool,
+        value: String,
+    },
+    Voted {
+        step: StepId,
+        role: RoleName,
+        vote: Vote,
+        #[serde(default)]
+        reason: Option<String>,
+        evidence: Vec<Evidence>,
+    },
+    RoleNotApplicable {
+        step: StepId,
+        role: RoleName,
+        reason: String,
+    },
+    SoakShortened {
+        step: StepId,
+        role: RoleName,
+        reason: String,
+    },
+
+    // ── commands
+    /// The operator said "run": durable before the process exists.
+    CommandStarted(Run),
+    /// The process exists.
+    CommandSpawned {
+        command: CommandId,
+        attempt: u32,
+        pid: u32,
+        /// The kernel's own start time of the process, to recognise it after a crash.
+        #[serde(default)]
+        start_time: Option<u64>,
+    },
+    CommandEnded {
+        command: CommandId,
+        attempt: u32,
+        exit: Exit,
+        /// Units: milliseconds of wall time.
+        took_ms: u64,
+    },
+    /// The operator asked a running command to stop.
+    CommandStopped {
+        command: CommandId,
+        attempt: u32,
+    },
+    /// A person says how a command ended whose end was not seen.
+    DoubtSettled {
+        command: CommandId,
+        attempt: u32,
+        succeeded: bool,
+        note: String,
+    },
+    /// "Nothing to run" was chosen.
+    NothingToRun {
+        command: CommandId,
+        choice: usize,
+    },
+
+    // ── the world, told only when it changes
+    Pinned {
+        pins: Vec<Pin>,
+    },
+    Armed {
+        findings: Vec<Finding>,
+    },
+    BaselinePinned {
+        values: BTreeMap<String, f64>,
+    },
+    RolloutChanged(RolloutSeen),
+    CriterionRead {
+        criterion: CriterionId,
+        verdict: Verdict,
+        /// The reading and its limit: `3.1 % > 1 % for 3 of 3 readings`.
+        why: String,
+        /// World time of the first reading that counts toward a fail.
+        #[serde(default)]
+        since: Option<jiff::Timestamp>,
+    },
+    /// A person says that a criterion which no metric can see is met, or is met no longer.
+    CriterionDeclared {
+        criterion: CriterionId,
+        met: bool,
+        reason: String,
+    },
+    /// A person decides to go on although this criterion says otherwise.
+    CriterionOverridden {
+        criterion: CriterionId,
+        reason: String,
+    },
+    HealthChanged {
+        healthy: bool,
+        summary: String,
+    },
+    /// A delay that the release asked for is over.
+    Woke {
+        timer: Timer,
+    },
+
+    // ── the way back
+    RollbackFired {
+        #[serde(default)]
+        reason: Option<String>,
+        /// What the panel showed as running now, by target: the patch goes out only if that is still so.
+        shown: Vec<Shown>,
+        evidence: Vec<Evidence>,
+    },
+    /// Words for a rollback that already runs.
+    RollbackReason {
+        reason: String,
+    },
+    /// A queued rollback is withdrawn before the API server ever got it.
+    RollbackCancelled,
+    RollbackStepEnded {
+        step: usize,
+        attempt: u32,
+        result: StepResult,
+    },
+}
+
+/// What the rollback panel showed of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub target: TargetRef,
+    pub uid: String,
+    pub template_print: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum StepResult {
+    /// The change is in. Units: milliseconds from the request to the answer.
+    Accepted {
+        took_ms: u64,
+    },
+    /// The target was already as pinned; nothing was sent.
+    AlreadyThere,
+    Failed(Failure),
+}
+
+/// An outside failure as the release sees it: the kind drives retries, the words never do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub summary: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    Unreachable,
+    TimedOut,
+    /// The other side knows us and says no.
+    Refused,
+    /// The other side does not accept what we sent.
+    Rejected,
+    /// It is no longer what was shown: a person has to look again.
+    Changed,
+}
+
+/// A check, or a command: what may be skipped or not apply.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItemId {
+    Check(CheckId),
+    Command(CommandId),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vote {
+    Go,
+    NoGo,
+    /// Is not GO.
+    Abstain,
+}
+
+/// The exact thing that is about to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub command: CommandId,
+    /// From 1; a new attempt is a new record.
+    pub attempt: u32,
+    pub text: String,
+    /// The alternative that was chosen, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<usize>,
+    /// Whether the operator changed the text before running it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
+    /// Program and flags that read the text: `["bash", "-e"]`.
+    pub shell: Vec<String>,
+    pub directory: String,
+    /// Names of what is set in its environment by us; values are not recorded.
+    pub env: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+    /// It never ran, and why.
+    NotStarted(String),
+}
+
+impl Exit {
+    pub fn succeeded(&self) -> bool {
+        *self == Exit::Code(0)
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exit {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+            Exit::NotStarted(why) => write!(f, "not started: {why}"),
+        }
+    }
+}
+
+/// The four values of a metric verdict. Only `Fail` may lead to a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Pass,
+    Fail,
+    NoData,
+    Error,
+}
+
+/// A rollout's state at the moment it changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutSeen {
+    pub target: TargetRef,
+    /// The judgement's word: `progressing`, `complete`, …
+    pub state: RolloutState,
+    /// The deciding fact: `available 3 < 4`.
+    pub why: String,
+    #[serde(default)]
+    pub revision: Option<u64>,
+    pub template_print: String,
+    /// The image of the target's container.
+    #[serde(default)]
+    pub image: String,
+}
+
+/// What a delay was for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Timer {
+    /// The shortest watching time of a step is over.
+    SoakEarliest(StepId),
+    /// A rollback step is tried again.
+    RollbackRetry { step: usize, attempt: u32 },
+}

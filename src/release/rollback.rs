@@ -1,0 +1,470 @@
+//! The way back: its pin, its arming, its plan, and the reading back that makes it "safe".
+//!
+//! The plan is data: every action is idempotent, so one whose answer was never seen is simply sent
+//! again. Order: all patches, last released target first, then each target until it held, then the
+//! readings that were bad.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
+use super::pin::{Finding, Outcome, Pin};
+use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
+use super::{Effect, Refusal, Release, Timer, WakeTime, name};
+use crate::watch::rollout::RolloutState;
+use crate::watch::{Moment, TargetRef};
+use crate::workflow::{CriterionId, CriterionKind};
+
+/// The way back is tested this often while nothing happens. Units: wall time.
+pub const ARMING_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
+
+/// A queued rollback knocks again after 1, 2, 4 and then every 5 seconds of wall time.
+const RETRY_CEILING_S: i64 = 5;
+
+/// Whether the rollback key would work, as the line at the bottom says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arming {
+    pub state: ArmingState,
+    /// Limits, causes or gaps, in words; empty when armed.
+    pub why: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArmingState {
+    Armed,
+    /// Works, with the limits that are named.
+    Degraded,
+    /// No check came back within two intervals: the key works as soon as the cluster answers.
+    NotProven,
+    /// Cannot work.
+    Disarmed,
+}
+
+/// Concludes from what was tested, and from how long ago, whether the way back works.
+///
+/// - Shape: without targets the document's own commands are all there is: degraded.
+/// - Units: `checked` and `now` are compared on the wall clock.
+pub fn arming(
+    targets: &[TargetRef],
+    pins: &[Pin],
+    findings: &[Finding],
+    checked: Option<Moment>,
+    now: Moment,
+) -> Arming {
+    if targets.is_empty() {
+        let why = "no target: the document's own commands, unproven".to_owned();
+        return Arming { state: ArmingState::Degraded, why: vec![why] };
+    }
+    let broken = words(findings, |outcome| match outcome {
+        Outcome::Broken(why) => Some(why),
+        _ => None,
+    });
+    if !broken.is_empty() {
+        return Arming { state: ArmingState::Disarmed, why: broken };
+    }
+    let unpinned = targets.iter().filter(|target| !pins.iter().any(|pin| &pin.target == *target));
+    let unpinned: Vec<String> = unpinned.map(|target| format!("{target} was not read yet")).collect();
+    let fresh = checked.is_some_and(|at| now.wall.duration_since(at.wall) <= ARMING_INTERVAL * 2);
+    if !unpinned.is_empty() || !fresh || findings.is_empty() {
+        return Arming { state: ArmingState::NotProven, why: unpinned };
+    }
+    let limited = words(findings, |outcome| match outcome {
+        Outcome::Limited(why) | Outcome::Unknown(why) => Some(why),
+        _ => None,
+    });
+    let state = if limited.is_empty() { ArmingState::Armed } else { ArmingState::Degraded };
+    Arming { state, why: limited }
+}
+
+fn words(findings: &[Finding], pick: impl Fn(&Outcome) -> Option<&String>) -> Vec<String> {
+    findings
+        .iter()
+        .filter_map(|finding| Some(format!("{}: {}", finding.what, pick(&finding.outcome)?)))
+        .collect()
+}
+
+impl Release {
+    /// Tests the way back, if there is one to test.
+    pub fn arm(&self) -> Vec<Effect> {
+        if self.state.pins.is_empty() {
+            Vec::new()
+        } else {
+            vec![Effect::Arm { pins: self.state.pins.clone() }]
+        }
+    }
+
+    /// Known good is what ran before this release touched anything: a later reading is not taken.
+    pub(super) fn pinned(&mut self, pins: &[Pin]) -> Vec<Effect> {
+        let production_started =
+            self.workflow.steps.iter().filter(|step| step.production).any(|step| {
+                step.commands.iter().any(|command| self.state.last_attempt(&command.id).is_some())
+            });
+        if production_started || self.state.rollback.is_some() || !self.state.pins.is_empty() {
+            return Vec::new();
+        }
+        self.state.pins = pins.to_vec();
+        self.arm()
+    }
+
+    pub(super) fn rollout_changed(&mut self, at: Moment, seen: &RolloutSeen) -> Vec<Effect> {
+        let pin = self.state.pins.iter().find(|pin| pin.target == seen.target);
+        let is_new = pin.is_some_and(|pin| pin.template_print != seen.template_print);
+        self.state.rollouts.insert(seen.target.clone(), seen.clone());
+        if is_new && self.state.baseline.is_none() && self.state.begun_at.is_some() {
+            return vec![Effect::PinBaseline { until: at.world }];
+        }
+        Vec::new()
+    }
+
+    pub(super) fn criterion_read(
+        &mut self,
+        at: Moment,
+        criterion: &CriterionId,
+        verdict: Verdict,
+        why: &str,
+        since: Option<Timestamp>,
+    ) -> Vec<Effect> {
+        if self.workflow.criterion(criterion).is_none_or(|known| known.kind == CriterionKind::Declared) {
+            return Vec::new();
+        }
+        let before = self.state.criteria.get(criterion);
+        let was_breached = before.is_some_and(CriterionState::is_breached);
+        // An override speaks of one breach; when the reading clears and fails anew, it is asked anew.
+        let overridden =
+            before.and_then(|state| state.overridden.clone()).filter(|_| verdict == Verdict::Fail);
+        let state = CriterionState { verdict, why: why.to_owned(), at, declared_by: None, overridden };
+        let is_breached = state.is_breached();
+        self.state.criteria.insert(criterion.clone(), state);
+        self.note_breach(at, was_breached, is_breached, since)
+    }
+
+    pub(super) fn criterion_declared(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        criterion: &CriterionId,
+        met: bool,
+        reason: &str,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if self.workflow.criterion(criterion).is_none() {
+            return Err(Refusal::new(
+                format!("the workflow has no criterion {criterion}"),
+                "see the signals pane",
+            ));
+        }
+        if reason.trim().is_empty() {
+            return Err(Refusal::new("declaring a criterion needs a reason", "type one"));
+        }
+        let was_breached = self.state.criteria.get(criterion).is_some_and(CriterionState::is_breached);
+        let verdict = if met { Verdict::Fail } else { Verdict::Pass };
+        let state = CriterionState {
+            verdict,
+            why: reason.to_owned(),
+            at,
+            declared_by: Some(name(by)),
+            overridden: None,
+        };
+        self.state.criteria.insert(criterion.clone(), state);
+        Ok(self.note_breach(at, was_breached, met, None))
+    }
+
+    pub(super) fn criterion_overridden(
+        &mut self,
+        criterion: &CriterionId,
+        reason: &str,
+    ) -> Result<Vec<Effect>, Refusal> {
+        match self.state.criteria.get_mut(criterion).filter(|state| state.is_breached()) {
+            Some(state) => {
+                state.overridden = Some(reason.to_owned());
+                if !self.state.is_breached() {
+                    self.state.first_bad = None;
+                }
+                Ok(Vec::new())
+            }
+            None => Err(Refusal::new("this criterion is not met", "there is nothing to override")),
+        }
+    }
+
+    fn note_breach(&mut self, at: Moment, was: bool, is: bool, since: Option<Timestamp>) -> Vec<Effect> {
+        if is && !was {
+            let began = since.unwrap_or(at.world);
+            self.state.first_bad = Some(self.state.first_bad.map_or(began, |first| first.min(began)));
+            return vec![Effect::Ring];
+        }
+        if !self.state.is_breached() {
+            self.state.first_bad = None;
+        }
+        Vec::new()
+    }
+
+    pub(super) fn fire(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        reason: Option<&String>,
+        shown: &[Shown],
+    ) -> Result<Vec<Effect>, Refusal> {
+        if self.state.pins.is_empty() {
+            return Err(Refusal::new(
+                "gonogo pinned no known-good state",
+                "the document's own rollback commands are below: choose one with enter",
+            ));
+        }
+        if let Arming { state: ArmingState::Disarmed, why } =
+            arming(&self.state.targets, &self.state.pins, &self.state.findings, Some(at), at)
+        {
+            return Err(Refusal::new(
+                format!("the rollback cannot work: {}", why.join(", ")),
+                "mend that, or use the document's own commands",
+            ));
+        }
+        let before = self.state.phase;
+        match &mut self.state.rollback {
+            // The rest of a plan that failed on the way: what is done stays done.
+            Some(rollback) if self.state.phase == Phase::RollbackFailed => {
+                rollback.shown = shown.to_vec();
+                rollback.failure = None;
+                for step in &mut rollback.plan {
+                    if !matches!(step.state, PlanState::Done { .. }) {
+                        step.state = PlanState::Waiting;
+                    }
+                }
+            }
+            _ => {
+                let pins = || self.state.pins.iter().rev().map(|pin| pin.target.clone());
+                let actions = pins().map(PlanAction::Patch).chain(pins().map(PlanAction::Settle));
+                let waiting = |action| PlanStep { action, state: PlanState::Waiting };
+                let breached = self.state.criteria.iter().filter(|(_, state)| state.is_breached());
+                self.state.rollback = Some(RollbackState {
+                    fired_at: at,
+                    fired_by: name(by),
+                    reason: reason.cloned(),
+                    shown: shown.to_vec(),
+                    plan: actions.chain([PlanAction::Clear]).map(waiting).collect(),
+                    accepted_at: None,
+                    accepted_ms: None,
+                    verified_at: None,
+                    breached: breached.map(|(criterion, _)| criterion.clone()).collect(),
+                    first_bad: self.state.first_bad,
+                    before,
+                    failure: None,
+                });
+            }
+        }
+        self.state.phase = Phase::RollingBack;
+        self.state.ended_at = None;
+        // A deployment command that still runs would work against the way back.
+        Ok(self.stop_all())
+    }
+
+    pub(super) fn cancel_rollback(&mut self, at: Moment) -> Result<Vec<Effect>, Refusal> {
+        let Some(rollback) = &self.state.rollback else {
+            return Err(Refusal::new("no rollback is under way", "there is nothing to withdraw"));
+        };
+        let untouched = rollback
+            .plan
+            .iter()
+            .all(|step| matches!(step.state, PlanState::Waiting | PlanState::Queued { .. }));
+        if !untouched {
+            return Err(Refusal::new("the rollback has already been sent", "let it finish"));
+        }
+        self.state.phase = rollback.before;
+        self.state.ended_at = rollback.before.is_over().then_some(at);
+        self.state.rollback = None;
+        Ok(Vec::new())
+    }
+
+    pub(super) fn rollback_step_ended(
+        &mut self,
+        at: Moment,
+        index: usize,
+        attempt: u32,
+        result: &StepResult,
+    ) -> Vec<Effect> {
+        let Some(rollback) = &mut self.state.rollback else { return Vec::new() };
+        let Some(step) = rollback.plan.get_mut(index) else { return Vec::new() };
+        let answers_us = matches!(step.state, PlanState::Sent { attempt: sent, .. } if sent == attempt);
+        if !answers_us {
+            return Vec::new();
+        }
+        match result {
+            StepResult::Accepted { took_ms } => {
+                step.state = PlanState::Done { at, took_ms: Some(*took_ms) };
+                rollback.accepted_at.get_or_insert(at);
+                rollback.accepted_ms.get_or_insert(*took_ms);
+                Vec::new()
+            }
+            StepResult::AlreadyThere => {
+                step.state = PlanState::Done { at, took_ms: None };
+                rollback.accepted_at.get_or_insert(at);
+                Vec::new()
+            }
+            StepResult::Failed(Failure {
+                kind: FailureKind::Unreachable | FailureKind::TimedOut,
+                summary,
+            }) => {
+                let wait = 1_i64.checked_shl(attempt.saturating_sub(1).min(8)).unwrap_or(RETRY_CEILING_S);
+                let until = at.wall + SignedDuration::from_secs(wait.min(RETRY_CEILING_S));
+                step.state = PlanState::Queued { attempt, until, why: summary.clone() };
+                let timer = Timer::RollbackRetry { step: index, attempt };
+                vec![Effect::WakeAt { at: WakeTime::Wall(until), timer }]
+            }
+            StepResult::Failed(failure) => {
+                step.state = PlanState::Failed(failure.clone());
+                rollback.failure = Some(failure.summary.clone());
+                self.state.phase = Phase::RollbackFailed;
+                vec![Effect::Ring]
+            }
+        }
+    }
+
+    pub(super) fn retry_rollback(&mut self, at: Moment, index: usize, attempt: u32) -> Vec<Effect> {
+        let queued =
+            |step: &PlanStep| matches!(step.state, PlanState::Queued { attempt: was, .. } if was == attempt);
+        if self.state.phase != Phase::RollingBack {
+            return Vec::new();
+        }
+        match self.state.rollback.as_ref().and_then(|rollback| rollback.plan.get(index)) {
+            Some(step) if queued(step) => self.send_patch(at, index, attempt + 1),
+            _ => Vec::new(),
+        }
+    }
+
+    /// After a crash: a patch whose answer was not seen is sent again, which is harmless.
+    pub(super) fn resend_rollback(&mut self, at: Moment) -> Vec<Effect> {
+        if self.state.phase != Phase::RollingBack {
+            return Vec::new();
+        }
+        let plan = self.state.rollback.iter().flat_map(|rollback| rollback.plan.iter().enumerate());
+        let unseen = plan.filter_map(|(index, step)| match &step.state {
+            PlanState::Sent { attempt, .. } | PlanState::Queued { attempt, .. } => Some((index, *attempt)),
+            _ => None,
+        });
+        let unseen: Vec<(usize, u32)> = unseen.collect();
+        unseen.into_iter().flat_map(|(index, attempt)| self.send_patch(at, index, attempt + 1)).collect()
+    }
+
+    fn send_patch(&mut self, at: Moment, index: usize, attempt: u32) -> Vec<Effect> {
+        let Some(rollback) = &mut self.state.rollback else { return Vec::new() };
+        let Some(step) = rollback.plan.get_mut(index) else { return Vec::new() };
+        let PlanAction::Patch(target) = &step.action else { return Vec::new() };
+        let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Vec::new() };
+        step.state = PlanState::Sent { attempt, at };
+        let shown = rollback.shown.iter().find(|shown| &shown.target == target).cloned();
+        vec![Effect::RollBack { step: index, attempt, pin: pin.clone(), shown }]
+    }
+
+    /// Takes the plan as far as the facts allow.
+    pub(super) fn advance_rollback(&mut self, at: Moment) -> Vec<Effect> {
+        if !matches!(self.state.phase, Phase::RollingBack | Phase::RollbackFailed) {
+            return Vec::new();
+        }
+        loop {
+            let Some(rollback) = &self.state.rollback else { return Vec::new() };
+            let open = rollback.plan.iter().position(|step| !matches!(step.state, PlanState::Done { .. }));
+            let Some(index) = open else {
+                if let Some(rollback) = &mut self.state.rollback {
+                    rollback.verified_at = Some(at);
+                    rollback.failure = None;
+                }
+                self.finish(Phase::RolledBack, at);
+                return vec![Effect::Ring];
+            };
+            let step = &rollback.plan[index];
+            let done = match &step.action {
+                PlanAction::Patch(_) => {
+                    return match step.state {
+                        PlanState::Waiting => self.send_patch(at, index, 1),
+                        _ => Vec::new(),
+                    };
+                }
+                PlanAction::Settle(target) => match self.settled(target) {
+                    Ok(done) => done,
+                    Err(why) => return self.does_not_settle(why),
+                },
+                PlanAction::Clear => self.unclear().is_empty(),
+            };
+            if !done {
+                return Vec::new();
+            }
+            if let Some(rollback) = &mut self.state.rollback {
+                rollback.plan[index].state = PlanState::Done { at, took_ms: None };
+            }
+            // A rollback that seemed not to settle and then did is on its way again.
+            self.state.phase = Phase::RollingBack;
+        }
+    }
+
+    fn settled(&self, target: &TargetRef) -> Result<bool, String> {
+        let Some(seen) = self.state.rollouts.get(target) else { return Ok(false) };
+        let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Ok(false) };
+        if seen.template_print != pin.template_print {
+            return Ok(false);
+        }
+        match seen.state {
+            RolloutState::Complete => Ok(true),
+            RolloutState::Failed | RolloutState::Gone => {
+                Err(format!("{target} does not settle: {}", seen.why))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn does_not_settle(&mut self, why: String) -> Vec<Effect> {
+        if let Some(rollback) = &mut self.state.rollback {
+            rollback.failure = Some(why);
+        }
+        let already = self.state.phase == Phase::RollbackFailed;
+        self.state.phase = Phase::RollbackFailed;
+        if already { Vec::new() } else { vec![Effect::Ring] }
+    }
+
+    /// What is not clear yet, in words. What only a person can see was declared by a person, and the
+    /// image that it was said of is gone: it does not hold up "safe", the report names it.
+    fn unclear(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let breached = self.state.rollback.iter().flat_map(|rollback| &rollback.breached);
+        for id in self.state.criteria.keys() {
+            let Some(criterion) = self.workflow.criterion(id) else { continue };
+            if criterion.kind == CriterionKind::Declared {
+                continue;
+            }
+            let verdict = self.state.criteria.get(id).map(|state| state.verdict);
+            let was_bad = breached.clone().any(|bad| bad == id);
+            if verdict == Some(Verdict::Fail) || (was_bad && verdict != Some(Verdict::Pass)) {
+                missing.push(format!("“{}” clear", criterion.text));
+            }
+        }
+        if let Some((false, summary)) = &self.state.health {
+            missing.push(format!("health ({summary})"));
+        }
+        missing
+    }
+
+    /// What a running rollback still waits for, in words for the banner.
+    pub fn rollback_missing(&self) -> Vec<String> {
+        let Some(rollback) = &self.state.rollback else { return Vec::new() };
+        let mut missing = Vec::new();
+        for step in rollback.plan.iter().filter(|step| !matches!(step.state, PlanState::Done { .. })) {
+            match (&step.action, &step.state) {
+                (PlanAction::Patch(target), PlanState::Queued { why, .. }) => {
+                    missing.push(format!("the patch of {target}, queued: {why}"));
+                }
+                (PlanAction::Patch(target), _) => missing.push(format!("the patch of {target}")),
+                (PlanAction::Settle(target), _) => {
+                    let pin = self.state.pins.iter().find(|pin| &pin.target == target);
+                    let ours = self
+                        .state
+                        .rollouts
+                        .get(target)
+                        .filter(|seen| pin.is_some_and(|pin| pin.template_print == seen.template_print));
+                    missing.push(match ours {
+                        Some(seen) if !seen.why.is_empty() => format!("{target}: {}", seen.why),
+                        _ => format!("{target} on {}", pin.map_or("", Pin::image)),
+                    });
+                }
+                (PlanAction::Clear, _) => missing.extend(self.unclear()),
+            }
+        }
+        missing
+    }
+}

@@ -1,0 +1,315 @@
+//! All a screen or a report may ask about a release. Plain data; only `Release` changes it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::{
+    Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutSeen, Run, Shown, Verdict, Vote,
+};
+use super::pin::{Finding, Pin};
+use crate::watch::{Moment, TargetRef};
+use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Parameters, roster and preflight; nothing has been started.
+    Preparing,
+    Running,
+    /// An explicit pause; nothing goes forward.
+    Held,
+    RollingBack,
+    /// Rolled back and verified by reading back.
+    RolledBack,
+    RollbackFailed,
+    Completed,
+    Aborted,
+}
+
+impl Phase {
+    /// Whether the release is over; a rollback can still reopen it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Phase::RolledBack | Phase::Completed | Phase::Aborted)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub id: ReleaseId,
+    pub phase: Phase,
+    pub sha256: String,
+    pub targets: Vec<TargetRef>,
+    pub context: Option<String>,
+    pub directory: String,
+    pub practice: Option<PracticeWorld>,
+    pub params: BTreeMap<String, String>,
+    pub roster: BTreeMap<RoleName, String>,
+    /// Everybody who did something, by name, with the moment of their latest deed.
+    pub operators: BTreeMap<String, (Operator, Moment)>,
+    pub opened_at: Moment,
+    pub begun_at: Option<Moment>,
+    pub ended_at: Option<Moment>,
+    pub end_reason: Option<String>,
+    pub hold: Option<Hold>,
+    /// Every hold that ended: reason, from, to.
+    pub holds: Vec<(String, Moment, Moment)>,
+    pub checks: BTreeMap<CheckId, Mark>,
+    pub commands: BTreeMap<CommandId, Track>,
+    pub polls: BTreeMap<StepId, BTreeMap<RoleName, Ballot>>,
+    /// When each step became the current one.
+    pub entered: BTreeMap<StepId, Moment>,
+    pub soaks: BTreeMap<StepId, SoakState>,
+    /// When a group with a timebox opened, by step and index of the group.
+    pub timeboxes: BTreeMap<(StepId, usize), Moment>,
+    pub pins: Vec<Pin>,
+    pub findings: Vec<Finding>,
+    pub baseline: Option<(Moment, BTreeMap<String, f64>)>,
+    pub rollouts: BTreeMap<TargetRef, RolloutSeen>,
+    pub criteria: BTreeMap<CriterionId, CriterionState>,
+    pub health: Option<(bool, String)>,
+    /// World time of the first reading of the breach that stands now, or stood when `Y` was pressed.
+    pub first_bad: Option<Timestamp>,
+    pub rollback: Option<RollbackState>,
+    pub notes: Vec<(Moment, String, String)>,
+    /// What people and the world did last, newest last, for a line each.
+    pub recent: VecDeque<(Moment, String)>,
+    /// When the latest answer was given, for the seconds that an item took.
+    pub last_answer: Moment,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hold {
+    pub since: Moment,
+    pub reason: String,
+    pub by: String,
+}
+
+/// An answer to a check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    pub answer: Answer,
+    /// `None` when it was sensed.
+    pub by: Option<Operator>,
+    pub at: Moment,
+    pub reason: Option<String>,
+    pub evidence: Vec<Evidence>,
+    /// Units: seconds of wall time since the answer before it. Bursts tell of ticking unread.
+    pub took_s: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Confirmed,
+    NoGo,
+    NotApplicable,
+    Skipped,
+    /// A person went against what was sensed, or without it.
+    Overridden,
+    Sensed {
+        value: String,
+    },
+    /// A bound probe says "not yet" or "no".
+    SensedFailing {
+        value: String,
+    },
+}
+
+impl Answer {
+    pub fn closes(&self) -> bool {
+        !matches!(self, Answer::NoGo | Answer::SensedFailing { .. })
+    }
+}
+
+/// What became of one command.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Track {
+    pub state: CommandState,
+    pub attempts: Vec<Attempt>,
+    /// Who left it out, when and why.
+    pub set_aside: Option<(Operator, Moment, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CommandState {
+    #[default]
+    Ready,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+    /// It was started and its end was not seen: a person says what is true.
+    InDoubt,
+    Skipped,
+    NotApplicable,
+    NothingToRun,
+}
+
+impl CommandState {
+    /// Whether the step may close over it.
+    pub fn closes(self) -> bool {
+        matches!(
+            self,
+            CommandState::Succeeded
+                | CommandState::Skipped
+                | CommandState::NotApplicable
+                | CommandState::NothingToRun
+        )
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    pub run: Run,
+    pub by: Option<Operator>,
+    pub started: Moment,
+    pub pid: Option<u32>,
+    pub start_time: Option<u64>,
+    pub stop_asked: bool,
+    /// When and how it ended; the exit is missing for one in doubt.
+    pub end: Option<(Moment, Option<Exit>)>,
+    pub took_ms: Option<u64>,
+    /// What a person said about an end that was not seen.
+    pub settled: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ballot {
+    pub vote: Option<Vote>,
+    pub not_applicable: bool,
+    /// Who answered for the role.
+    pub person: String,
+    pub at: Moment,
+    pub reason: Option<String>,
+    pub evidence: Vec<Evidence>,
+}
+
+impl Ballot {
+    pub fn lets_go(&self) -> bool {
+        self.not_applicable || self.vote == Some(Vote::Go)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoakState {
+    pub since: Moment,
+    /// World time.
+    pub earliest: Timestamp,
+    pub latest: Timestamp,
+    pub over: bool,
+    /// Who shortened it, in which role and why.
+    pub shortened: Option<(String, RoleName, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CriterionState {
+    pub verdict: Verdict,
+    pub why: String,
+    pub at: Moment,
+    /// Declared by a person, and by whom.
+    pub declared_by: Option<String>,
+    pub overridden: Option<String>,
+}
+
+impl CriterionState {
+    pub fn is_breached(&self) -> bool {
+        self.verdict == Verdict::Fail && self.overridden.is_none()
+    }
+}
+
+/// A rollback under way, or done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollbackState {
+    pub fired_at: Moment,
+    pub fired_by: String,
+    pub reason: Option<String>,
+    pub shown: Vec<Shown>,
+    pub plan: Vec<PlanStep>,
+    pub accepted_at: Option<Moment>,
+    /// Milliseconds of wall time from the first patch sent to its acceptance.
+    pub accepted_ms: Option<u64>,
+    pub verified_at: Option<Moment>,
+    /// Criteria that were breached when `Y` was pressed: they must read pass again.
+    pub breached: Vec<CriterionId>,
+    pub first_bad: Option<Timestamp>,
+    /// The phase to return to when a queued rollback is withdrawn.
+    pub before: Phase,
+    pub failure: Option<String>,
+}
+
+impl RollbackState {
+    /// Time to safe in world time: since `Y`, and since the first bad reading when there was one.
+    pub fn time_to_safe(&self) -> Option<(SignedDuration, Option<SignedDuration>)> {
+        let safe = self.verified_at?.world;
+        let since = |from: Timestamp| safe.duration_since(from);
+        Some((since(self.fired_at.world), self.first_bad.map(since)))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanStep {
+    pub action: PlanAction,
+    pub state: PlanState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanAction {
+    /// Put the pinned template back.
+    Patch(TargetRef),
+    /// Wait until the pinned template's rollout is complete and held.
+    Settle(TargetRef),
+    /// Read criteria and health until they are clear.
+    Clear,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlanState {
+    Waiting,
+    Sent {
+        attempt: u32,
+        at: Moment,
+    },
+    /// The API server could not be reached: tried again at this moment of wall time.
+    Queued {
+        attempt: u32,
+        until: Timestamp,
+        why: String,
+    },
+    Done {
+        at: Moment,
+        took_ms: Option<u64>,
+    },
+    Failed(Failure),
+}
+
+impl State {
+    pub fn command(&self, id: &CommandId) -> CommandState {
+        self.commands.get(id).map_or(CommandState::Ready, |track| track.state)
+    }
+
+    pub fn last_attempt(&self, id: &CommandId) -> Option<&Attempt> {
+        self.commands.get(id)?.attempts.last()
+    }
+
+    /// Whether anything outside may have been changed by this release.
+    pub fn changed_anything(&self) -> bool {
+        self.rollback.is_some() || self.commands.values().any(|track| !track.attempts.is_empty())
+    }
+
+    pub fn is_breached(&self) -> bool {
+        self.criteria.values().any(CriterionState::is_breached)
+    }
+
+    /// World time of work, holds left out: the T clock. `None` before the release began.
+    pub fn t_clock(&self, now: Moment) -> Option<SignedDuration> {
+        let begun = self.begun_at?;
+        let end = self.ended_at.unwrap_or(now);
+        let mut worked = end.world.duration_since(begun.world);
+        for (_, from, to) in &self.holds {
+            worked -= to.world.duration_since(from.world);
+        }
+        if let Some(hold) = &self.hold {
+            worked -= end.world.duration_since(hold.since.world);
+        }
+        Some(worked.max(SignedDuration::ZERO))
+    }
+}

@@ -1,0 +1,111 @@
+//! One line of plain words for what happened: the screen's "last" lines and the report read it.
+
+use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
+use super::name;
+use crate::watch::rollout::RolloutState;
+use crate::workflow::{CheckId, CommandId, StepId, Workflow};
+
+/// - Shape: `None` for facts that a reader of the story does not need, such as a timer.
+pub fn of(event: &Event, workflow: &Workflow) -> Option<String> {
+    let who = name(event.by.as_ref());
+    let check = |id: &CheckId| workflow.check(id).map_or_else(|| id.to_string(), |check| check.text.clone());
+    let command =
+        |id: &CommandId| workflow.command(id).map_or_else(|| id.to_string(), |known| first_line(&known.text));
+    let step = |id: &StepId| workflow.step(id).map_or_else(|| id.to_string(), |step| step.title.clone());
+    let item = |id: &ItemId| match id {
+        ItemId::Check(id) => check(id),
+        ItemId::Command(id) => command(id),
+    };
+    let criterion = |id| workflow.criterion(id).map_or_else(|| format!("{id}"), |known| known.text.clone());
+    Some(match &event.fact {
+        Fact::Opened { title, .. } => format!("{who} opened {title}"),
+        Fact::Begun { .. } => format!("{who} began the release"),
+        Fact::Reopened => format!("{who} took the release up again"),
+        Fact::Left { why } => format!("{who} left: {why}"),
+        Fact::Held { reason } => format!("{who} HOLD: {reason}"),
+        Fact::Released => format!("{who} ended the hold"),
+        Fact::Aborted { reason } => format!("{who} ABORTED: {reason}"),
+        Fact::Completed => format!("{who} completed the release"),
+        Fact::Noted { text } => format!("{who} noted: {text}"),
+        Fact::RoleStaffed { role, person } => format!("{person} answers for {role}"),
+        Fact::Confirmed { check: id, .. } => format!("{who} ☑ {}", check(id)),
+        Fact::CheckReopened { check: id } => format!("{who} opened again: {}", check(id)),
+        Fact::NoGo { check: id, reason, .. } => format!("{who} ✘ {}: {reason}", check(id)),
+        Fact::NotApplicable { item: id, reason } => format!("{who} – {}: {reason}", item(id)),
+        Fact::Skipped { item: id, reason } => format!("{who} skipped {}: {reason}", item(id)),
+        Fact::Overridden { check: id, reason, .. } => format!("{who} ◆ {}: {reason}", check(id)),
+        Fact::Sensed { check: id, pass: true, value } => format!("◉ {}: {value}", check(id)),
+        Fact::Voted { role, vote, reason, .. } => {
+            let vote = match vote {
+                Vote::Go => "GO",
+                Vote::NoGo => "NO-GO",
+                Vote::Abstain => "abstains",
+            };
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{who} {vote} {role}{reason}")
+        }
+        Fact::RoleNotApplicable { role, reason, .. } => format!("{who} – {role}: {reason}"),
+        Fact::SoakShortened { step: id, role, reason } => {
+            format!("{who} as {role} shortened the soak of {}: {reason}", step(id))
+        }
+        Fact::CommandStarted(run) => format!("{who} ran {}", first_line(&run.text)),
+        Fact::CommandEnded { command: id, exit, .. } => format!("{exit}: {}", command(id)),
+        Fact::CommandStopped { command: id, .. } => format!("{who} stopped {}", command(id)),
+        Fact::DoubtSettled { command: id, succeeded, .. } => {
+            let how = if *succeeded { "succeeded" } else { "failed" };
+            format!("{who} says it {how}: {}", command(id))
+        }
+        Fact::NothingToRun { command: id, choice } => {
+            let choice = workflow.command(id).and_then(|known| known.choices.get(*choice));
+            format!("{who} chose: {}", choice.map_or("nothing to run", |choice| choice.label.as_str()))
+        }
+        Fact::Pinned { pins } => {
+            let images: Vec<&str> = pins.iter().map(super::Pin::image).collect();
+            format!("pinned as known good: {}", images.join(", "))
+        }
+        Fact::RolloutChanged(seen) => match seen.state {
+            RolloutState::Complete => format!("{} complete: {}", seen.target, seen.image),
+            RolloutState::Failed | RolloutState::Gone | RolloutState::Superseded => {
+                format!("{} failed: {}", seen.target, seen.why)
+            }
+            RolloutState::Stuck => format!("{} stuck: {}", seen.target, seen.why),
+            _ => return None,
+        },
+        Fact::CriterionRead { criterion: id, verdict: Verdict::Fail, why, .. } => {
+            format!("▲ {}: {why}", criterion(id))
+        }
+        Fact::CriterionDeclared { criterion: id, met: true, reason } => {
+            format!("{who} ▲ {}: {reason}", criterion(id))
+        }
+        Fact::CriterionDeclared { criterion: id, reason, .. } => {
+            format!("{who} withdrew {}: {reason}", criterion(id))
+        }
+        Fact::CriterionOverridden { criterion: id, reason } => {
+            format!("{who} ◆ goes on despite {}: {reason}", criterion(id))
+        }
+        Fact::RollbackFired { .. } => format!("{who} ROLLBACK"),
+        Fact::RollbackReason { reason } => format!("{who} rolls back because: {reason}"),
+        Fact::RollbackCancelled => format!("{who} withdrew the rollback"),
+        Fact::RollbackStepEnded { result: StepResult::Accepted { took_ms }, .. } => {
+            format!("rollback patch accepted after {took_ms} ms")
+        }
+        Fact::RollbackStepEnded { result: StepResult::Failed(failure), .. } => {
+            format!("rollback: {}", failure.summary)
+        }
+        Fact::Sensed { .. }
+        | Fact::CommandSpawned { .. }
+        | Fact::Armed { .. }
+        | Fact::BaselinePinned { .. }
+        | Fact::CriterionRead { .. }
+        | Fact::HealthChanged { .. }
+        | Fact::Woke { .. }
+        | Fact::RollbackStepEnded { .. } => return None,
+    })
+}
+
+/// The first line that does something: comments above it say why, not what.
+pub fn first_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.clone().find(|line| !line.starts_with('#'));
+    first.or_else(|| lines.next()).unwrap_or_default().to_owned()
+}
