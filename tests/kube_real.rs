@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use gonogo::adapters::kube::{ConnectOptions, KubeWorld};
+use gonogo::adapters::kube::{ConnectOptions, Fired, KubeError, KubeWorld};
+use gonogo::release::pin::{Finding, Outcome};
 use gonogo::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
 };
@@ -73,6 +74,16 @@ impl Hands {
         let patch =
             json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}});
         self.api.patch(self.name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    }
+
+    async fn image(&self) -> String {
+        let deployment = self.api.get(self.name).await.unwrap();
+        let spec = deployment.spec.unwrap().template.spec.unwrap();
+        spec.containers[0].image.clone().unwrap()
+    }
+
+    async fn merge(&self, patch: serde_json::Value) {
+        self.api.patch(self.name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     async fn remove(&self) {
@@ -206,4 +217,215 @@ async fn the_link_is_live_and_the_identity_known() {
     });
     assert_eq!(first.await.unwrap(), Link::Live);
     watching.until(RolloutState::Gone).await;
+}
+
+fn outcome<'f>(findings: &'f [Finding], what: &str) -> &'f Outcome {
+    let finding = findings.iter().find(|finding| finding.what == what);
+    &finding.unwrap_or_else(|| panic!("no finding {what} in {findings:#?}")).outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "undone").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "undone").await;
+    watching.until(RolloutState::Complete).await;
+    let world = watching.world.clone();
+    let (pin, template) = world.pin(&target("undone"), clock().world).await.unwrap();
+    assert_eq!((pin.image(), pin.replicas, pin.revision), ("myapp:v1.2.0", 3, Some(1)));
+    assert!(!pin.digests.is_empty() && pin.replica_set.ends_with(&pin.template_hash));
+    let findings = world.arm(&pin, &template).await.unwrap();
+    assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
+    assert_eq!(world.fire(&pin, &template, None).await.unwrap(), Fired::AlreadyThere);
+
+    hands.set_image("myapp:v1.3.0-crash").await;
+    watching.until(RolloutState::Failed).await;
+    let shown = watching.last.as_ref().unwrap().template_print.clone();
+    // An autoscaler moves the generation; that alone is no obstacle.
+    hands.merge(json!({"spec": {"replicas": 4}})).await;
+    let findings = world.arm(&pin, &template).await.unwrap();
+    assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
+    let fired = world.fire(&pin, &template, Some(&shown)).await.unwrap();
+    eprintln!("fired: {fired:?}");
+    assert!(matches!(fired, Fired::Accepted { .. }));
+    watching.expect.template = ExpectedTemplate::Print(pin.template_print.clone());
+    watching.expect.started_at = Some(clock().world);
+    watching.until(RolloutState::Complete).await;
+    assert_eq!(hands.image().await, "myapp:v1.2.0");
+    let last = watching.last.clone().unwrap();
+    assert_eq!((last.revision, last.spec_replicas), (Some(3), 4), "a new number, the old template");
+    assert_eq!(last.current_replica_set().unwrap().name, pin.replica_set);
+    assert_eq!(world.fire(&pin, &template, Some(&shown)).await.unwrap(), Fired::AlreadyThere, "undo twice");
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_stops_when_somebody_else_deployed_meanwhile() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "contested").await;
+    hands.create("myapp:v1.2.0").await;
+    let world = KubeWorld::connect(&options).await.unwrap();
+    let (pin, template) = world.pin(&target("contested"), clock().world).await.unwrap();
+    hands.set_image("myapp:v1.3.0").await;
+    let (shown, _) = world.pin(&target("contested"), clock().world).await.unwrap();
+    hands.set_image("myapp:v1.4.0-hotfix").await;
+    let error = world.fire(&pin, &template, Some(&shown.template_print)).await.unwrap_err();
+    assert!(matches!(error, KubeError::Changed { .. }), "{error}");
+    assert!(error.to_string().contains("v1.4.0-hotfix"), "{error}");
+    assert_eq!(hands.image().await, "myapp:v1.4.0-hotfix");
+
+    hands.remove().await;
+    let hands = Hands::new(&options, "contested").await;
+    hands.create("myapp:v1.3.0").await;
+    let findings = world.arm(&pin, &template).await.unwrap();
+    assert!(matches!(outcome(&findings, "same object"), Outcome::Broken(_)), "{findings:#?}");
+    assert!(matches!(world.fire(&pin, &template, None).await, Err(KubeError::Changed { .. })));
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_limits_the_way_back_is_named() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "limited").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "limited").await;
+    watching.until(RolloutState::Complete).await;
+    let world = watching.world.clone();
+    let (pin, template) = world.pin(&target("limited"), clock().world).await.unwrap();
+    hands
+        .merge(json!({"metadata": {"labels": {"argocd.argoproj.io/instance": "shop"}},
+            "spec": {"paused": true, "revisionHistoryLimit": 0}}))
+        .await;
+    hands.set_image("myapp:v1.3.0").await;
+    hands.merge(json!({"spec": {"paused": false}})).await;
+    watching.until(RolloutState::Progressing).await;
+    watching.until(RolloutState::Complete).await;
+    hands.merge(json!({"spec": {"paused": true}})).await;
+    watching.until(RolloutState::Paused).await;
+    let findings = timeout(PATIENCE, async {
+        loop {
+            let findings = world.arm(&pin, &template).await.unwrap();
+            if *outcome(&findings, "ReplicaSet kept") != Outcome::Fine {
+                return findings;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let findings = findings.await.expect("the old ReplicaSet is cleaned up");
+    eprintln!("limits: {findings:#?}");
+    for what in ["ReplicaSet kept", "not paused", "no GitOps owner"] {
+        assert!(matches!(outcome(&findings, what), Outcome::Limited(_)), "{what}: {findings:#?}");
+    }
+    assert_eq!(*outcome(&findings, "dry run"), Outcome::Fine);
+    world.fire(&pin, &template, None).await.unwrap();
+    watching.until(RolloutState::Complete).await;
+    assert_eq!(hands.image().await, "myapp:v1.2.0", "the pinned template works without its ReplicaSet");
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_without_the_right_to_patch_is_told_before() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "readonly").await;
+    hands.create("myapp:v1.2.0").await;
+    let world = KubeWorld::connect(&options).await.unwrap();
+    let (pin, template) = world.pin(&target("readonly"), clock().world).await.unwrap();
+    let limited = limited_user(&options, &hands).await;
+    let world = KubeWorld::connect(&limited.0).await.unwrap();
+    assert_eq!(world.identity().await.unwrap(), "viewer");
+    hands.set_image("myapp:v1.3.0").await;
+    let findings = world.arm(&pin, &template).await.unwrap();
+    eprintln!("without rights: {findings:#?}");
+    assert!(matches!(outcome(&findings, "may patch deployments"), Outcome::Broken(_)));
+    assert!(matches!(outcome(&findings, "dry run"), Outcome::Broken(_)));
+    assert!(matches!(outcome(&findings, "may list pods"), Outcome::Limited(_)));
+    assert!(matches!(outcome(&findings, "ReplicaSet kept"), Outcome::Unknown(_)));
+    let error = world.fire(&pin, &template, None).await.unwrap_err();
+    assert!(error.to_string().contains("forbidden"), "{error}");
+    assert_eq!(hands.image().await, "myapp:v1.3.0");
+    hands.remove().await;
+}
+
+/// A kubeconfig of somebody who may read deployments and nothing else.
+async fn limited_user(options: &ConnectOptions, hands: &Hands) -> (ConnectOptions, tempfile::TempDir) {
+    use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+    let client = hands.api.clone().into_client();
+    let params = PatchParams::apply("gonogo-test").force();
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "viewer"},
+        "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}]});
+    let roles: Api<Role> = Api::namespaced(client.clone(), "default");
+    roles.patch("viewer", &params, &Patch::Apply(role)).await.unwrap();
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "viewer"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "viewer"}]});
+    let bindings: Api<RoleBinding> = Api::namespaced(client, "default");
+    bindings.patch("viewer", &params, &Patch::Apply(binding)).await.unwrap();
+
+    let path = options.kubeconfig.clone().unwrap();
+    let mut config = kube::config::Kubeconfig::read_from(path).unwrap();
+    for named in &mut config.auth_infos {
+        let user = named.auth_info.get_or_insert_default();
+        user.impersonate = Some("viewer".to_owned());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    std::fs::write(&file, serde_json::to_string(&config).unwrap()).unwrap();
+    let options = ConnectOptions { kubeconfig: Some(file.into()), ..ConnectOptions::default() };
+    (options, folder)
+}
+
+/// Runs alone: it stops the API server that `GONOGO_TEST_APISERVER_PID` names, and lets it go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_api_server_is_noticed_within_five_seconds_and_its_return_too() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let Some(options) = kubeconfig() else { return };
+    let pid = std::env::var("GONOGO_TEST_APISERVER_PID").ok().and_then(|pid| pid.parse().ok());
+    let Some(pid) = pid.and_then(Pid::from_raw) else {
+        eprintln!("skipped: GONOGO_TEST_APISERVER_PID is not set");
+        return;
+    };
+    let hands = Hands::new(&options, "silent").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "silent").await;
+    watching.until(RolloutState::Complete).await;
+    kill_process(pid, Signal::STOP).unwrap();
+    let stopped = clock();
+    let down = next_link(&mut watching).await;
+    let noticed = clock().wall.duration_since(stopped.wall);
+    kill_process(pid, Signal::CONT).unwrap();
+    let went_on = clock();
+    let back = next_link(&mut watching).await;
+    eprintln!(
+        "silent after {noticed:#}: {down:?}; back after {:#}",
+        clock().wall.duration_since(went_on.wall)
+    );
+    assert!(matches!(&down, Link::Down { since, .. } if since.wall <= stopped.wall), "{down:?}");
+    assert!(noticed.as_secs() < 5);
+    assert_eq!(back, Link::Live);
+    hands.set_image("myapp:v1.3.0").await;
+    watching.until(RolloutState::Progressing).await;
+    watching.until(RolloutState::Complete).await;
+    hands.remove().await;
+}
+
+/// The next link that says something new.
+async fn next_link(watching: &mut Watching) -> Link {
+    let mut first = true;
+    timeout(PATIENCE, async {
+        loop {
+            match watching.facts.recv().await {
+                Some(Observation::Link { system: System::Cluster, link: Link::Live }) if first => {
+                    first = false
+                }
+                Some(Observation::Link { system: System::Cluster, link }) => return link,
+                Some(Observation::Workload(facts)) => watching.last = Some(*facts),
+                _ => {}
+            }
+        }
+    })
+    .await
+    .expect("the link changes")
 }

@@ -78,6 +78,8 @@ pub enum KubeError {
     Context { context: String, why: String },
     #[error("cannot {what} at {host} (context {context}): {}{}", cause.words(), detail_after(detail))]
     Call { what: String, host: String, context: String, cause: Cause, detail: String },
+    #[error("{target} is no longer what was shown: {what}")]
+    Changed { target: String, what: String },
     #[error("cannot write the pinned kubeconfig {}: {why}", path.display())]
     PinFile { path: PathBuf, why: String },
 }

@@ -11,6 +11,7 @@ mod connect;
 mod error;
 mod heartbeat;
 mod objects;
+mod rollback;
 mod store;
 mod watches;
 
@@ -22,10 +23,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::release::pin::{Finding, Pin, Template};
 use crate::watch::{Moment, Observation, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 use error::Place;
 pub use error::{Cause, KubeError};
+pub use rollback::Fired;
+use rollback::WayBack;
 
 /// One cluster, reached through one client that everything shares.
 #[derive(Clone)]
@@ -95,5 +99,34 @@ impl KubeWorld {
     pub fn write_pin(&self, path: &Path) -> Result<std::ffi::OsString, KubeError> {
         self.pinned.write(path)?;
         Ok(self.pinned.kubeconfig(path))
+    }
+
+    /// Reads what a target runs now, as the state that a rollback returns to.
+    ///
+    /// - Shape: the template comes apart from the pin, because it may hold secrets.
+    pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
+        WayBack::of(&self.client, &self.place, target).pin(at).await
+    }
+
+    /// Tests the way back to `pin`; changes nothing.
+    ///
+    /// - Errors: the API server could not be asked; whatever it answers is a finding.
+    /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
+    ///   server-side dry run of the very patch.
+    pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Vec<Finding>, KubeError> {
+        WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
+    }
+
+    /// Puts the pinned template back, if the target still carries what `shown` says (a template
+    /// print) or anything when it says nothing.
+    ///
+    /// - Errors: [`KubeError::Changed`] when somebody else changed it; [`KubeError::Call`] otherwise.
+    pub async fn fire(
+        &self,
+        pin: &Pin,
+        template: &Template,
+        shown: Option<&str>,
+    ) -> Result<Fired, KubeError> {
+        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
     }
 }

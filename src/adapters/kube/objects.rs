@@ -83,7 +83,6 @@ pub(super) struct ReplicaSet {
     /// UID of the controlling object.
     pub owner: Option<String>,
     pub facts: ReplicaSetFacts,
-    pub template: Value,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -377,7 +376,6 @@ mod wire {
                     ready: count(status.ready_replicas),
                     conditions: conditions(status.conditions),
                 },
-                template: spec.template,
             }
         }
     }
