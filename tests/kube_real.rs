@@ -2,6 +2,8 @@
 //!
 //! Runs only when `GONOGO_TEST_KUBECONFIG` names a kubeconfig of a cluster that may be changed; its
 //! nodes decide by image tag what a pod does (`crash`, `slow`, `badimage`, `notready`).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![expect(clippy::print_stderr, reason = "what a real cluster did is worth reading in the test's output")]
 
 use std::time::Duration;
 
@@ -393,11 +395,11 @@ async fn a_silent_api_server_is_noticed_within_five_seconds_and_its_return_too()
     watching.until(RolloutState::Complete).await;
     kill_process(pid, Signal::STOP).unwrap();
     let stopped = clock();
-    let down = next_link(&mut watching).await;
+    let down = link(&mut watching, false).await;
     let noticed = clock().wall.duration_since(stopped.wall);
     kill_process(pid, Signal::CONT).unwrap();
     let went_on = clock();
-    let back = next_link(&mut watching).await;
+    let back = link(&mut watching, true).await;
     eprintln!(
         "silent after {noticed:#}: {down:?}; back after {:#}",
         clock().wall.duration_since(went_on.wall)
@@ -411,21 +413,18 @@ async fn a_silent_api_server_is_noticed_within_five_seconds_and_its_return_too()
     hands.remove().await;
 }
 
-/// The next link that says something new.
-async fn next_link(watching: &mut Watching) -> Link {
-    let mut first = true;
-    timeout(PATIENCE, async {
+/// The next link that is live, or is not.
+async fn link(watching: &mut Watching, live: bool) -> Link {
+    let next = async {
         loop {
             match watching.facts.recv().await {
-                Some(Observation::Link { system: System::Cluster, link: Link::Live }) if first => {
-                    first = false
+                Some(Observation::Link { system: System::Cluster, link }) if (link == Link::Live) == live => {
+                    return link;
                 }
-                Some(Observation::Link { system: System::Cluster, link }) => return link,
                 Some(Observation::Workload(facts)) => watching.last = Some(*facts),
                 _ => {}
             }
         }
-    })
-    .await
-    .expect("the link changes")
+    };
+    timeout(PATIENCE, next).await.expect("the link changes")
 }

@@ -164,9 +164,8 @@ impl Source {
             + Send
             + 'static,
     {
-        let mut config = watcher::Config::default();
-        config.field_selector = fields;
-        config.label_selector = labels;
+        let config =
+            watcher::Config { field_selector: fields, label_selector: labels, ..watcher::Config::default() };
         let watch = Enduring {
             api: Api::<K>::namespaced(self.client.clone(), &self.namespace),
             config,
