@@ -3,5 +3,6 @@
 
 pub mod facts;
 pub mod metrics;
+pub mod rollout;
 
 pub use facts::*;
