@@ -4,5 +4,7 @@
 pub mod facts;
 pub mod metrics;
 pub mod rollout;
+mod verdict;
 
 pub use facts::*;
+pub use verdict::Verdict;
