@@ -1,3 +1,5 @@
-//! See the crate's map.
+//! How the world is touched: async, fallible, one file or folder per outside system.
 
+pub mod kube;
+pub mod shell;
 pub mod store;

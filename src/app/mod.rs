@@ -1,1 +1,6 @@
-//! See the crate's map.
+//! The loop: receive, update, start effects, draw.
+
+pub mod action;
+pub mod keymap;
+pub mod model;
+pub mod msg;

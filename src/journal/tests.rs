@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::release::{
     Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator, Outcome, Pin,
-    PracticeWorld, ReleaseId, RolloutSeen, RolloutWord, Run, Shown, StepResult, Timer, Verdict, Vote,
+    PracticeWorld, ReleaseId, RolloutSeen, Run, Shown, StepResult, Timer, Verdict, Vote,
 };
+use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, Kind, RoleName, StepId};
 
@@ -139,7 +140,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         Fact::BaselinePinned { values: BTreeMap::from([(text(), 0.25), (id.clone(), f64::from(n))]) },
         Fact::RolloutChanged(RolloutSeen {
             target: target.clone(),
-            state: RolloutWord::Progressing,
+            state: RolloutState::Progressing,
             why: text(),
             revision: flag.then_some(big),
             template_print: id.clone(),

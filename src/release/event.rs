@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pin::{Finding, Pin};
+use crate::watch::rollout::RolloutState;
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
@@ -390,7 +391,7 @@ pub enum Verdict {
 pub struct RolloutSeen {
     pub target: TargetRef,
     /// The judgement's word: `progressing`, `complete`, …
-    pub state: RolloutWord,
+    pub state: RolloutState,
     /// The deciding fact: `available 3 < 4`.
     pub why: String,
     #[serde(default)]
@@ -399,22 +400,6 @@ pub struct RolloutSeen {
     /// The image of the target's container.
     #[serde(default)]
     pub image: String,
-}
-
-/// The states of a rollout as a person reads them; `watch::rollout` finds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RolloutWord {
-    Gone,
-    Unobserved,
-    Superseded,
-    Paused,
-    Failed,
-    Stuck,
-    Progressing,
-    Settling,
-    Complete,
-    Unknown,
 }
 
 /// What a delay was for.

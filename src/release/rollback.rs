@@ -6,10 +6,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Failure, FailureKind, Operator, RolloutSeen, RolloutWord, Shown, StepResult, Verdict};
+use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
 use super::pin::{Finding, Outcome, Pin};
 use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
 use super::{Effect, Refusal, Release, Timer, WakeTime, name};
+use crate::watch::rollout::RolloutState;
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CriterionId, CriterionKind};
 
@@ -400,8 +401,10 @@ impl Release {
             return Ok(false);
         }
         match seen.state {
-            RolloutWord::Complete => Ok(true),
-            RolloutWord::Failed | RolloutWord::Gone => Err(format!("{target} does not settle: {}", seen.why)),
+            RolloutState::Complete => Ok(true),
+            RolloutState::Failed | RolloutState::Gone => {
+                Err(format!("{target} does not settle: {}", seen.why))
+            }
             _ => Ok(false),
         }
     }

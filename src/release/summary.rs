@@ -1,7 +1,8 @@
 //! One line of plain words for what happened: the screen's "last" lines and the report read it.
 
-use super::event::{Event, Fact, ItemId, RolloutWord, StepResult, Verdict, Vote};
+use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
 use super::name;
+use crate::watch::rollout::RolloutState;
 use crate::workflow::{CheckId, CommandId, StepId, Workflow};
 
 /// - Shape: `None` for facts that a reader of the story does not need, such as a timer.
@@ -63,11 +64,11 @@ pub fn of(event: &Event, workflow: &Workflow) -> Option<String> {
             format!("pinned as known good: {}", images.join(", "))
         }
         Fact::RolloutChanged(seen) => match seen.state {
-            RolloutWord::Complete => format!("{} complete: {}", seen.target, seen.image),
-            RolloutWord::Failed | RolloutWord::Gone | RolloutWord::Superseded => {
+            RolloutState::Complete => format!("{} complete: {}", seen.target, seen.image),
+            RolloutState::Failed | RolloutState::Gone | RolloutState::Superseded => {
                 format!("{} failed: {}", seen.target, seen.why)
             }
-            RolloutWord::Stuck => format!("{} stuck: {}", seen.target, seen.why),
+            RolloutState::Stuck => format!("{} stuck: {}", seen.target, seen.why),
             _ => return None,
         },
         Fact::CriterionRead { criterion: id, verdict: Verdict::Fail, why, .. } => {

@@ -2,6 +2,9 @@
 //! asks the world for anything.
 
 pub mod facts;
+pub mod logs;
 pub mod metrics;
+pub mod rollout;
+pub mod template;
 
 pub use facts::*;

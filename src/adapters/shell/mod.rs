@@ -1,0 +1,330 @@
+//! Runs the workflow's own commands, exactly as they were shown.
+//!
+//! A command is read by `bash -e -c TEXT`: a single argument keeps here-documents, quotes over
+//! several lines and `$0` (`bash`) as they are in a person's own shell, and leaves no script file
+//! behind. It gets a session of its own, so that no `ssh`, `sudo` or `read` can reach for the
+//! terminal that the screen is drawn on, and so that a stop reaches whatever it started.
+//!
+//! Output never slows a command down: what the screen does not take in time is dropped from the
+//! live view and counted, and head and tail are kept within a budget.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that starts commands, and their durations are wall time"
+)]
+
+mod output;
+mod process;
+mod pump;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::release::event::{Exit, Run};
+use crate::workflow::CommandId;
+
+pub use output::{Kept, OutputBatch, OutputLine, Stream};
+pub use process::{Alive, is_still_running};
+
+/// What would change how bash reads the text that the operator was shown: start-up files, options
+/// such as `nounset`, and where `cd` and globs lead.
+const LEFT_OUT: [&str; 7] =
+    ["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT", "CDPATH", "GLOBIGNORE"];
+
+/// Nobody can type into an editor here. Accepting its default text silently (`true`) would write a
+/// commit nobody worded, so git is told to give up and says how to go on.
+const NO_EDITOR: &str =
+    "echo 'gonogo: no editor can open here; give the text with -m or -F, or use --no-edit' >&2; false";
+
+/// What every command gets beside the inherited environment.
+const NON_INTERACTIVE: [(&str, &str); 5] = [
+    ("GIT_PAGER", "cat"),
+    ("PAGER", "cat"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_EDITOR", NO_EDITOR),
+    ("GIT_SEQUENCE_EDITOR", NO_EDITOR),
+];
+
+/// Takes the terminal away where no `setsid` exists: reading it then fails instead of stopping the
+/// command for ever, because ignored signals stay ignored across `exec`.
+const WITHOUT_TERMINAL: &str = "trap '' TTIN TTOU; exec \"$@\"";
+
+/// News waiting for the loop; each is at most one batch.
+const CHANNEL: usize = 64;
+
+/// Why a command could not be started. Nothing of it ran.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    #[error("the directory {path} is not there")]
+    Directory { path: String },
+    #[error("the command names no shell to read it")]
+    NoShellNamed,
+    #[error("{program} is not on the PATH ({path})")]
+    NoShell { program: String, path: String },
+    #[error("{program} could not be started: {source}")]
+    Spawn { program: String, source: std::io::Error },
+}
+
+/// Starts commands and knows those that still run.
+#[derive(Debug, Clone)]
+pub struct Shell {
+    inherited: BTreeMap<OsString, OsString>,
+    ours: BTreeMap<OsString, OsString>,
+    grace: Duration,
+    keep: usize,
+    /// The `setsid` program, when the machine has one.
+    setsid: Option<PathBuf>,
+    leaving: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shell {
+    /// A shell whose commands inherit `environment`, usually gonogo's own.
+    pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let inherited: BTreeMap<_, _> = environment.into_iter().collect();
+        let ours = NON_INTERACTIVE.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let setsid = find_program(OsStr::new("setsid"), inherited.get(OsStr::new("PATH")));
+        Self {
+            inherited,
+            ours,
+            grace: Duration::from_secs(10),
+            keep: output::KEEP,
+            setsid,
+            leaving: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Sets a variable for every command: `KUBECONFIG`, or what leads into a practice world.
+    #[must_use]
+    pub fn with_variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.ours.insert(name.into(), value.into());
+        self
+    }
+
+    /// How long a command may take between TERM and KILL; 10 s unless told.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Units: bytes kept of the head, and as many of the tail; 256 KiB unless told.
+    #[must_use]
+    pub fn with_output_budget(mut self, bytes: usize) -> Self {
+        self.keep = bytes;
+        self
+    }
+
+    /// Program and flags that read a command's text. Without `-e` a failed `git tag` would be
+    /// followed by the push of the old tag.
+    pub fn command_line() -> Vec<String> {
+        vec!["bash".to_owned(), "-e".to_owned()]
+    }
+
+    /// The names that a command finds set by us, for its record and the run panel.
+    pub fn variable_names(&self, params: &BTreeMap<String, String>) -> Vec<String> {
+        let ours = self.ours.keys().map(|name| name.to_string_lossy().into_owned());
+        let mut names: Vec<String> = params.keys().cloned().chain(ours).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Where commands look for programs, for the run panel.
+    pub fn search_path(&self) -> Option<&OsStr> {
+        let path = OsStr::new("PATH");
+        self.ours.get(path).or_else(|| self.inherited.get(path)).map(OsString::as_os_str)
+    }
+
+    /// Starts `run`, whose record must be durable by now.
+    ///
+    /// - Shape: news come in order and end with [`News::Ended`].
+    /// - `output`: the file (0600) that gets head and tail of the output. A file that cannot be
+    ///   written does not keep a command from running; [`Ended::file_problem`] tells.
+    /// - Errors: the command did not start; nothing of it ran.
+    pub async fn start(
+        &self,
+        run: &Run,
+        params: &BTreeMap<String, String>,
+        output: Option<&Path>,
+    ) -> Result<Running, ShellError> {
+        self.launch(run, params, output, self.keep).await
+    }
+
+    /// Starts a command that follows something without end, such as `kubectl logs -f`.
+    ///
+    /// Its lines feed a pane; only the last 4 KiB are kept, to say why it ended.
+    pub async fn stream(&self, run: &Run, params: &BTreeMap<String, String>) -> Result<Running, ShellError> {
+        self.launch(run, params, None, 4 * 1024).await
+    }
+
+    /// Leaves: what runs may finish within `patience`, then gets TERM, the grace period, KILL.
+    ///
+    /// Every running command still reports its end. What a command left in the background stays.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.tasks.close();
+        let finished = tokio::time::timeout(patience, self.tasks.wait()).await.is_ok();
+        self.leaving.cancel();
+        if !finished {
+            self.tasks.wait().await;
+        }
+    }
+
+    async fn launch(
+        &self,
+        run: &Run,
+        params: &BTreeMap<String, String>,
+        output: Option<&Path>,
+        keep: usize,
+    ) -> Result<Running, ShellError> {
+        if !Path::new(&run.directory).is_dir() {
+            return Err(ShellError::Directory { path: run.directory.clone() });
+        }
+        let Some((program, flags)) = run.shell.split_first() else {
+            return Err(ShellError::NoShellNamed);
+        };
+        let environment = self.environment(params);
+        let path = environment.get(OsStr::new("PATH"));
+        if find_program(OsStr::new(program), path).is_none() {
+            let path = path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+            return Err(ShellError::NoShell { program: program.clone(), path });
+        }
+
+        let mut command = match &self.setsid {
+            Some(setsid) => Command::new(setsid),
+            None => {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", WITHOUT_TERMINAL, "sh"]).process_group(0);
+                command
+            }
+        };
+        command
+            .arg(program)
+            .args(flags)
+            .arg("-c")
+            .arg(&run.text)
+            .current_dir(&run.directory)
+            .env_clear()
+            .envs(&environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let began = std::time::Instant::now();
+        let child =
+            command.spawn().map_err(|source| ShellError::Spawn { program: program.clone(), source })?;
+        let pid = child.id().expect("a child has an id until it was waited for");
+        let spawned = Spawned { pid, start_time: process::start_time(pid).await };
+
+        let (sender, news) = mpsc::channel(CHANNEL);
+        let stop = CancellationToken::new();
+        let pump = pump::Pump {
+            command: run.command.clone(),
+            attempt: run.attempt,
+            child,
+            pid,
+            began,
+            grace: self.grace,
+            keep,
+            file: output.map(Path::to_owned),
+            news: sender,
+            stop: stop.clone(),
+            leaving: self.leaving.clone(),
+        };
+        self.tasks.spawn(pump.run());
+        Ok(Running { spawned, news, stopper: Stopper(stop) })
+    }
+
+    /// Parameters come below our own settings: none can lead a command to another cluster.
+    fn environment(&self, params: &BTreeMap<String, String>) -> BTreeMap<OsString, OsString> {
+        let mut environment = self.inherited.clone();
+        environment.extend(params.iter().map(|(name, value)| (name.into(), value.into())));
+        environment.extend(self.ours.clone());
+        environment.retain(|name, _| !LEFT_OUT.iter().any(|left_out| name == left_out));
+        environment
+    }
+
+    #[cfg(test)]
+    fn without_setsid(mut self) -> Self {
+        self.setsid = None;
+        self
+    }
+}
+
+/// A command that was started.
+#[derive(Debug)]
+pub struct Running {
+    pub spawned: Spawned,
+    /// Ends after [`News::Ended`].
+    pub news: mpsc::Receiver<News>,
+    pub stopper: Stopper,
+}
+
+/// What recognises the process after a crash of gonogo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spawned {
+    pub pid: u32,
+    /// The kernel's own start time, in the kernel's own unit: only good for comparing.
+    pub start_time: Option<u64>,
+}
+
+/// Stops one command; may be kept, cloned and used after its end.
+#[derive(Debug, Clone)]
+pub struct Stopper(CancellationToken);
+
+impl Stopper {
+    /// TERM to everything the command started, a grace period, then KILL. Asking twice is asking once.
+    pub fn stop(&self) {
+        self.0.cancel();
+    }
+}
+
+/// What a running command tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    Output(OutputBatch),
+    Ended(Box<Ended>),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    pub command: CommandId,
+    pub attempt: u32,
+    pub exit: Exit,
+    /// Units: milliseconds of wall time until the shell itself ended.
+    pub took_ms: u64,
+    /// Processes that the command started and that still ran when it was over.
+    pub left_behind: Vec<u32>,
+    pub output: Kept,
+    /// Why the output file is missing or short.
+    pub file_problem: Option<String>,
+}
+
+/// Looks `program` up as a shell would: by name in `path`, or where it points when it has a slash.
+fn find_program(program: &OsStr, path: Option<&OsString>) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let runs = |file: &Path| {
+        std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    let as_given = PathBuf::from(program);
+    if as_given.components().count() > 1 {
+        return Some(as_given).filter(|file| runs(file));
+    }
+    // What execvp uses when the environment has no PATH.
+    let fallback = OsString::from("/usr/bin:/bin");
+    std::env::split_paths(path.unwrap_or(&fallback))
+        .map(|directory| directory.join(&as_given))
+        .find(|file| runs(file))
+}

@@ -1,0 +1,428 @@
+//! The task beside each command: it reads what comes, stops what must stop, tells the end.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::output::{Kept, Lines, Pending, Stream};
+use super::process::Family;
+use super::{Ended, News, OutputBatch};
+use crate::release::event::Exit;
+use crate::workflow::CommandId;
+
+/// Between two batches: 30 frames a second show no more.
+const BATCH_EVERY: Duration = Duration::from_millis(33);
+
+/// A line without its end is told once its stream was silent for this long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a finished command's pipes may stay open in the hands of a background child before
+/// the end is told without them. What the command itself printed is in the pipe by then.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// Between two looks at processes that are on their way out.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// After KILL, processes go as soon as the kernel lets them; one stuck in a system call is reported.
+const AFTER_KILL: Duration = Duration::from_secs(1);
+
+/// A crash loses at most this much of the output file.
+const WRITE_EVERY: Duration = Duration::from_millis(250);
+
+/// The end of a command does not wait longer than this for a slow disk.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// While leaving, news wait this long for the loop to take them.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+const CHUNK: usize = 32 * 1024;
+
+pub(super) struct Pump {
+    pub(super) command: CommandId,
+    pub(super) attempt: u32,
+    pub(super) child: Child,
+    pub(super) pid: u32,
+    pub(super) began: Instant,
+    pub(super) grace: Duration,
+    pub(super) keep: usize,
+    pub(super) file: Option<PathBuf>,
+    pub(super) news: mpsc::Sender<News>,
+    /// The operator asked this command to stop.
+    pub(super) stop: CancellationToken,
+    /// gonogo leaves.
+    pub(super) leaving: CancellationToken,
+}
+
+impl Pump {
+    pub(super) async fn run(mut self) {
+        let family = Family::new(self.pid);
+        let mut out = Pipe::new(self.child.stdout.take(), Stream::Out);
+        let mut err = Pipe::new(self.child.stderr.take(), Stream::Err);
+        let mut record = Record::new(self.keep, self.file.take());
+        let mut exit: Option<(ExitStatus, Instant)> = None;
+        let mut killing = Killing::NotAsked;
+
+        while exit.is_none() || out.is_open() || err.is_open() {
+            let linger_over = exit.map(|(_, at)| at + LINGER);
+            tokio::select! {
+                () = asked_to_end(&self.stop, &self.leaving), if killing == Killing::NotAsked => {
+                    terminate(family);
+                    killing = Killing::Asked { kill_at: Instant::now() + self.grace };
+                }
+                () = until(killing.kill_at()) => {
+                    family.signal(Signal::KILL);
+                    killing = Killing::Killed;
+                }
+                status = self.child.wait(), if exit.is_none() => {
+                    // Waiting fails only for a child that somebody else collected: nobody does.
+                    let status = status.unwrap_or_else(|_| ExitStatus::from_raw(-1));
+                    exit = Some((status, Instant::now()));
+                }
+                () = until(linger_over) => break,
+                () = out.read() => record.take_in(&mut out),
+                () = err.read() => record.take_in(&mut err),
+                () = until(record.due) => record.tell(&self, (&mut out, &mut err)),
+            }
+        }
+        let (status, ended_at) = exit.expect("the loop ends no sooner than the command");
+        let took = ended_at.duration_since(self.began);
+
+        let left_behind = match killing {
+            Killing::NotAsked => left_after(family, LINGER).await,
+            _ => end_family(family, killing.kill_at().unwrap_or_else(Instant::now)).await,
+        };
+        out.lines.finish(|line| record.push(line));
+        err.lines.finish(|line| record.push(line));
+        let (lines, dropped) = record.pending.take();
+        if !lines.is_empty() || dropped > 0 {
+            self.deliver(News::Output(self.batch(lines, dropped))).await;
+        }
+        let (kept, file_problem) = record.close().await;
+        let ended = Ended {
+            command: self.command.clone(),
+            attempt: self.attempt,
+            exit: exit_of(status),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            left_behind,
+            output: kept,
+            file_problem,
+        };
+        self.deliver(News::Ended(Box::new(ended))).await;
+
+        if out.is_open() || err.is_open() {
+            drain(out, err, family, self.grace, self.stop, self.leaving);
+        }
+    }
+
+    /// Waits for room, since an end must not be lost; but leaving does not wait for a loop that
+    /// takes nothing any more: the command is in doubt then.
+    async fn deliver(&self, news: News) {
+        tokio::select! {
+            _ = self.news.send(news) => {}
+            () = async { self.leaving.cancelled().await; tokio::time::sleep(LAST_WORD).await } => {}
+        }
+    }
+
+    fn batch(&self, lines: Vec<super::OutputLine>, dropped: u64) -> OutputBatch {
+        OutputBatch { command: self.command.clone(), attempt: self.attempt, lines, dropped }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Killing {
+    NotAsked,
+    Asked { kill_at: Instant },
+    Killed,
+}
+
+impl Killing {
+    fn kill_at(self) -> Option<Instant> {
+        match self {
+            Killing::Asked { kill_at } => Some(kill_at),
+            Killing::NotAsked | Killing::Killed => None,
+        }
+    }
+}
+
+/// One end of a pipe, until the other end closes.
+struct Pipe<R> {
+    reader: Option<R>,
+    lines: Lines,
+    buffer: Vec<u8>,
+    filled: usize,
+    last_read: Instant,
+}
+
+impl<R: AsyncRead + Unpin> Pipe<R> {
+    fn new(reader: Option<R>, stream: Stream) -> Self {
+        let lines = Lines::new(stream);
+        Self { reader, lines, buffer: vec![0; CHUNK], filled: 0, last_read: Instant::now() }
+    }
+
+    fn is_open(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// Never ends once the pipe is closed.
+    async fn read(&mut self) {
+        let Some(reader) = &mut self.reader else { return std::future::pending().await };
+        match reader.read(&mut self.buffer).await {
+            Ok(0) | Err(_) => self.reader = None,
+            Ok(read) => self.filled = read,
+        }
+        self.last_read = Instant::now();
+    }
+}
+
+/// Where lines go: into what is kept, toward the screen, into the file.
+struct Record {
+    kept: Kept,
+    pending: Pending,
+    /// When something is to be told or written next.
+    due: Option<Instant>,
+    file: Option<OutputFile>,
+    write_at: Option<Instant>,
+}
+
+impl Record {
+    fn new(keep: usize, file: Option<PathBuf>) -> Self {
+        let file = file.map(OutputFile::open);
+        Self { kept: Kept::new(keep), pending: Pending::default(), due: None, file, write_at: None }
+    }
+
+    fn push(&mut self, line: super::OutputLine) {
+        self.pending.push(line.clone());
+        self.kept.push(line);
+    }
+
+    fn take_in<R>(&mut self, pipe: &mut Pipe<R>) {
+        let bytes = &pipe.buffer[..std::mem::take(&mut pipe.filled)];
+        pipe.lines.push(bytes, |line| self.push(line));
+        let now = Instant::now();
+        self.due = self.due.or(Some(now + BATCH_EVERY));
+        self.write_at = self.write_at.or(Some(now + WRITE_EVERY));
+    }
+
+    /// Sends a batch if there is room for one, and the file what it has missed.
+    fn tell<R: AsyncRead + Unpin, S: AsyncRead + Unpin>(
+        &mut self,
+        pump: &Pump,
+        pipes: (&mut Pipe<R>, &mut Pipe<S>),
+    ) {
+        let now = Instant::now();
+        let (out, err) = pipes;
+        let rest_due = [self.quiet_rest(out, now), self.quiet_rest(err, now)];
+        let mut due = rest_due.into_iter().flatten().min();
+        if !self.pending.is_empty() {
+            // A screen that is busy costs lines of the live view, never the command's time.
+            match pump.news.try_reserve() {
+                Ok(room) => {
+                    let (lines, dropped) = self.pending.take();
+                    room.send(News::Output(pump.batch(lines, dropped)));
+                }
+                Err(_) => due = Some(now + BATCH_EVERY),
+            }
+        }
+        if self.write_at.is_some_and(|at| at <= now) {
+            self.write_at = None;
+            if let Some(file) = &mut self.file {
+                file.offer(&self.kept);
+            }
+        }
+        self.due = [due, self.write_at].into_iter().flatten().min();
+    }
+
+    /// Tells a line without its end after a silence; answers when to look again.
+    fn quiet_rest<R>(&mut self, pipe: &mut Pipe<R>, now: Instant) -> Option<Instant> {
+        if !pipe.lines.has_rest() {
+            return None;
+        }
+        let at = pipe.last_read + QUIET;
+        if at > now {
+            return Some(at);
+        }
+        pipe.lines.tell_rest(|line| self.push(line));
+        self.write_at = self.write_at.or(Some(now + WRITE_EVERY));
+        None
+    }
+
+    async fn close(mut self) -> (Kept, Option<String>) {
+        let problem = match self.file.take() {
+            Some(mut file) => {
+                file.offer(&self.kept);
+                file.close().await
+            }
+            None => None,
+        };
+        (self.kept, problem)
+    }
+}
+
+/// What the output file should hold; the writer takes the newest and skips what it missed.
+#[derive(Default)]
+struct Contents {
+    /// Grows at its end only.
+    head: String,
+    tail: String,
+}
+
+/// The file's writer has a thread of the blocking pool, so that a slow disk slows nothing down.
+struct OutputFile {
+    path: PathBuf,
+    contents: watch::Sender<Contents>,
+    head_lines: usize,
+    writer: JoinHandle<std::io::Result<()>>,
+}
+
+impl OutputFile {
+    fn open(path: PathBuf) -> Self {
+        let (contents, news) = watch::channel(Contents::default());
+        let writer = tokio::spawn(keep_written(path.clone(), news));
+        Self { path, contents, head_lines: 0, writer }
+    }
+
+    fn offer(&mut self, kept: &Kept) {
+        let more = kept.head_text(self.head_lines);
+        self.head_lines = kept.head.len();
+        let tail = kept.tail_text();
+        self.contents.send_modify(|contents| {
+            contents.head.push_str(&more);
+            contents.tail = tail;
+        });
+    }
+
+    /// Answers why the file is missing or short, if it is.
+    async fn close(self) -> Option<String> {
+        drop(self.contents);
+        let path = self.path.display();
+        match tokio::time::timeout(DISK_PATIENCE, self.writer).await {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(format!("output file {path}: {error}")),
+            Ok(Err(error)) => Some(format!("output file {path}: {error}")),
+            Err(_) => Some(format!("output file {path}: the disk did not answer in time")),
+        }
+    }
+}
+
+/// The head is appended; the tail behind it is written anew, because its beginning moves.
+async fn keep_written(path: PathBuf, mut news: watch::Receiver<Contents>) -> std::io::Result<()> {
+    let mut file = Some(open_private(&path)?);
+    let mut head_written = 0;
+    loop {
+        let over = news.changed().await.is_err();
+        let (head, tail) = {
+            let contents = news.borrow_and_update();
+            (contents.head[head_written..].to_owned(), contents.tail.clone())
+        };
+        let at = head_written as u64;
+        head_written += head.len();
+        let mut open = file.take().expect("the writer gives the file back");
+        let written = tokio::task::spawn_blocking(move || -> std::io::Result<std::fs::File> {
+            use std::io::{Seek, SeekFrom, Write};
+            open.set_len(at)?;
+            open.seek(SeekFrom::Start(at))?;
+            open.write_all(head.as_bytes())?;
+            open.write_all(tail.as_bytes())?;
+            Ok(open)
+        });
+        file = Some(written.await.map_err(std::io::Error::other)??);
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // The mode above only counts for a file that is new.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+async fn asked_to_end(stop: &CancellationToken, leaving: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = leaving.cancelled() => {}
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A stopped process takes no TERM before it is continued.
+fn terminate(family: Family) {
+    family.signal(Signal::TERM);
+    family.signal(Signal::CONT);
+}
+
+/// Who still runs although the command is over; children on their way out get a moment.
+async fn left_after(family: Family, patience: Duration) -> Vec<u32> {
+    let give_up = Instant::now() + patience;
+    loop {
+        let left = family.left();
+        if left.is_empty() || Instant::now() >= give_up {
+            return left;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Sees a family out that got TERM: KILL at `kill_at` for whoever is left by then.
+async fn end_family(family: Family, kill_at: Instant) -> Vec<u32> {
+    let left = left_after(family, kill_at.saturating_duration_since(Instant::now())).await;
+    if left.is_empty() {
+        return left;
+    }
+    family.signal(Signal::KILL);
+    left_after(family, AFTER_KILL).await
+}
+
+/// Reads on for a background child, so that it is not ended by its next line of output.
+fn drain<R, S>(
+    mut out: Pipe<R>,
+    mut err: Pipe<S>,
+    family: Family,
+    grace: Duration,
+    stop: CancellationToken,
+    leaving: CancellationToken,
+) where
+    R: AsyncRead + Unpin + Send + 'static,
+    S: AsyncRead + Unpin + Send + 'static,
+{
+    // Not among the tracked tasks: leaving does not wait for what a finished command left behind.
+    tokio::spawn(async move {
+        while out.is_open() || err.is_open() {
+            tokio::select! {
+                () = out.read() => {}
+                () = err.read() => {}
+                () = leaving.cancelled() => return,
+                () = stop.cancelled() => {
+                    terminate(family);
+                    end_family(family, Instant::now() + grace).await;
+                    return;
+                }
+            }
+        }
+    });
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Signal(0),
+    }
+}

@@ -1,0 +1,226 @@
+//! All an operator can ask for. Keys, footer, help and palette speak of nothing else.
+
+/// - Shape: one variant per thing that a person would name; what it applies to is where they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    // ── moving
+    Down,
+    Up,
+    PageDown,
+    PageUp,
+    Top,
+    Bottom,
+    Left,
+    Right,
+    NextPane,
+    PreviousPane,
+    FocusChecklist,
+    FocusRollout,
+    FocusSignals,
+    Zoom,
+    /// Back to the current item.
+    Home,
+
+    // ── the release
+    Open,
+    Run,
+    Confirm,
+    NoGo,
+    Go,
+    Abstain,
+    Declare,
+    Hold,
+    Note,
+    Skip,
+    NotApplicable,
+    Edit,
+    Choose,
+    Reopen,
+    People,
+    StopCommand,
+    OverrideCriterion,
+    ShortenSoak,
+    RollbackPanel,
+    Fire,
+    Diff,
+    Reason,
+    CancelRollback,
+    SettledGood,
+    SettledBad,
+
+    // ── logs
+    Search,
+    SearchNext,
+    SearchPrevious,
+    Filter,
+    Follow,
+    Wrap,
+    Timestamps,
+    PreviousContainer,
+
+    // ── gonogo itself
+    OwnLog,
+    Palette,
+    Help,
+    Redraw,
+    Quit,
+    Close,
+    LeaveOpen,
+    Abort,
+}
+
+impl Action {
+    pub const ALL: &'static [Action] = {
+        use Action as A;
+        &[
+            A::Down,
+            A::Up,
+            A::PageDown,
+            A::PageUp,
+            A::Top,
+            A::Bottom,
+            A::Left,
+            A::Right,
+            A::NextPane,
+            A::PreviousPane,
+            A::FocusChecklist,
+            A::FocusRollout,
+            A::FocusSignals,
+            A::Zoom,
+            A::Home,
+            A::Open,
+            A::Run,
+            A::Confirm,
+            A::NoGo,
+            A::Go,
+            A::Abstain,
+            A::Declare,
+            A::Hold,
+            A::Note,
+            A::Skip,
+            A::NotApplicable,
+            A::Edit,
+            A::Choose,
+            A::Reopen,
+            A::People,
+            A::StopCommand,
+            A::OverrideCriterion,
+            A::ShortenSoak,
+            A::RollbackPanel,
+            A::Fire,
+            A::Diff,
+            A::Reason,
+            A::CancelRollback,
+            A::SettledGood,
+            A::SettledBad,
+            A::Search,
+            A::SearchNext,
+            A::SearchPrevious,
+            A::Filter,
+            A::Follow,
+            A::Wrap,
+            A::Timestamps,
+            A::PreviousContainer,
+            A::OwnLog,
+            A::Palette,
+            A::Help,
+            A::Redraw,
+            A::Quit,
+            A::Close,
+            A::LeaveOpen,
+            A::Abort,
+        ]
+    };
+
+    /// The name in the palette and in a keymap file.
+    pub fn name(self) -> &'static str {
+        self.words().0
+    }
+
+    /// Two or three words for the footer.
+    pub fn label(self) -> &'static str {
+        self.words().1
+    }
+
+    /// One line for the help screen.
+    pub fn help(self) -> &'static str {
+        self.words().2
+    }
+
+    pub fn named(name: &str) -> Option<Action> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Action::Down => ("down", "down", "move down"),
+            Action::Up => ("up", "up", "move up"),
+            Action::PageDown => ("page-down", "page down", "move a page down"),
+            Action::PageUp => ("page-up", "page up", "move a page up"),
+            Action::Top => ("top", "top", "go to the first line"),
+            Action::Bottom => ("bottom", "bottom", "go to the last line; a log follows again"),
+            Action::Left => ("left", "left", "scroll left"),
+            Action::Right => ("right", "right", "scroll right"),
+            Action::NextPane => ("next-pane", "pane", "next pane"),
+            Action::PreviousPane => ("previous-pane", "previous pane", "previous pane"),
+            Action::FocusChecklist => ("checklist", "checklist", "focus the checklist"),
+            Action::FocusRollout => ("rollout", "rollout", "focus rollout and logs"),
+            Action::FocusSignals => ("signals", "signals", "focus the signals"),
+            Action::Zoom => ("zoom", "zoom", "give the focused pane the whole right side, and back"),
+            Action::Home => ("current", "current item", "back to the current item"),
+            Action::Open => {
+                ("open", "open", "show what the selected command will run, where, and what it changes")
+            }
+            Action::Run => ("run", "run it", "run what this panel shows"),
+            Action::Confirm => ("confirm", "confirm", "confirm the selected check"),
+            Action::NoGo => ("no-go", "no-go", "answer NO-GO, with a reason"),
+            Action::Go => ("go", "GO", "answer GO for the role that is asked"),
+            Action::Abstain => ("abstain", "abstain", "abstain for the role that is asked; this is not GO"),
+            Action::Declare => ("declare", "breach", "declare a rollback criterion met, or withdraw it"),
+            Action::Hold => ("hold", "hold", "hold the release with a reason, or go on"),
+            Action::Note => ("note", "note", "write a note into the journal"),
+            Action::Skip => ("skip", "skip", "skip the selected item, with a reason"),
+            Action::NotApplicable => {
+                ("not-applicable", "n/a", "the selected item does not apply, with a reason")
+            }
+            Action::Edit => ("edit", "edit", "edit the command before running it"),
+            Action::Choose => ("choose", "choose", "choose an alternative"),
+            Action::Reopen => ("reopen", "undo", "take back the answer to the selected check"),
+            Action::People => ("people", "people", "who is here, and who answers for which role"),
+            Action::StopCommand => ("stop", "stop", "stop the running command"),
+            Action::OverrideCriterion => {
+                ("override-criterion", "go on anyway", "go on although a criterion is met, with a reason")
+            }
+            Action::ShortenSoak => ("shorten-soak", "shorten", "end the soak early, with role and reason"),
+            Action::RollbackPanel => ("rollback", "rollback", "open the rollback panel"),
+            Action::Fire => ("fire", "roll back now", "roll back now"),
+            Action::Diff => ("diff", "diff", "show what the rollback would change"),
+            Action::Reason => ("reason", "reason", "type a reason"),
+            Action::CancelRollback => {
+                ("cancel-rollback", "withdraw", "withdraw a rollback that is still queued")
+            }
+            Action::SettledGood => ("succeeded", "it succeeded", "say that the command in doubt succeeded"),
+            Action::SettledBad => ("failed", "it failed", "say that the command in doubt failed"),
+            Action::Search => ("search", "search", "search the log"),
+            Action::SearchNext => ("search-next", "next match", "next match"),
+            Action::SearchPrevious => ("search-previous", "previous match", "previous match"),
+            Action::Filter => ("filter", "filter", "show only log lines that match"),
+            Action::Follow => ("follow", "follow", "follow the newest log line, or stay"),
+            Action::Wrap => ("wrap", "wrap", "wrap long log lines"),
+            Action::Timestamps => ("timestamps", "times", "show full timestamps"),
+            Action::PreviousContainer => {
+                ("previous-container", "previous", "only the last lines of containers that ended")
+            }
+            Action::OwnLog => ("log", "gonogo's log", "gonogo's own log"),
+            Action::Palette => ("palette", "commands", "every action by name"),
+            Action::Help => ("help", "help", "every key that works here"),
+            Action::Redraw => ("redraw", "redraw", "draw the screen anew"),
+            Action::Quit => ("quit", "quit", "leave, and hear what stays running"),
+            Action::Close => ("close", "back", "close this, nothing is done"),
+            Action::LeaveOpen => {
+                ("leave", "leave it open", "leave; the release stays open and can be resumed")
+            }
+            Action::Abort => ("abort", "abort", "abort the release, with a reason"),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The release plus what the operator is looking at: all that `draw` sees.
+
+pub mod evidence;
+pub mod observed;
+pub mod offers;
+pub mod rows;
+pub mod view;
+
+pub use observed::{Observed, Seen};
+pub use rows::Row;
+pub use view::*;
+
+use super::keymap::Keymap;
+use crate::release::{Arming, Current, Effect, Operator, Phase, Release, RollbackState, State, arming};
+use crate::watch::{Link, Moment, System};
+
+#[derive(Debug)]
+pub struct Model {
+    pub now: Moment,
+    pub release: Release,
+    pub mode: Mode,
+    /// Who sits here.
+    pub me: Operator,
+    pub observed: Observed,
+    pub view: View,
+    pub journal: JournalState,
+    pub preflight: Vec<Preflight>,
+    pub keymap: Keymap,
+    pub settings: Settings,
+    /// How fast the world's clock runs against the wall; 1 outside a rehearsal.
+    pub speed: f64,
+    pub leaving: Option<Leaving>,
+}
+
+/// Who drives the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    Driving,
+    /// Another process holds the journal; this one follows it and changes nothing.
+    Watching {
+        holder: String,
+    },
+}
+
+/// What judgement and screen take from the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How text that starts a command is read: `["bash", "-e"]`.
+    pub shell: Vec<String>,
+    /// Names of the variables that are set for commands.
+    pub command_env: Vec<String>,
+    /// Where the health endpoint and Prometheus are, for words; `None` when not configured.
+    pub prometheus: Option<String>,
+    pub health: Option<String>,
+    /// Units: seconds of ready, restart-free pods before a rollout counts as complete.
+    pub settle_s: u32,
+    /// Draw without Unicode signs.
+    pub ascii: bool,
+}
+
+/// The write-ahead: what was appended, what is on disk, and what waits for it.
+#[derive(Debug, Default)]
+pub struct JournalState {
+    pub appended: u64,
+    pub durable: u64,
+    /// Outside effects, each with the record that must be durable before it leaves.
+    pub withheld: Vec<(u64, Effect)>,
+    /// Why the disk takes nothing any more.
+    pub failed: Option<String>,
+}
+
+/// One line of what was tested before the release may begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preflight {
+    /// `git`, `kubectl`, `context`, `prometheus`, `lock`.
+    pub what: String,
+    pub outcome: PreflightOutcome,
+    /// Version, address, or what is wrong and the way out.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreflightOutcome {
+    Asking,
+    Fine,
+    /// The release can begin, with this known.
+    Limited,
+    Missing,
+}
+
+/// The process is on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    pub why: String,
+    pub exit_code: u8,
+}
+
+/// The word in the status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateWord {
+    Preparing,
+    Running,
+    Held,
+    Poll,
+    Breach,
+    RollingBack,
+    Safe,
+    RollbackFailed,
+    Completed,
+    Aborted,
+}
+
+impl StateWord {
+    pub fn text(self) -> &'static str {
+        match self {
+            StateWord::Preparing => "PREPARING",
+            StateWord::Running => "RUNNING",
+            StateWord::Held => "HELD",
+            StateWord::Poll => "POLL",
+            StateWord::Breach => "BREACH",
+            StateWord::RollingBack => "ROLLING BACK",
+            StateWord::Safe => "SAFE",
+            StateWord::RollbackFailed => "ROLLBACK FAILED",
+            StateWord::Completed => "COMPLETED",
+            StateWord::Aborted => "ABORTED",
+        }
+    }
+}
+
+impl Model {
+    pub fn state(&self) -> &State {
+        self.release.state()
+    }
+
+    pub fn state_word(&self) -> StateWord {
+        match self.state().phase {
+            Phase::Preparing => StateWord::Preparing,
+            Phase::Running | Phase::Held if self.state().is_breached() => StateWord::Breach,
+            Phase::Held => StateWord::Held,
+            Phase::Running => match self.release.current() {
+                Current::Poll(_) => StateWord::Poll,
+                _ => StateWord::Running,
+            },
+            Phase::RollingBack => StateWord::RollingBack,
+            Phase::RolledBack => StateWord::Safe,
+            Phase::RollbackFailed => StateWord::RollbackFailed,
+            Phase::Completed => StateWord::Completed,
+            Phase::Aborted => StateWord::Aborted,
+        }
+    }
+
+    pub fn arming(&self) -> Arming {
+        let state = self.state();
+        arming(&state.targets, &state.pins, &state.findings, self.observed.armed_at, self.now)
+    }
+
+    pub fn rollback(&self) -> Option<&RollbackState> {
+        self.state().rollback.as_ref()
+    }
+
+    /// Since when the cluster has been silent, and why; `None` while it answers.
+    pub fn cluster_silence(&self) -> Option<(Moment, &str)> {
+        match self.observed.links.get(&System::Cluster)? {
+            Link::Down { since, cause, .. } => Some((*since, cause)),
+            Link::Live => None,
+        }
+    }
+
+    /// What is selected: where the cursor stands, or else the current item.
+    pub fn selected(&self) -> Option<Row> {
+        let rows = self.rows();
+        match &self.view.cursor {
+            Some(row) if rows.contains(row) => Some(row.clone()),
+            _ => rows::of_current(&self.release.current()),
+        }
+    }
+
+    pub fn rows(&self) -> Vec<Row> {
+        rows::visible(&self.release, &self.view)
+    }
+}

@@ -1,0 +1,165 @@
+//! What works here and now: which part of the key table is in force, and what the footer offers.
+
+use super::{Mode, Model, Pane, Panel, Row, StateWord};
+use crate::app::action::Action;
+use crate::app::keymap::Context;
+use crate::release::{Answer, CommandState, Phase, PlanState};
+use crate::workflow::{CheckId, CommandId, CommandKind};
+
+impl Model {
+    /// The contexts in which a key is looked up, nearest first. A text field takes keys before all.
+    pub fn contexts(&self) -> Vec<Context> {
+        let panel = self.view.panel.as_ref().map(|panel| match panel {
+            Panel::Start(_) => Context::StartPanel,
+            Panel::Run(_) => Context::RunPanel,
+            Panel::Doubt { .. } => Context::DoubtPanel,
+            Panel::Output { .. } => Context::OutputPanel,
+            Panel::Rollback { .. } => Context::RollbackPanel,
+            Panel::Poll(_) => Context::PollPanel,
+            Panel::RollbackCommands
+            | Panel::Criteria { .. }
+            | Panel::People { .. }
+            | Panel::Palette { .. } => Context::ListPanel,
+            Panel::Finish => Context::FinishPanel,
+            Panel::Quit => Context::QuitPanel,
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => Context::TextPanel,
+        });
+        match panel {
+            Some(panel) => vec![panel, Context::Global],
+            None => {
+                let pane = match self.view.focus {
+                    Pane::Checklist => Context::Checklist,
+                    Pane::Rollout => Context::Logs,
+                    Pane::Signals => Context::Signals,
+                };
+                vec![pane, Context::Global]
+            }
+        }
+    }
+
+    /// The actions for the footer, most needed first; the screen shows as many as fit.
+    pub fn offers(&self) -> Vec<Action> {
+        use Action as A;
+        if self.view.prompt.is_some() {
+            return Vec::new();
+        }
+        let mut offers = match &self.view.panel {
+            Some(panel) => self.panel_offers(panel),
+            None => self.pane_offers(),
+        };
+        if self.view.panel.is_none() {
+            offers.extend([A::NextPane, A::Zoom, A::Palette]);
+        }
+        offers.push(A::Help);
+        offers
+    }
+
+    fn panel_offers(&self, panel: &Panel) -> Vec<Action> {
+        use Action as A;
+        match panel {
+            Panel::Start(_) => vec![A::Run, A::Edit, A::Down, A::Quit],
+            Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close],
+            Panel::Doubt { .. } => vec![A::SettledGood, A::SettledBad, A::Close],
+            Panel::Output { command, .. } => match self.state().command(command) {
+                CommandState::Running => vec![A::StopCommand, A::Up, A::Close],
+                _ => vec![A::Up, A::Down, A::Close],
+            },
+            Panel::Rollback { .. } => {
+                let mut offers = Vec::new();
+                match self.state().phase {
+                    Phase::RollingBack if self.rollback_is_queued() => offers.push(A::CancelRollback),
+                    Phase::RollingBack | Phase::RolledBack => {}
+                    _ => offers.push(A::Fire),
+                }
+                offers.extend([A::Diff, A::Reason, A::Close]);
+                offers
+            }
+            Panel::Poll(_) => {
+                vec![A::Go, A::NoGo, A::Abstain, A::NotApplicable, A::People, A::Hold, A::Close]
+            }
+            Panel::RollbackCommands
+            | Panel::Criteria { .. }
+            | Panel::People { .. }
+            | Panel::Palette { .. } => {
+                vec![A::Choose, A::Down, A::Close]
+            }
+            Panel::Finish => vec![A::Run, A::Close],
+            Panel::Quit => match self.mode {
+                Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],
+                Mode::Watching { .. } => vec![A::LeaveOpen, A::Close],
+            },
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => {
+                vec![A::Down, A::Close]
+            }
+        }
+    }
+
+    fn pane_offers(&self) -> Vec<Action> {
+        use Action as A;
+        if matches!(self.mode, Mode::Watching { .. }) {
+            return vec![A::Down, A::Up, A::Quit];
+        }
+        match self.view.focus {
+            Pane::Rollout => vec![A::Search, A::Filter, A::Follow, A::Wrap, A::Timestamps, A::FocusChecklist],
+            Pane::Signals => vec![A::Declare, A::FocusChecklist],
+            Pane::Checklist => self.checklist_offers(),
+        }
+    }
+
+    fn checklist_offers(&self) -> Vec<Action> {
+        use Action as A;
+        if self.state().phase == Phase::Held {
+            return vec![A::Hold, A::Note, A::RollbackPanel];
+        }
+        if self.state().phase.is_over() {
+            return vec![A::Open, A::RollbackPanel, A::Quit];
+        }
+        let mut offers = match self.selected() {
+            Some(Row::Check(id)) => self.check_offers(&id),
+            Some(Row::Command(id)) => self.command_offers(&id),
+            Some(Row::Poll(_)) => vec![A::Go, A::NoGo, A::Open],
+            Some(Row::Soak(_)) => vec![A::ShortenSoak],
+            Some(Row::Finish) => vec![A::Open],
+            _ => vec![A::Open],
+        };
+        if self.state_word() == StateWord::Breach {
+            offers.insert(0, A::RollbackPanel);
+        }
+        offers.extend([A::Note, A::Hold]);
+        offers
+    }
+
+    fn check_offers(&self, id: &CheckId) -> Vec<Action> {
+        use Action as A;
+        match self.state().checks.get(id).map(|mark| &mark.answer) {
+            None | Some(Answer::NoGo | Answer::SensedFailing { .. }) => {
+                let mut offers = vec![A::Confirm, A::NoGo, A::Skip];
+                if self.release.workflow().check(id).is_some_and(|check| check.optional) {
+                    offers.push(A::NotApplicable);
+                }
+                offers
+            }
+            Some(Answer::Sensed { .. }) => Vec::new(),
+            Some(_) => vec![A::Reopen],
+        }
+    }
+
+    fn command_offers(&self, id: &CommandId) -> Vec<Action> {
+        use Action as A;
+        let kind = self.release.workflow().command(id).map(|command| command.kind);
+        match kind {
+            Some(CommandKind::Run | CommandKind::Choice) => vec![A::Open, A::Skip, A::NotApplicable],
+            _ => vec![A::Open],
+        }
+    }
+
+    /// Whether a fired rollback has not reached the API server yet.
+    pub fn rollback_is_queued(&self) -> bool {
+        self.rollback().is_some_and(|rollback| {
+            rollback
+                .plan
+                .iter()
+                .all(|step| matches!(step.state, PlanState::Waiting | PlanState::Queued { .. }))
+        })
+    }
+}

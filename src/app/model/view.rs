@@ -1,0 +1,194 @@
+//! What the operator is looking at. Losing all of it would lose nothing of the release.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tui_input::Input;
+
+use super::rows::Row;
+use crate::app::msg::OutputLine;
+use crate::watch::Moment;
+use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
+
+/// Lines kept of one attempt's output; the file beside the journal has more.
+pub const OUTPUT_LINES: usize = 4_000;
+
+#[derive(Debug, Default)]
+pub struct View {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    pub focus: Pane,
+    pub zoom: bool,
+    /// `None` follows the current item.
+    pub cursor: Option<Row>,
+    /// Sections that the operator opened by hand.
+    pub opened: BTreeSet<Row>,
+    pub panel: Option<Panel>,
+    pub prompt: Option<Prompt>,
+    /// The answer to the last key that could not do what was asked, or did something unseen.
+    pub flash: Option<Flash>,
+    pub log: LogView,
+    pub outputs: BTreeMap<(CommandId, u32), Output>,
+    /// Whether the rollback panel that is open has been on the screen: before that `Y` is nothing.
+    pub rollback_painted: bool,
+    /// When space last confirmed something: a held key must not tick its way through a list.
+    pub last_tick: Option<Moment>,
+    /// Panes with news since they were last seen, for the tabs of a narrow screen.
+    pub news: BTreeSet<Pane>,
+    /// First visible line of the panel that is open.
+    pub panel_scroll: u16,
+    /// Bumped to force a whole repaint.
+    pub redraws: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Pane {
+    #[default]
+    Checklist,
+    Rollout,
+    Signals,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flash {
+    pub at: Moment,
+    pub text: String,
+    pub is_refusal: bool,
+}
+
+/// What covers the right side of the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Panel {
+    /// Parameters, roster, preflight: before the release begins.
+    Start(StartForm),
+    Run(RunPanel),
+    /// A command whose end was not seen.
+    Doubt {
+        command: CommandId,
+        attempt: u32,
+    },
+    Output {
+        command: CommandId,
+        attempt: u32,
+    },
+    Rollback {
+        diff: bool,
+    },
+    /// The document's own rollback commands, when gonogo has no target.
+    RollbackCommands,
+    Poll(StepId),
+    /// Which criterion to declare, withdraw or override.
+    Criteria {
+        selected: usize,
+        overriding: bool,
+    },
+    /// The release can be completed: what is pending and what was overridden.
+    Finish,
+    Report {
+        text: String,
+    },
+    People {
+        selected: usize,
+    },
+    Palette {
+        selected: usize,
+    },
+    Help,
+    OwnLog,
+    Quit,
+    /// Text of a block that is not run, or of a long item.
+    Text {
+        title: String,
+        text: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartForm {
+    pub fields: Vec<Field>,
+    pub selected: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub kind: FieldKind,
+    pub value: String,
+    /// The document's example, or why the field matters.
+    pub note: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldKind {
+    Param(String),
+    Role(RoleName),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPanel {
+    pub command: CommandId,
+    pub choice: Option<usize>,
+    /// The operator's own text in place of the document's.
+    pub edited: Option<String>,
+}
+
+/// One line of text that is being typed. Nothing typed here is ever a key.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    pub purpose: Purpose,
+    pub input: Input,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    NoGoCheck(CheckId),
+    Skip(Row),
+    NotApplicable(Row),
+    Override(CheckId),
+    NoGoPoll { step: StepId, role: RoleName },
+    Abstain { step: StepId, role: RoleName },
+    RoleNotApplicable { step: StepId, role: RoleName },
+    Staff(RoleName),
+    Declare { criterion: CriterionId, met: bool },
+    OverrideCriterion(CriterionId),
+    ShortenSoak { step: StepId, role: RoleName },
+    Hold,
+    Note,
+    RollbackReason,
+    Abort,
+    EditCommand,
+    Field(usize),
+    Doubt { command: CommandId, attempt: u32, succeeded: bool },
+    Search,
+    Filter,
+    Palette,
+}
+
+#[derive(Debug, Default)]
+pub struct LogView {
+    /// Whether the newest line stays in sight; off, the view stands still while lines come in.
+    pub paused_at: Option<u64>,
+    pub wrap: bool,
+    pub timestamps: bool,
+    pub only_ended: bool,
+    pub search: Option<String>,
+    pub filter: Option<String>,
+    /// Columns scrolled to the right.
+    pub column: u16,
+}
+
+/// The tail of one attempt's output.
+#[derive(Debug, Clone, Default)]
+pub struct Output {
+    pub lines: VecDeque<OutputLine>,
+    /// Lines that are no longer here, for whatever bound.
+    pub cut: u64,
+}
+
+impl Output {
+    pub fn push(&mut self, line: OutputLine) {
+        if self.lines.len() == OUTPUT_LINES {
+            self.lines.pop_front();
+            self.cut += 1;
+        }
+        self.lines.push_back(line);
+    }
+}

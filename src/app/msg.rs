@@ -1,0 +1,76 @@
+//! Everything that can wake the loop.
+
+use crossterm::event::KeyEvent;
+
+use super::model::Preflight;
+use crate::release::Event;
+use crate::watch::{Moment, Observation};
+use crate::workflow::CommandId;
+
+/// One message, and the moment it came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Msg {
+    pub at: Moment,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    Key(KeyEvent),
+    /// Bracketed paste: text, never keys.
+    Paste(String),
+    Resize(u16, u16),
+    /// Once a second of wall time: ages and clocks move.
+    Tick,
+    /// The world answers an effect.
+    Fact(Box<Event>),
+    Observed(Observation),
+    /// The way back was tested, whether or not the result is new.
+    ArmChecked,
+    Output(OutputBatch),
+    Journal(JournalNews),
+    /// Preflight lines, each told when it is known.
+    Preflight(Preflight),
+    /// The document on disk is no longer the one that was started.
+    DocumentChanged {
+        differs: bool,
+    },
+    /// SIGHUP, SIGTERM, or the terminal went away.
+    Leave {
+        why: String,
+    },
+    /// Changes under way have ended, or their grace is over: the process may go.
+    Drained,
+}
+
+/// Lines of a running command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputBatch {
+    pub command: CommandId,
+    pub attempt: u32,
+    pub lines: Vec<OutputLine>,
+    /// Lines cut from the middle, so far.
+    pub cut: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputLine {
+    pub is_stderr: bool,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum JournalNews {
+    Durable {
+        seq: u64,
+    },
+    /// The disk would not take it. `unrecorded` from this record on.
+    Failed {
+        seq: u64,
+        why: String,
+    },
+    /// Read-only view: records that the other process wrote.
+    Followed(Vec<Event>),
+    /// The other process let go, or its lock is free again.
+    HolderGone,
+}
