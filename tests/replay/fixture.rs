@@ -7,9 +7,10 @@ use std::sync::Arc;
 use gonogo::journal::Record;
 use gonogo::release::{
     CommandState, Current, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator,
-    Outcome, Phase, Pin, PlanAction, PlanState, Release, ReleaseId, RolloutSeen, RolloutWord, Run, Shown,
-    StepResult, Timer, Verdict, Vote,
+    Outcome, Phase, Pin, PlanAction, PlanState, Release, ReleaseId, RolloutSeen, Run, Shown, StepResult,
+    Timer, Verdict, Vote,
 };
+use gonogo::watch::rollout::RolloutState;
 use gonogo::watch::{Image, Moment, TargetRef};
 use gonogo::workflow::{
     Check, CheckId, Choice, Command, CommandId, CommandKind, Criterion, CriterionId, CriterionKind, Gate,
@@ -73,7 +74,7 @@ fn step(id: &str, number: u32, title: &str, commands: Vec<Command>, groups: Vec<
 pub fn workflow() -> Arc<Workflow> {
     let roles = ["tech-lead", "sre"];
     let optional = Check { optional: true, ..check("preparation/migrations", "Migrations | prêtes") };
-    let pushed = Check { probe: Some(Probe::TagPushed), ..check("tag/pousse", "Tag `v1.3.0` poussé") };
+    let pushed = Check { probe: Some(Probe::TagPushed), ..check("tag/pousse", "Tag `v1.2.0` poussé") };
     let rolled = Check {
         probe: Some(Probe::RolloutComplete),
         ..check("production/rollout", "Rollout progressif <4/4>")
@@ -86,12 +87,12 @@ pub fn workflow() -> Arc<Workflow> {
     let deploy = Command {
         kind: CommandKind::Choice,
         choices: vec![
-            choice("kubectl", Some("kubectl set image deployment/app app=myapp:v1.3.0\n")),
+            choice("kubectl", Some("kubectl set image deployment/app app=myapp:v1.2.0\n")),
             choice("par la CI", None),
         ],
-        ..command("production/command-1", "# Option 1\nkubectl set image deployment/app app=myapp:v1.3.0\n")
+        ..command("production/command-1", "# Option 1\nkubectl set image deployment/app app=myapp:v1.2.0\n")
     };
-    let tag = command("tag/command-1", "# Tag\ngit tag -a v1.3.0 -m \"a ``` b\"\ngit push origin v1.3.0\n");
+    let tag = command("tag/command-1", "# Tag\ngit tag -a v1.2.0 -m \"a ``` b\"\ngit push origin v1.2.0\n");
     let timeboxed = Group {
         title: Some("Immédiat (0-5 min)".to_owned()),
         timebox_s: Some(300),
@@ -396,7 +397,7 @@ impl Live {
                 Fact::Woke { timer: Timer::RollbackRetry { step: index, attempt: *attempt } }
             }
             (PlanAction::Patch(_), _) => fired(),
-            (PlanAction::Settle(_), _) => rollout(RolloutWord::Complete, OLD),
+            (PlanAction::Settle(_), _) => rollout(RolloutState::Complete, OLD),
             (PlanAction::Clear, _) => {
                 let state = self.release.state();
                 let is_read = |id: &CriterionId| {
@@ -428,11 +429,11 @@ impl Live {
         let is_odd = n % 2 == 1;
         let reason = format!("reason {pick}");
         let words = [
-            RolloutWord::Progressing,
-            RolloutWord::Complete,
-            RolloutWord::Failed,
-            RolloutWord::Settling,
-            RolloutWord::Stuck,
+            RolloutState::Progressing,
+            RolloutState::Complete,
+            RolloutState::Failed,
+            RolloutState::Settling,
+            RolloutState::Stuck,
         ];
         let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::NoData, Verdict::Error];
         let print = if is_odd { OLD } else { NEW };
@@ -511,7 +512,7 @@ pub fn armed() -> Fact {
     Fact::Armed { findings: vec![finding] }
 }
 
-pub fn rollout(state: RolloutWord, print: &str) -> Fact {
+pub fn rollout(state: RolloutState, print: &str) -> Fact {
     let (revision, image) = if print == OLD { (9, "myapp:v1.2.0") } else { (8, "myapp:v1.3.0") };
     Fact::RolloutChanged(RolloutSeen {
         target: target(),
@@ -523,11 +524,11 @@ pub fn rollout(state: RolloutWord, print: &str) -> Fact {
     })
 }
 
-pub fn old_rollout(state: RolloutWord) -> Fact {
+pub fn old_rollout(state: RolloutState) -> Fact {
     rollout(state, OLD)
 }
 
-pub fn new_rollout(state: RolloutWord) -> Fact {
+pub fn new_rollout(state: RolloutState) -> Fact {
     rollout(state, NEW)
 }
 
