@@ -16,8 +16,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::http::{Asker, HttpError};
+use super::link::LinkNews;
 use crate::watch::metrics::{METRICS, default_expression};
-use crate::watch::{Link, MetricReading, Moment, Observation, Sample, System};
+use crate::watch::{MetricReading, Moment, Observation, Sample, System};
 use crate::workflow::Metric;
 
 /// A range of every series at the finest step stays far below this; more is not an answer to us.
@@ -188,11 +189,8 @@ impl Prometheus {
             let pause = on_the_wall(self.interval).max(Duration::from_millis(10));
             let mut ticks = tokio::time::interval(pause);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut round = Round {
-                behind: self.expressions.keys().copied().collect(),
-                was_live: false,
-                down_since: None,
-            };
+            let behind = self.expressions.keys().copied().collect();
+            let mut round = Round { behind, link: LinkNews::default() };
             loop {
                 ticks.tick().await;
                 for observation in round.go(&self, &clock, pause).await {
@@ -213,8 +211,7 @@ impl Prometheus {
 struct Round {
     /// Metrics that missed readings, and get their window anew.
     behind: BTreeSet<Metric>,
-    was_live: bool,
-    down_since: Option<Moment>,
+    link: LinkNews,
 }
 
 impl Round {
@@ -262,27 +259,13 @@ impl Round {
             };
             told.push(Observation::Metric { metric, reading });
         }
-        if let Some(link) = self.link(cause, clock(), pause) {
+        let link = match cause {
+            Some(cause) => Some(self.link.failed(cause, clock(), pause)),
+            None => self.link.answered(),
+        };
+        if let Some(link) = link {
             told.insert(0, Observation::Link { system: System::Metrics, link });
         }
         told
-    }
-
-    /// The link's state, when it is news: a retry at another moment is.
-    fn link(&mut self, down: Option<String>, now: Moment, pause: Duration) -> Option<Link> {
-        match down {
-            Some(cause) => {
-                self.was_live = false;
-                let since = *self.down_since.get_or_insert(now);
-                let retry_at =
-                    SignedDuration::try_from(pause).ok().and_then(|p| now.wall.checked_add(p).ok());
-                Some(Link::Down { since, cause, retry_at })
-            }
-            None => {
-                self.down_since = None;
-                let is_news = !std::mem::replace(&mut self.was_live, true);
-                is_news.then_some(Link::Live)
-            }
-        }
     }
 }

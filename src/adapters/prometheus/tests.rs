@@ -11,12 +11,16 @@ use axum::{Router, routing::get};
 use serde_json::json;
 
 use super::*;
+use crate::watch::Link;
+
+/// Path and parameters.
+type Question = (String, BTreeMap<String, String>);
 
 /// What the server does with the next questions, and the questions it got.
 #[derive(Clone)]
 struct Fake {
     mood: Arc<Mutex<Mood>>,
-    asked: Arc<Mutex<Vec<(String, BTreeMap<String, String>)>>>,
+    asked: Arc<Mutex<Vec<Question>>>,
 }
 
 #[derive(Clone)]
@@ -44,7 +48,7 @@ impl Fake {
         *self.mood.lock().expect("no panic holds it") = mood;
     }
 
-    fn asked(&self) -> Vec<(String, BTreeMap<String, String>)> {
+    fn asked(&self) -> Vec<Question> {
         self.asked.lock().expect("no panic holds it").clone()
     }
 }
