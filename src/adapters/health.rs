@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::http::{Answer, Asker, HttpError};
 use super::link::LinkNews;
-use crate::watch::{HealthPart, HealthReading, Link, Moment, Observation, System};
+use crate::watch::{HealthPart, HealthReading, Moment, Observation, System};
 
 /// A health answer is a few lines; a page that was served by mistake is not read to its end.
 const LARGEST_ANSWER: usize = 64 * 1024;
@@ -185,6 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::watch::Link;
 
     fn read(status: u16, body: &str) -> HealthReading {
         let answer = Answer {

@@ -1,9 +1,11 @@
-//! See the crate's map.
+//! How the world is touched: async, fallible, one file or folder per outside system.
 
 pub mod health;
 mod http;
+pub mod kube;
 mod link;
 pub mod prometheus;
 pub mod shell;
+pub mod store;
 
 pub use http::HttpError;

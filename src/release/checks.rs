@@ -166,8 +166,8 @@ impl Release {
         }
         let roles =
             self.workflow.step(step).and_then(|step| step.poll.as_ref()).map_or(0, |poll| poll.roles.len());
-        let ballots = self.state.polls.entry(step.clone()).or_default();
-        let left_out = ballots.values().filter(|ballot| ballot.not_applicable).count();
+        let others = self.state.polls.get(step).into_iter().flatten().filter(|(known, _)| *known != role);
+        let left_out = others.filter(|(_, ballot)| ballot.not_applicable).count();
         if left_out + 1 >= roles {
             return Err(Refusal::new("a poll that nobody answers is no poll", "somebody has to say GO"));
         }
@@ -179,7 +179,7 @@ impl Release {
             reason: Some(reason.to_owned()),
             evidence: Vec::new(),
         };
-        ballots.insert(role.clone(), ballot);
+        self.state.polls.entry(step.clone()).or_default().insert(role.clone(), ballot);
         Ok(Vec::new())
     }
 

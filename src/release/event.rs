@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pin::{Finding, Pin};
 pub use crate::watch::Verdict;
@@ -210,6 +210,8 @@ pub enum Fact {
         findings: Vec<Finding>,
     },
     BaselinePinned {
+        /// Finite numbers: JSON has no other, and a `null` on disk is left out again.
+        #[serde(deserialize_with = "finite_values")]
         values: BTreeMap<String, f64>,
     },
     RolloutChanged(RolloutSeen),
@@ -261,6 +263,12 @@ pub enum Fact {
         attempt: u32,
         result: StepResult,
     },
+}
+
+/// A metrics server may answer NaN, which JSON writes as `null`: it must not spoil the journal.
+fn finite_values<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let values = BTreeMap::<String, Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 /// What the rollback panel showed of one target.

@@ -235,7 +235,9 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::BaselinePinned { values } => {
-                self.state.baseline.get_or_insert_with(|| (at, values.clone()));
+                let kept = values.iter().filter(|(_, value)| value.is_finite());
+                let kept = kept.map(|(name, value)| (name.clone(), as_recorded(*value)));
+                self.state.baseline.get_or_insert_with(|| (at, kept.collect()));
                 Ok(Vec::new())
             }
             Fact::RolloutChanged(seen) => Ok(self.rollout_changed(at, seen)),
@@ -355,6 +357,12 @@ impl Release {
         };
         Refusal::new(format!("not while {}", phase_words(self.state.phase)), way_out)
     }
+}
+
+/// A reading as its record gives it back: seventeen digits of JSON may differ in the last one, and a
+/// replayed release must equal the live one. Nine digits say all that a measurement can.
+fn as_recorded(value: f64) -> f64 {
+    format!("{value:.8e}").parse().unwrap_or(value)
 }
 
 fn phase_words(phase: Phase) -> &'static str {

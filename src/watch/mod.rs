@@ -2,8 +2,10 @@
 //! asks the world for anything.
 
 pub mod facts;
+pub mod logs;
 pub mod metrics;
 pub mod rollout;
+pub mod template;
 mod verdict;
 
 pub use facts::*;

@@ -1,15 +1,103 @@
 //! What a release is: a Markdown file as plain data. Pure: text in, [`Workflow`] out.
+//!
+//! [`read`] never refuses a document. What is strange about it becomes a [`Diagnostic`] with its
+//! place and a way out, and everything else is read as if the strange part were not there.
 
+mod frontmatter;
+mod infer;
+mod lint;
+mod lint_text;
+mod markdown;
 pub mod model;
+mod mojibake;
+mod params;
+mod places;
+mod plan_json;
+mod plan_text;
+mod shell;
+mod vocabulary;
 
+pub use lint_text::lint_text;
 pub use model::*;
+pub use mojibake::{Repaired, mojibake};
+pub use params::{ParamChange, valid_param};
+pub use plan_json::plan_json;
+pub use plan_text::plan_text;
 
-/// TEMPORARY until the workflow layer lands.
-pub fn valid_param(_name: &str, _value: &str) -> Result<(), String> {
-    Ok(())
+use std::fmt;
+
+/// A file as it was found, and what lies next to it.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The path as the operator gave it.
+    pub file: &'a str,
+    pub bytes: &'a [u8],
+    /// Whether a file of this name, such as `rollback.md`, lies in the same folder.
+    pub siblings: &'a dyn Fn(&str) -> bool,
 }
-impl Workflow {
-    pub fn with_params(&self, _values: &std::collections::BTreeMap<String, String>) -> Workflow {
-        self.clone()
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("file", &self.file)
+            .field("n_bytes", &self.bytes.len())
+            .finish_non_exhaustive()
     }
+}
+
+/// Reads a document into a workflow.
+///
+/// - Shape: always a workflow; an empty or foreign text gives one without steps and says so.
+/// - Errors: none; see [`Workflow::diagnostics`].
+/// - Cost: linear in the length of the text.
+pub fn read(source: Source<'_>) -> Workflow {
+    let mut findings = lint::Findings::default();
+    let (text, damage) = decode(source.bytes);
+    if let Some((offset, what)) = damage {
+        findings.note(Code::NotUtf8, offset..offset + 1, what);
+    }
+    if let Some(repaired) = mojibake::mojibake(&text) {
+        let line: usize = text.split_inclusive('\n').take(repaired.first_line - 1).map(str::len).sum();
+        let length = text[line..].lines().next().map_or(0, str::len);
+        findings.note(Code::Mojibake, line..line + length, repaired.encoding.to_owned());
+    }
+    let (front, body_start) = frontmatter::read(&text);
+    let places = places::Places::new(&text);
+    let document = infer::Document {
+        file: source.file,
+        text: &text,
+        places: &places,
+        front,
+        body_start,
+        siblings: source.siblings,
+        findings,
+    };
+    let (workflow, findings) = infer::infer(document);
+    Workflow { sha256: sha256(source.bytes), diagnostics: findings.diagnostics(&places), ..workflow }
+}
+
+/// The text, and where and why it is not what the bytes say.
+fn decode(bytes: &[u8]) -> (String, Option<(usize, String)>) {
+    let wide = |unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        (String::from_utf16_lossy(&units), Some((0, "it is UTF-16".to_owned())))
+    };
+    match bytes {
+        [0xFF, 0xFE, ..] => return wide(u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => return wide(u16::from_be_bytes),
+        _ => {}
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(error) => {
+            let valid = error.valid_up_to();
+            let what = format!("byte {valid} is 0x{:02X}", bytes[valid]);
+            (String::from_utf8_lossy(bytes).into_owned(), Some((valid, what)))
+        }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -444,6 +444,16 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
+        }
+    }
+}
+
 /// The rules, in the order in which a report lists them. The first ten codes are permanent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -472,4 +482,50 @@ pub enum Code {
     TickedInFile,
     /// A fence is never closed.
     UnclosedFence,
+    /// The bytes are no UTF-8.
+    NotUtf8,
+    /// A quote, heredoc or compound command of a block is never closed.
+    ShellUnclosed,
+    /// A character that shows something else than what runs.
+    HiddenCharacter,
+    /// A command rolls back by itself when something in it fails.
+    RollbackInsideCommand,
+    /// Boxes stand where no step leads.
+    UnclassifiedTasks,
+    /// A watching time whose unit is misspelt.
+    DurationUnknown,
+    /// A criterion with a number on something that gonogo does not measure.
+    CriterionNotMeasured,
+}
+
+impl Code {
+    /// As a report and the JSON plan write it: `tag-message-loses-comments`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::TagMessageLosesComments => "tag-message-loses-comments",
+            Code::ChoiceNeeded => "choice-needed",
+            Code::PushBesideTag => "push-beside-tag",
+            Code::LiteralVersion => "literal-version",
+            Code::WorkflowNotFound => "workflow-not-found",
+            Code::RoleUndeclared => "role-undeclared",
+            Code::ReferenceNotRun => "reference-not-run",
+            Code::Stream => "stream",
+            Code::RatioWithoutPercentile => "ratio-without-percentile",
+            Code::NoAutomaticCheck => "no-automatic-check",
+            Code::FrontmatterBroken => "frontmatter-broken",
+            Code::FrontmatterValue => "frontmatter-value",
+            Code::Mojibake => "mojibake",
+            Code::NoSteps => "no-steps",
+            Code::LongChecklist => "long-checklist",
+            Code::TickedInFile => "ticked-in-file",
+            Code::UnclosedFence => "unclosed-fence",
+            Code::NotUtf8 => "not-utf8",
+            Code::ShellUnclosed => "shell-unclosed",
+            Code::HiddenCharacter => "hidden-character",
+            Code::RollbackInsideCommand => "rollback-inside-command",
+            Code::UnclassifiedTasks => "unclassified-tasks",
+            Code::DurationUnknown => "duration-unknown",
+            Code::CriterionNotMeasured => "criterion-not-measured",
+        }
+    }
 }

@@ -1,0 +1,132 @@
+//! The cluster: one client, one watch per kind, a heartbeat, log streams, and the way back.
+//!
+//! Nothing here decides anything: it reads the API server and says what it saw in the words of
+//! [`crate::watch`].
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the adapter owns its tasks, and the client's exec plugins block a thread"
+)]
+
+mod connect;
+mod error;
+mod heartbeat;
+mod objects;
+mod rollback;
+mod store;
+mod watches;
+
+use std::path::Path;
+
+use kube::Client;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::release::pin::{Finding, Pin, Template};
+use crate::watch::{Moment, Observation, TargetRef};
+pub use connect::{ConnectOptions, Pinned};
+use error::Place;
+pub use error::{Cause, KubeError};
+pub use rollback::Fired;
+use rollback::WayBack;
+
+/// One cluster, reached through one client that everything shares.
+#[derive(Clone)]
+pub struct KubeWorld {
+    client: Client,
+    pinned: Pinned,
+    place: Place,
+}
+
+impl std::fmt::Debug for KubeWorld {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KubeWorld").field("pinned", &self.pinned).finish_non_exhaustive()
+    }
+}
+
+impl KubeWorld {
+    /// Reads the kubeconfig and makes the client. No request is sent, though an exec plugin may run.
+    ///
+    /// - Errors: everything that can be known without the network; see [`KubeError`].
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, KubeError> {
+        let (kubeconfig, pinned) = connect::settle(options)?;
+        let client = connect::client(kubeconfig, &pinned).await?;
+        let place = Place { host: pinned.host.clone(), context: pinned.context.clone() };
+        Ok(Self { client, pinned, place })
+    }
+
+    pub fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+
+    /// Asks the API server whom it takes us for. Empty when it does not say.
+    ///
+    /// - Source: a SelfSubjectReview.
+    pub async fn identity(&self) -> Result<String, KubeError> {
+        connect::identity(&self.client, &self.place).await
+    }
+
+    /// Starts the heartbeat and the watches of all targets; they end with `cancel` and never before.
+    ///
+    /// - Shape: for each target its facts, at first and after each change, at most ten times a
+    ///   second, newest only; the cluster's link whenever it changes.
+    pub fn spawn_watches<C>(
+        &self,
+        targets: Vec<TargetRef>,
+        out: Sender<Observation>,
+        cancel: CancellationToken,
+        clock: C,
+    ) -> TaskTracker
+    where
+        C: Fn() -> Moment + Send + Sync + Clone + 'static,
+    {
+        let tasks = TaskTracker::new();
+        let (recovered, recoveries) = watch::channel(0u64);
+        let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, clock);
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
+        for (namespace, targets) in watches::by_namespace(targets) {
+            let watching =
+                watches::run(self.client.clone(), namespace, targets, out.clone(), recoveries.clone());
+            tasks.spawn(cancel.clone().run_until_cancelled_owned(watching));
+        }
+        tasks.close();
+        tasks
+    }
+
+    /// Writes the kubeconfig that children get in front of the original list, and returns the value
+    /// of their `KUBECONFIG`.
+    pub fn write_pin(&self, path: &Path) -> Result<std::ffi::OsString, KubeError> {
+        self.pinned.write(path)?;
+        Ok(self.pinned.kubeconfig(path))
+    }
+
+    /// Reads what a target runs now, as the state that a rollback returns to.
+    ///
+    /// - Shape: the template comes apart from the pin, because it may hold secrets.
+    pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
+        WayBack::of(&self.client, &self.place, target).pin(at).await
+    }
+
+    /// Tests the way back to `pin`; changes nothing.
+    ///
+    /// - Errors: the API server could not be asked; whatever it answers is a finding.
+    /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
+    ///   server-side dry run of the very patch.
+    pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Vec<Finding>, KubeError> {
+        WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
+    }
+
+    /// Puts the pinned template back, if the target still carries what `shown` says (a template
+    /// print) or anything when it says nothing.
+    ///
+    /// - Errors: [`KubeError::Changed`] when somebody else changed it; [`KubeError::Call`] otherwise.
+    pub async fn fire(
+        &self,
+        pin: &Pin,
+        template: &Template,
+        shown: Option<&str>,
+    ) -> Result<Fired, KubeError> {
+        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
+    }
+}

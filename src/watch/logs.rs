@@ -1,0 +1,410 @@
+//! The log store: every line that the followed pods wrote, within a budget of bytes.
+//!
+//! Lines lie end to end in a few large segments with 24 bytes of notes each, so that taking one in
+//! allocates nothing and dropping the oldest frees a segment at once. What was dropped is counted,
+//! and what happened to a stream stands between its lines.
+
+mod clean;
+mod level;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use super::facts::{LogBatch, LogMark, LogSource};
+pub use clean::clean;
+pub use level::Level;
+pub use view::{LogQuery, LogView};
+
+/// What one segment of text may hold before the next one begins.
+const SEGMENT_BYTES: usize = 256 << 10;
+/// The rate is an average over this many whole seconds: steady enough to read.
+const RATE_S: i64 = 3;
+
+/// Names one stream within a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u16);
+
+/// What a line is, beside text that a container wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowMark {
+    Opened,
+    Reopened,
+    Ended,
+    Retrying,
+    Lost,
+    Restarted,
+    /// Drawn by the operator or by the release, such as at a step's boundary.
+    Note,
+}
+
+/// How a stream is doing, as its last mark says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamState {
+    Live,
+    Retrying(String),
+    Ended(String),
+}
+
+/// One container's stream within the store.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    pub source: LogSource,
+    pub state: StreamState,
+    pub n_lines: u64,
+    pub n_errors: u64,
+    /// Lines that are known to be missing.
+    pub n_lost: u64,
+    /// The number of the first line that reads as an error.
+    pub first_error: Option<u64>,
+    /// The server's time of its newest line.
+    pub last_at: Option<Timestamp>,
+}
+
+/// One line as a screen shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row<'s> {
+    /// Counted from the first line ever taken in; stays the same while older ones are dropped.
+    pub number: u64,
+    /// `None` for a note.
+    pub source: Option<SourceId>,
+    pub at: Option<Timestamp>,
+    /// Harmless on any terminal; see [`clean`].
+    pub text: Cow<'s, str>,
+    pub level: Option<Level>,
+    pub mark: Option<RowMark>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    /// Microseconds since the epoch; the smallest value stands for "none".
+    at_us: i64,
+    start: u32,
+    len: u32,
+    source: u16,
+    level: Option<Level>,
+    mark: Option<RowMark>,
+}
+
+const NO_SOURCE: u16 = u16::MAX;
+
+#[derive(Debug, Default)]
+struct Segment {
+    text: String,
+    lines: Vec<Line>,
+}
+
+impl Segment {
+    fn cost(&self) -> usize {
+        self.text.capacity() + self.lines.capacity() * size_of::<Line>()
+    }
+
+    fn text_of(&self, line: &Line) -> &str {
+        let start = line.start as usize;
+        self.text.get(start..start + line.len as usize).unwrap_or_default()
+    }
+}
+
+/// All lines kept, oldest first. See the module.
+#[derive(Debug)]
+pub struct LogStore {
+    budget: usize,
+    segments: VecDeque<Segment>,
+    /// Bytes of all segments but the last.
+    sealed_bytes: usize,
+    /// The number of the oldest line kept.
+    first: u64,
+    /// The number that the next line will get.
+    next: u64,
+    streams: Vec<Stream>,
+    ids: HashMap<LogSource, SourceId>,
+    rate: Rate,
+}
+
+impl Default for LogStore {
+    fn default() -> Self {
+        Self::new(Self::BUDGET)
+    }
+}
+
+impl LogStore {
+    /// Units: bytes of memory for lines, notes included.
+    pub const BUDGET: usize = 32 << 20;
+
+    pub fn new(budget: usize) -> Self {
+        Self {
+            budget: budget.max(2 * SEGMENT_BYTES),
+            segments: VecDeque::new(),
+            sealed_bytes: 0,
+            first: 0,
+            next: 0,
+            streams: Vec::new(),
+            ids: HashMap::new(),
+            rate: Rate::default(),
+        }
+    }
+
+    /// Takes in what one stream told; `now` (wall time) serves the rate alone.
+    pub fn push(&mut self, batch: &LogBatch, now: Timestamp) {
+        let id = self.id(&batch.source);
+        for line in &batch.lines {
+            let level = Level::of(&line.text);
+            let number = self.append(&line.text, line.at, id.0, level, None);
+            if let Some(stream) = self.streams.get_mut(usize::from(id.0)) {
+                stream.n_lines += 1;
+                stream.last_at = line.at.or(stream.last_at);
+                if level == Some(Level::Error) {
+                    stream.n_errors += 1;
+                    stream.first_error.get_or_insert(number);
+                }
+            }
+        }
+        self.rate.add(batch.lines.len() as u64, now);
+        if let Some(mark) = &batch.mark {
+            self.mark(id, mark);
+        }
+    }
+
+    /// Draws a line of our own, such as at a step's boundary.
+    pub fn note(&mut self, text: &str, at: Option<Timestamp>) {
+        self.append(text, at, NO_SOURCE, None, Some(RowMark::Note));
+    }
+
+    fn mark(&mut self, id: SourceId, mark: &LogMark) {
+        let Some(stream) = self.streams.get_mut(usize::from(id.0)) else { return };
+        let at = stream.last_at;
+        let (kind, text) = match mark {
+            LogMark::Opened => {
+                stream.state = StreamState::Live;
+                (RowMark::Opened, "stream opened".to_owned())
+            }
+            LogMark::Reopened => {
+                stream.state = StreamState::Live;
+                (RowMark::Reopened, "stream reopened where it broke off, nothing lost".to_owned())
+            }
+            LogMark::Ended { why } => {
+                stream.state = StreamState::Ended(why.clone());
+                (RowMark::Ended, format!("ended: {why}"))
+            }
+            LogMark::Retrying { why } => {
+                stream.state = StreamState::Retrying(why.clone());
+                (RowMark::Retrying, format!("stream broke off ({why}), trying again"))
+            }
+            LogMark::Lost { lines, why } => {
+                stream.n_lost += lines;
+                (RowMark::Lost, format!("{lines} lines lost: {why}"))
+            }
+            LogMark::Restarted { exit_code, reason } => {
+                stream.state = StreamState::Live;
+                let code = exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
+                (RowMark::Restarted, format!("container restarted: {reason}{code}"))
+            }
+        };
+        self.append(&text, at, id.0, None, Some(kind));
+    }
+
+    fn id(&mut self, source: &LogSource) -> SourceId {
+        if let Some(id) = self.ids.get(source) {
+            return *id;
+        }
+        // More streams than ids never happens in practice; the surplus then shares the last one.
+        let id = SourceId(u16::try_from(self.streams.len()).unwrap_or(NO_SOURCE - 1).min(NO_SOURCE - 1));
+        if usize::from(id.0) == self.streams.len() {
+            self.streams.push(Stream {
+                source: source.clone(),
+                state: StreamState::Live,
+                n_lines: 0,
+                n_errors: 0,
+                n_lost: 0,
+                first_error: None,
+                last_at: None,
+            });
+        }
+        self.ids.insert(source.clone(), id);
+        id
+    }
+
+    fn append(
+        &mut self,
+        text: &str,
+        at: Option<Timestamp>,
+        source: u16,
+        level: Option<Level>,
+        mark: Option<RowMark>,
+    ) -> u64 {
+        let is_full = self
+            .segments
+            .back()
+            .is_none_or(|last| !last.lines.is_empty() && last.text.len() + text.len() > SEGMENT_BYTES);
+        // A segment of empty lines would never fill by its text alone.
+        let is_full =
+            is_full || self.segments.back().is_some_and(|last| last.lines.len() >= SEGMENT_BYTES / 16);
+        if is_full {
+            self.begin_segment(text.len());
+        }
+        let number = self.next;
+        self.next += 1;
+        if let Some(last) = self.segments.back_mut() {
+            let start = u32::try_from(last.text.len()).unwrap_or(u32::MAX);
+            last.text.push_str(text);
+            let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            let at_us = at.map_or(i64::MIN, |at| at.as_microsecond());
+            last.lines.push(Line { at_us, start, len, source, level, mark });
+        }
+        number
+    }
+
+    fn begin_segment(&mut self, first_line: usize) {
+        if let Some(last) = self.segments.back_mut() {
+            last.text.shrink_to_fit();
+            last.lines.shrink_to_fit();
+            self.sealed_bytes += last.cost();
+        }
+        while self.sealed_bytes + SEGMENT_BYTES > self.budget {
+            let Some(oldest) = self.segments.pop_front() else { break };
+            self.sealed_bytes -= oldest.cost();
+            self.first += oldest.lines.len() as u64;
+        }
+        let text = String::with_capacity(SEGMENT_BYTES.max(first_line));
+        self.segments.push_back(Segment { text, lines: Vec::new() });
+    }
+
+    /// Lines kept, marks and notes included.
+    pub fn n_lines(&self) -> u64 {
+        self.next - self.first
+    }
+
+    /// Lines that the budget pushed out.
+    pub fn n_dropped(&self) -> u64 {
+        self.first
+    }
+
+    /// Lines that never reached us, as far as anybody knows.
+    pub fn n_lost(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.n_lost).sum()
+    }
+
+    /// Numbers of the oldest line kept and of the line to come.
+    pub fn bounds(&self) -> (u64, u64) {
+        (self.first, self.next)
+    }
+
+    /// Units: bytes of memory held for lines.
+    pub fn bytes(&self) -> usize {
+        self.sealed_bytes + self.segments.back().map_or(0, Segment::cost)
+    }
+
+    /// Lines per second over the last whole seconds of wall time.
+    pub fn rate(&self, now: Timestamp) -> u64 {
+        self.rate.per_second(now)
+    }
+
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    pub fn stream(&self, id: SourceId) -> Option<&Stream> {
+        self.streams.get(usize::from(id.0))
+    }
+
+    /// One line by its number, if it is still kept.
+    pub fn row(&self, number: u64) -> Option<Row<'_>> {
+        let (segment, index) = self.locate(number)?;
+        let segment = self.segments.get(segment)?;
+        let line = segment.lines.get(index)?;
+        Some(Row {
+            number,
+            source: (line.source != NO_SOURCE).then_some(SourceId(line.source)),
+            at: Timestamp::from_microsecond(line.at_us).ok().filter(|_| line.at_us != i64::MIN),
+            text: clean(segment.text_of(line)),
+            level: line.level,
+            mark: line.mark,
+        })
+    }
+
+    /// The last lines that a pod's container wrote, oldest first; without `container`, of any.
+    pub fn last_of(&self, pod: &str, container: Option<&str>, n: usize) -> Vec<Row<'_>> {
+        let wanted: Vec<bool> = self
+            .streams
+            .iter()
+            .map(|stream| {
+                stream.source.pod == pod && container.is_none_or(|name| stream.source.container == name)
+            })
+            .collect();
+        if !wanted.contains(&true) {
+            return Vec::new();
+        }
+        let mut numbers = Vec::with_capacity(n);
+        let mut number = self.next;
+        'search: for segment in self.segments.iter().rev() {
+            for line in segment.lines.iter().rev() {
+                number -= 1;
+                let is_wanted = wanted.get(usize::from(line.source)).copied().unwrap_or(false);
+                if is_wanted && line.mark.is_none() {
+                    numbers.push(number);
+                    if numbers.len() == n {
+                        break 'search;
+                    }
+                }
+            }
+        }
+        numbers.iter().rev().filter_map(|number| self.row(*number)).collect()
+    }
+
+    fn locate(&self, number: u64) -> Option<(usize, usize)> {
+        let mut offset = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        for (index, segment) in self.segments.iter().enumerate() {
+            if offset < segment.lines.len() {
+                return Some((index, offset));
+            }
+            offset -= segment.lines.len();
+        }
+        None
+    }
+
+    /// Calls `each` for the lines from `from` on, until it says stop.
+    fn scan(&self, from: u64, mut each: impl FnMut(u64, &Line, &str) -> bool) {
+        let Some((first, skip)) = self.locate(from.max(self.first)) else { return };
+        let mut number = from.max(self.first);
+        let mut skip = skip;
+        for segment in self.segments.iter().skip(first) {
+            for line in segment.lines.iter().skip(skip) {
+                if !each(number, line, segment.text_of(line)) {
+                    return;
+                }
+                number += 1;
+            }
+            skip = 0;
+        }
+    }
+}
+
+/// Counts of lines by wall second, for as many as the rate needs.
+#[derive(Debug, Default)]
+struct Rate {
+    seconds: VecDeque<(i64, u64)>,
+}
+
+impl Rate {
+    fn add(&mut self, lines: u64, now: Timestamp) {
+        let second = now.as_second();
+        match self.seconds.back_mut() {
+            Some((last, count)) if *last >= second => *count += lines,
+            _ => self.seconds.push_back((second, lines)),
+        }
+        while self.seconds.front().is_some_and(|(first, _)| *first < second - RATE_S - 1) {
+            self.seconds.pop_front();
+        }
+    }
+
+    fn per_second(&self, now: Timestamp) -> u64 {
+        let this = now.as_second();
+        let whole = self.seconds.iter().filter(|(second, _)| (this - RATE_S..this).contains(second));
+        let sum: u64 = whole.map(|(_, count)| count).sum();
+        sum / RATE_S.unsigned_abs()
+    }
+}

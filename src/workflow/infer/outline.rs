@@ -1,0 +1,230 @@
+//! Which part of a release each heading opens, and what stands under it.
+
+use crate::workflow::markdown::{Block, Heading, Inline, List};
+use crate::workflow::vocabulary::{self, Section};
+
+/// What a chapter is to a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What stands under the title, or before any heading.
+    Front,
+    Goal,
+    Prerequisites,
+    /// The heading whose sub-headings are the steps.
+    Steps,
+    Step,
+    Outputs,
+    Rollback,
+    Criteria,
+    Errors,
+    Escalation,
+    /// A heading whose words say nothing to us.
+    Other,
+}
+
+/// A heading with everything under it, deeper headings included.
+#[derive(Debug)]
+pub(super) struct Chapter<'d> {
+    pub(super) part: Part,
+    pub(super) heading: Option<&'d Heading>,
+    pub(super) bodies: Vec<Body<'d>>,
+}
+
+/// Blocks between two headings; `heading` is a deeper one of the same chapter.
+#[derive(Debug)]
+pub(super) struct Body<'d> {
+    pub(super) heading: Option<&'d Inline>,
+    pub(super) blocks: &'d [Block],
+}
+
+impl<'d> Chapter<'d> {
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &'d Block> {
+        self.bodies.iter().flat_map(|body| body.blocks)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Outline<'d> {
+    pub(super) title: Option<&'d Inline>,
+    pub(super) chapters: Vec<Chapter<'d>>,
+}
+
+impl<'d> Outline<'d> {
+    pub(super) fn of(blocks: &'d [Block]) -> Self {
+        let cuts: Vec<usize> =
+            (0..blocks.len()).filter(|&i| matches!(blocks[i], Block::Heading(_))).collect();
+        let heading_at = |i: usize| match &blocks[i] {
+            Block::Heading(heading) => heading,
+            _ => unreachable!("cuts are the indices of headings"),
+        };
+        let title = cuts.first().map(|&first| heading_at(first)).filter(|first| {
+            // Several top headings are sections of their own; then the file has no title line.
+            let n_top = cuts.iter().filter(|&&cut| heading_at(cut).level == first.level).count();
+            n_top == 1 && section(first).is_none()
+        });
+
+        let preamble = &blocks[..cuts.first().copied().unwrap_or(blocks.len())];
+        let front = Chapter {
+            part: Part::Front,
+            heading: None,
+            bodies: vec![Body { heading: None, blocks: preamble }],
+        };
+        let mut outline = Self { title: title.map(|heading| &heading.inline), chapters: vec![front] };
+        // The open headings, outermost first: level, part, chapter.
+        let mut open: Vec<(u8, Part, usize)> = Vec::new();
+        for (n, &cut) in cuts.iter().enumerate() {
+            let heading = heading_at(cut);
+            let end = cuts.get(n + 1).copied().unwrap_or(blocks.len());
+            let under = &blocks[cut + 1..end];
+            if n == 0 && title.is_some() {
+                outline.chapters[0].bodies.push(Body { heading: None, blocks: under });
+                continue;
+            }
+            while open.last().is_some_and(|&(level, ..)| level >= heading.level) {
+                open.pop();
+            }
+            let parent = open.last().copied();
+            match part(section(heading), parent.map(|(_, part, _)| part)) {
+                Some(part) => {
+                    open.push((heading.level, part, outline.chapters.len()));
+                    let bodies = vec![Body { heading: None, blocks: under }];
+                    outline.chapters.push(Chapter { part, heading: Some(heading), bodies });
+                }
+                None => {
+                    // A part without a chapter of its own belongs to the one around it.
+                    let (_, part, chapter) = parent.expect("only a heading inside another has no part");
+                    open.push((heading.level, part, chapter));
+                    let body = Body { heading: Some(&heading.inline), blocks: under };
+                    outline.chapters[chapter].bodies.push(body);
+                }
+            }
+        }
+        outline
+    }
+}
+
+fn section(heading: &Heading) -> Option<Section> {
+    vocabulary::section(&numbered(&heading.inline.text).1)
+}
+
+/// The part that a heading opens, given its words and what it stands in; `None` when it only
+/// divides the chapter around it. Never `None` at the top.
+fn part(words: Option<Section>, parent: Option<Part>) -> Option<Part> {
+    let opened = words.map(|section| match section {
+        Section::Goal => Part::Goal,
+        Section::Prerequisites => Part::Prerequisites,
+        Section::Steps => Part::Steps,
+        Section::Outputs => Part::Outputs,
+        Section::Rollback => Part::Rollback,
+        Section::Criteria => Part::Criteria,
+        Section::Errors => Part::Errors,
+        Section::Escalation => Part::Escalation,
+    });
+    // Rollback and failure sections are no steps, wherever an author put them.
+    let apart = matches!(opened, Some(Part::Rollback | Part::Criteria | Part::Errors | Part::Escalation));
+    match parent {
+        None | Some(Part::Front) => Some(opened.unwrap_or(Part::Other)),
+        Some(Part::Other) => opened,
+        Some(Part::Steps) if apart => opened,
+        Some(Part::Steps) => Some(Part::Step),
+        Some(Part::Step) => opened.filter(|_| apart),
+        Some(Part::Rollback) => opened.filter(|part| *part == Part::Criteria),
+        Some(_) => None,
+    }
+}
+
+/// The items of an ordered list that stands for numbered headings: at least one of them holds code
+/// or boxes of its own.
+pub(super) fn steps_as_items<'d>(blocks: impl Iterator<Item = &'d Block>) -> Option<&'d List> {
+    let mut lists = blocks.filter_map(|block| match block {
+        Block::List(list) if list.start.is_some() && list.items.len() > 1 => Some(list),
+        _ => None,
+    });
+    lists.find(|list| list.items.iter().any(|item| item.task.is_none() && item.blocks.iter().any(holds_work)))
+}
+
+/// Whether a block holds code or boxes, at any depth.
+pub(super) fn holds_work(block: &Block) -> bool {
+    match block {
+        Block::Code(_) => true,
+        Block::List(list) => {
+            list.items.iter().any(|item| item.task.is_some() || item.blocks.iter().any(holds_work))
+        }
+        Block::Quote(blocks) => blocks.iter().any(holds_work),
+        Block::Heading(_) | Block::Paragraph(_) | Block::Table(_) => false,
+    }
+}
+
+pub(super) fn holds_boxes(block: &Block) -> bool {
+    match block {
+        Block::List(list) => {
+            list.items.iter().any(|item| item.task.is_some() || item.blocks.iter().any(holds_boxes))
+        }
+        Block::Quote(blocks) => blocks.iter().any(holds_boxes),
+        _ => false,
+    }
+}
+
+/// A heading's number and its words without it: `3. Créer`, `Étape 3 : Créer`, `Step 3 - Create`.
+pub(super) fn numbered(heading: &str) -> (Option<u32>, String) {
+    let whole = heading.trim();
+    let start = whole.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let word_end = start.find(|c: char| !c.is_alphabetic()).unwrap_or(start.len());
+    let named = matches!(vocabulary::fold(&start[..word_end]).as_str(), "step" | "etape" | "phase");
+    let rest = if named { start[word_end..].trim_start() } else { start };
+    let n_digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let after = rest[n_digits..].trim_start();
+    let mark = after.chars().next();
+    let Ok(number) = rest[..n_digits].parse() else { return (None, whole.to_owned()) };
+    let separated = matches!(mark, Some('.' | ')' | ':' | '-' | '–' | '—'));
+    let title = after.trim_start_matches(['.', ')', ':', '-', '–', '—']).trim_start();
+    // `5.1 Deploy` is a number with a dot inside, and `3 pods` no number of a step.
+    let is_number =
+        (separated || named) && !(mark == Some('.') && after[1..].starts_with(|c: char| c.is_ascii_digit()));
+    match (is_number, title.is_empty()) {
+        (false, _) => (None, whole.to_owned()),
+        (true, true) => (Some(number), whole.to_owned()),
+        (true, false) => (Some(number), title.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::markdown;
+
+    fn parts(text: &str) -> Vec<(Part, usize)> {
+        let blocks = markdown::parse(text, 0);
+        Outline::of(&blocks).chapters.iter().map(|chapter| (chapter.part, chapter.bodies.len())).collect()
+    }
+
+    #[test]
+    fn numbers_of_headings_are_read_in_their_usual_forms() {
+        for (heading, number, title) in [
+            ("1. Préparation", Some(1), "Préparation"),
+            ("2) Tag", Some(2), "Tag"),
+            ("Étape 3 : Créer", Some(3), "Créer"),
+            ("🚀 Step 4 - Ship", Some(4), "Ship"),
+            ("Step 5", Some(5), "Step 5"),
+            ("5.1 Deploy", None, "5.1 Deploy"),
+            ("3 pods ready", None, "3 pods ready"),
+            ("Monitoring", None, "Monitoring"),
+        ] {
+            assert_eq!(numbered(heading), (number, title.to_owned()), "{heading}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_among_the_steps_is_no_step() {
+        let text = "# T\n## Steps\n### 1. A\n### 2. Rollback\n#### Step 1\n### 3. C\n";
+        use Part::*;
+        assert_eq!(parts(text), [(Front, 2), (Steps, 1), (Step, 1), (Rollback, 2), (Step, 1)]);
+    }
+
+    #[test]
+    fn several_top_headings_are_sections_not_titles() {
+        let text = "# Prepare\n# Ship\n## Detail\n# Tell\n";
+        use Part::*;
+        assert_eq!(parts(text), [(Front, 1), (Other, 1), (Other, 2), (Other, 1)]);
+    }
+}

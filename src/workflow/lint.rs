@@ -1,0 +1,238 @@
+//! Every problem of a document with its line, column and a way out.
+//!
+//! Inference notes what it meets; here the notes of one rule become one diagnostic, worded for the
+//! person who will run the document.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::model::{Code, Diagnostic, Place, Severity};
+use super::places::Places;
+
+/// What the rules found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    sites: BTreeMap<Code, Vec<Site>>,
+}
+
+#[derive(Debug, Clone)]
+struct Site {
+    at: At,
+    detail: String,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    Span(Range<usize>),
+    Place(Place),
+}
+
+impl Findings {
+    pub(super) fn note(&mut self, code: Code, span: Range<usize>, detail: String) {
+        self.sites.entry(code).or_default().push(Site { at: At::Span(span), detail });
+    }
+
+    pub(super) fn note_at(&mut self, code: Code, place: Place, detail: String) {
+        self.sites.entry(code).or_default().push(Site { at: At::Place(place), detail });
+    }
+
+    /// Ordered by severity, then rule, then line; one per rule.
+    pub(super) fn diagnostics(self, places: &Places<'_>) -> Vec<Diagnostic> {
+        let mut diagnostics: Vec<Diagnostic> =
+            self.sites.into_iter().map(|(code, sites)| diagnostic(code, sites, places)).collect();
+        diagnostics.sort_by_key(|found| (found.severity, found.code, found.place));
+        diagnostics
+    }
+}
+
+fn diagnostic(code: Code, sites: Vec<Site>, places: &Places<'_>) -> Diagnostic {
+    let mut located: Vec<(Place, usize, String)> = sites
+        .into_iter()
+        .map(|site| match site.at {
+            At::Span(span) => (places.at(span.start), places.end_column(&span), site.detail),
+            At::Place(place) => (place, place.column + 1, site.detail),
+        })
+        .collect();
+    located.sort();
+    located.dedup_by_key(|(place, ..)| *place);
+    let (place, end_column, detail) = located[0].clone();
+    let (message, help) = words(code, &detail, located.len());
+    let related = located[1..].iter().map(|(place, ..)| *place).collect();
+    Diagnostic { severity: severity(code), code, place, end_column, message, help, related }
+}
+
+fn severity(code: Code) -> Severity {
+    match code {
+        Code::FrontmatterBroken
+        | Code::NotUtf8
+        | Code::UnclosedFence
+        | Code::ShellUnclosed
+        | Code::NoSteps => Severity::Error,
+        Code::TagMessageLosesComments
+        | Code::ChoiceNeeded
+        | Code::PushBesideTag
+        | Code::LiteralVersion
+        | Code::WorkflowNotFound
+        | Code::RoleUndeclared
+        | Code::FrontmatterValue
+        | Code::Mojibake
+        | Code::LongChecklist
+        | Code::TickedInFile
+        | Code::HiddenCharacter
+        | Code::RollbackInsideCommand
+        | Code::UnclassifiedTasks
+        | Code::DurationUnknown
+        | Code::CriterionNotMeasured => Severity::Warning,
+        Code::ReferenceNotRun | Code::Stream | Code::RatioWithoutPercentile | Code::NoAutomaticCheck => {
+            Severity::Info
+        }
+    }
+}
+
+/// The message and the way out of a rule that found `n` places; `detail` is that of the first.
+fn words(code: Code, detail: &str, n: usize) -> (String, String) {
+    let (message, help): (String, &str) = match code {
+        Code::TagMessageLosesComments => (
+            format!("git tag drops {} of this message: it takes a line that starts with # for a comment", lines(n)),
+            "add --cleanup=verbatim to the git tag command",
+        ),
+        Code::ChoiceNeeded => (
+            format!("{} alternatives: nothing runs until one is chosen", offers(n)),
+            "gonogo asks when it gets there; to settle it for good, keep one alternative",
+        ),
+        Code::PushBesideTag => (
+            "the push stands in the same block as the tag: what is public and cannot be taken back runs without a pause"
+                .into(),
+            "give the push a block of its own, so that the tag can be looked at first",
+        ),
+        Code::LiteralVersion => (
+            format!("the version {detail} stands here as a literal{}", times(n)),
+            "gonogo takes it for the parameter VERSION and shows every substitution; start with --param VERSION=…",
+        ),
+        Code::WorkflowNotFound => (
+            format!("the workflow `{detail}` is not next to this file"),
+            "put a file of that name with the ending .md beside it, or take the call out",
+        ),
+        Code::RoleUndeclared => (
+            format!("the role `{detail}` is not among the roles of the frontmatter"),
+            "add it to `roles:`, so that somebody is named for it at the start",
+        ),
+        Code::ReferenceNotRun => (
+            format!("{detail}: gonogo shows it and runs nothing{}", also(n)),
+            "do it by hand where needed; to have a block run, mark it as ```bash",
+        ),
+        Code::Stream => (
+            "this command follows without end: it feeds the log pane and is never waited for".into(),
+            "nothing to do; other commands of the same block are better put into a block of their own",
+        ),
+        Code::RatioWithoutPercentile => (
+            format!("`{detail}` names no percentile and no baseline"),
+            "gonogo takes p95 against the five minutes before the first change; write `p95` to say so",
+        ),
+        Code::NoAutomaticCheck => (
+            format!("{detail} checks, 0 automatic: every one is answered by a person"),
+            "nothing to do; gonogo shows the readings it has beside the checks they belong to",
+        ),
+        Code::FrontmatterBroken => (
+            format!("the YAML head cannot be read: {detail}"),
+            "quote a value that holds a colon, a bracket or a quote; the other keys were read one by one",
+        ),
+        Code::FrontmatterValue => (detail.to_owned(), "correct the value; until then the document runs without it"),
+        Code::Mojibake => (
+            format!("the text looks like UTF-8 that was read as {detail}"),
+            "get the file again as UTF-8; gonogo can show a repaired preview and never rewrites the file",
+        ),
+        Code::NoSteps => (
+            "no step found: there is nothing to walk through".into(),
+            "write `## Steps` with a `### ` heading per step, or boxes `- [ ]` under a heading",
+        ),
+        Code::LongChecklist => (
+            format!("{detail} checks stand together: more than nine are skimmed, not read{}", also(n)),
+            "divide them into groups with a heading or a bold line each",
+        ),
+        Code::TickedInFile => (
+            format!("{} ticked in the file; gonogo starts with every box open", boxes(n)),
+            "write `- [ ]`: what was done in a release stands in its journal",
+        ),
+        Code::UnclosedFence => (
+            "this fence is never closed: everything below it is code, and none of it runs".into(),
+            "close it with a line of the same marks",
+        ),
+        Code::NotUtf8 => (
+            format!("the file is no UTF-8: {detail}"),
+            "save it as UTF-8; what could not be read shows as \u{fffd}, in commands as well",
+        ),
+        Code::ShellUnclosed => (
+            "a quote, heredoc or compound command opens here and never closes in its block".into(),
+            "close it, or mark the block as ```text when it is not meant to run",
+        ),
+        Code::HiddenCharacter => (
+            format!("an invisible character ({detail}) stands in a command: what runs is not what you see"),
+            "type the command again, without pasting",
+        ),
+        Code::RollbackInsideCommand => (
+            "this command rolls back by itself when something in it fails".into(),
+            "take it out: gonogo's own rollback returns to the pinned state and is verified",
+        ),
+        Code::UnclassifiedTasks => (
+            format!("{} under a heading that gonogo does not know or does not walk through", boxes(n)),
+            "move them into a step or a gate, or write them as plain bullets",
+        ),
+        Code::DurationUnknown => (
+            format!("`{detail}` is not a duration, so nothing is timed here"),
+            "write 5 min, 300 s or 1-2 hours",
+        ),
+        Code::CriterionNotMeasured => (
+            format!("gonogo does not measure `{detail}`: a person has to declare it"),
+            "write it for the error rate, latency p95, request rate or restarts to have it watched",
+        ),
+    };
+    (message, help.to_owned())
+}
+
+fn times(n: usize) -> String {
+    if n == 1 { String::new() } else { format!(", {n} times in all") }
+}
+
+fn also(n: usize) -> String {
+    if n == 1 { String::new() } else { format!(" (and {} more)", n - 1) }
+}
+
+fn lines(n: usize) -> String {
+    if n == 1 { "a line".into() } else { format!("{n} lines") }
+}
+
+fn boxes(n: usize) -> String {
+    if n == 1 { "a box stands".into() } else { format!("{n} boxes stand") }
+}
+
+fn offers(n: usize) -> String {
+    if n == 1 { "this block offers".into() } else { format!("{n} blocks offer") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_reports_once_with_its_further_places() {
+        let places = Places::new("ab\ncd\nef\n");
+        let mut findings = Findings::default();
+        findings.note(Code::Stream, 6..8, String::new());
+        findings.note(Code::Stream, 3..5, String::new());
+        findings.note(Code::Stream, 3..5, String::new());
+        findings.note(Code::NoSteps, 0..0, String::new());
+        let found = findings.diagnostics(&places);
+        assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), [Code::NoSteps, Code::Stream]);
+        assert_eq!(found[1].place, Place { line: 2, column: 1 });
+        assert_eq!(found[1].related, [Place { line: 3, column: 1 }]);
+        assert_eq!(found[1].end_column, 3);
+    }
+
+    #[test]
+    fn codes_are_written_as_the_json_plan_writes_them() {
+        for code in [Code::NotUtf8, Code::TagMessageLosesComments, Code::RatioWithoutPercentile] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+}

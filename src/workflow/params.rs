@@ -1,0 +1,136 @@
+//! Giving a parameter its value: which values are safe, what they change, and the changed document.
+
+use std::collections::BTreeMap;
+
+use super::infer::params::literals;
+use super::model::{Check, Command, CommandKind, Place, Workflow};
+
+/// One line that a parameter changes, for the operator to agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamChange {
+    pub place: Place,
+    pub before: String,
+    pub after: String,
+}
+
+/// Whether a value can go into commands without being read as anything but itself.
+///
+/// - Errors: what is wrong with it, as a sentence fragment.
+pub fn valid_param(name: &str, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Err(format!("{name} is empty; give it a value such as v1.3.0"));
+    }
+    if value.starts_with('-') {
+        return Err(format!("{name} `{value}` starts with `-`, which a command reads as an option"));
+    }
+    match value.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
+        Some(bad) => Err(format!(
+            "{name} holds {bad:?}, which a shell may read as something else; letters, digits, `.`, `_` and `-` are allowed"
+        )),
+        None => Ok(()),
+    }
+}
+
+impl Workflow {
+    /// The workflow with the literals of its parameters replaced in commands, choices and checks.
+    ///
+    /// - Shape: ids, places and the document's text stay those of the file; parameters without a
+    ///   value, and those that the document reads from the environment, change nothing.
+    /// - Values are used as they are: see [`valid_param`].
+    pub fn with_params(&self, values: &BTreeMap<String, String>) -> Workflow {
+        let mut workflow = self.clone();
+        for param in &self.params {
+            let Some(value) = values.get(&param.name).filter(|_| !param.default.is_empty()) else { continue };
+            let in_text = |text: &mut String| *text = substituted(text, &param.default, value);
+            let commands = workflow.steps.iter_mut().flat_map(|step| &mut step.commands);
+            for command in commands.chain(&mut workflow.rollback.commands) {
+                in_command(command, &in_text);
+            }
+            let gates = workflow.gates.iter_mut().flat_map(|gate| &mut gate.checks);
+            let groups = workflow.steps.iter_mut().flat_map(|step| &mut step.groups);
+            let checks = groups.flat_map(|group| &mut group.checks);
+            for Check { text, .. } in gates.chain(checks).chain(&mut workflow.outputs) {
+                in_text(text);
+            }
+        }
+        workflow
+    }
+
+    /// The lines that [`Workflow::with_params`] changes, in document order.
+    pub fn param_diff(&self, values: &BTreeMap<String, String>) -> Vec<ParamChange> {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let mut changes: Vec<ParamChange> = Vec::new();
+        for param in &self.params {
+            let Some(value) = values.get(&param.name).filter(|_| !param.default.is_empty()) else { continue };
+            let mut last_line = 0;
+            for place in &param.occurrences {
+                if place.line == std::mem::replace(&mut last_line, place.line) {
+                    continue;
+                }
+                let before = lines.get(place.line - 1).copied().unwrap_or_default();
+                let after = substituted(before, &param.default, value);
+                let (before, after) = (before.trim().to_owned(), after.trim().to_owned());
+                changes.push(ParamChange { place: *place, before, after });
+            }
+        }
+        changes.sort_by_key(|change| change.place);
+        changes
+    }
+}
+
+fn in_command(command: &mut Command, in_text: &impl Fn(&mut String)) {
+    // What never runs stays the document's own words.
+    if matches!(command.kind, CommandKind::Reference | CommandKind::Note) {
+        return;
+    }
+    in_text(&mut command.text);
+    for choice in &mut command.choices {
+        in_text(&mut choice.label);
+        choice.text.iter_mut().for_each(in_text);
+    }
+}
+
+/// Replaces the literal where it stands as a version of its own: the same places that inference
+/// recorded, because both ask the same function.
+fn substituted(text: &str, literal: &str, value: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in literals(text).filter(|range| &text[range.clone()] == literal) {
+        result.push_str(&text[at..range.start]);
+        result.push_str(value);
+        at = range.end;
+    }
+    result.push_str(&text[at..]);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_version_is_replaced() {
+        let text = "myapp:v1.2.0 v1.2.0-rc.1 xv1.2.0 v1.2.0.1 v1.2.0.tgz";
+        let expected = "myapp:v1.3.0 v1.2.0-rc.1 xv1.2.0 v1.2.0.1 v1.3.0.tgz";
+        assert_eq!(substituted(text, "v1.2.0", "v1.3.0"), expected);
+    }
+
+    #[test]
+    fn values_that_a_shell_could_read_are_refused_with_the_reason() {
+        for value in ["v1.2.0", "1.2.0-rc.1", "main_2"] {
+            assert_eq!(valid_param("VERSION", value), Ok(()));
+        }
+        for (value, reason) in [
+            ("", "empty"),
+            ("-rf", "starts with `-`"),
+            ("v1;reboot", "';'"),
+            ("$(id)", "'$'"),
+            ("v1 2", "' '"),
+            ("vé", "'é'"),
+            ("a\nb", "'\\n'"),
+        ] {
+            let told = valid_param("VERSION", value).unwrap_err();
+            assert!(told.contains(reason), "{value}: {told}");
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! The plan for people: what a release of this document will ask, in the order in which it asks.
+
+use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::lint_text::visible;
+use super::model::{
+    Check, Command, CommandKind, Criterion, CriterionKind, Item, Language, Metric, Operator, Place, Step,
+    Target, Workflow,
+};
+
+/// Columns that no line of the plan exceeds.
+const WIDTH: usize = 100;
+
+/// Where the text of a section begins.
+const INDENT: usize = 4;
+
+/// What `gonogo plan` prints.
+///
+/// - Shape: ends in a newline; no line is wider than 100 columns; nothing in it moves a cursor.
+/// - Marks: `☐` answered by a person, `◉` sensed, `–` may be answered not applicable, `❯` runs when
+///   told to, `?` gonogo is not sure and runs nothing.
+pub fn plan_text(workflow: &Workflow) -> String {
+    let mut page = Page::default();
+    head(&mut page, workflow);
+    for gate in &workflow.gates {
+        page.section(&gate.title, "gate: nothing runs before it is closed", gate.place);
+        checks(&mut page, &gate.checks);
+    }
+    for step in &workflow.steps {
+        one_step(&mut page, step);
+    }
+    if let Some(first) = workflow.outputs.first() {
+        page.section("Outputs", "confirmed at the end", first.place);
+        checks(&mut page, &workflow.outputs);
+    }
+    rollback(&mut page, workflow);
+    failures(&mut page, workflow);
+    remarks(&mut page, workflow);
+    page.text
+}
+
+fn head(page: &mut Page, workflow: &Workflow) {
+    page.line(0, &workflow.title);
+    if let Some(goal) = workflow.goal.as_ref().or(workflow.description.as_ref()) {
+        page.line(0, goal);
+    }
+    page.blank();
+    let n_checks = workflow.checks().count() - workflow.outputs.len();
+    let automatic = workflow.checks().filter(|check| check.probe.is_some()).count();
+    let runs = |command: &&Command| {
+        matches!(command.kind, CommandKind::Run | CommandKind::Choice | CommandKind::Stream)
+    };
+    let language = match workflow.language {
+        Language::French => "French",
+        Language::English => "English",
+    };
+    page.field("file", &format!("{}  ({language})", workflow.file));
+    page.field(
+        "asks",
+        &format!(
+            "{}, {}, {}, {}; {} automatic",
+            counted(workflow.steps.len(), "step"),
+            counted(n_checks, "check"),
+            counted(workflow.commands().filter(runs).count(), "command"),
+            counted(workflow.outputs.len(), "output"),
+            if automatic == 0 { "none".to_owned() } else { automatic.to_string() },
+        ),
+    );
+    let roles = |declared| {
+        workflow
+            .roles
+            .iter()
+            .filter(move |role| role.declared == declared)
+            .map(|role| role.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    if !roles(true).is_empty() {
+        page.field("roles", &roles(true).join(", "));
+    }
+    if !roles(false).is_empty() {
+        page.field("", &format!("not declared: {}", roles(false).join(", ")));
+    }
+    for target in &workflow.targets {
+        page.field("target", &target_text(target));
+    }
+    let text_lines: Vec<&str> = workflow.text.lines().collect();
+    for param in &workflow.params {
+        let n = counted(param.occurrences.len(), "place");
+        let text = if param.default.is_empty() {
+            format!("{}  read by the commands in {n}; has no example", param.name)
+        } else {
+            format!(
+                "{}  stands as {} in {n}; each is replaced by the value of the release",
+                param.name, param.default
+            )
+        };
+        page.field("param", &text);
+        let mut lines: Vec<usize> = param.occurrences.iter().map(|place| place.line).collect();
+        lines.dedup();
+        for number in lines {
+            let line = text_lines.get(number - 1).copied().unwrap_or_default().trim();
+            page.line_with(INDENT + 5, &format!("{number:>4}  "), line);
+        }
+    }
+    for call in &workflow.calls {
+        let found = if call.found { "found beside this file" } else { "? not found beside this file" };
+        page.field("calls", &format!("{}  {found}", call.workflow));
+    }
+    for text in &workflow.irreversible {
+        page.field("stays", &format!("{text}  (no rollback brings it back)"));
+    }
+}
+
+fn one_step(page: &mut Page, step: &Step) {
+    let title = match step.number {
+        Some(number) => format!("{number} {}", step.title),
+        None => step.title.clone(),
+    };
+    let mut marks = Vec::new();
+    if step.production {
+        marks.push("production".to_owned());
+    }
+    if let Some(soak) = step.soak {
+        marks.push(format!("soak {}", range_text(soak.min_s, soak.max_s)));
+    }
+    if !step.gating {
+        marks.push("the release does not wait for it".to_owned());
+    }
+    page.section(&title, &marks.join(" · "), step.place);
+    if let Some(caption) = &step.caption {
+        page.line(INDENT, caption);
+    }
+    for item in &step.order {
+        match item {
+            Item::Command(index) => {
+                if let Some(command) = step.commands.get(*index) {
+                    one_command(page, command, step.caption.as_deref());
+                }
+            }
+            Item::Group(index) => {
+                let Some(group) = step.groups.get(*index) else { continue };
+                let timebox = group.timebox_s.map(|seconds| format!("timebox {}", duration_text(seconds)));
+                match (&group.title, timebox) {
+                    (Some(title), Some(timebox)) => page.line(INDENT, &format!("{title}  ({timebox})")),
+                    (Some(title), None) => page.line(INDENT, title),
+                    (None, Some(timebox)) => page.line(INDENT, &timebox),
+                    (None, None) => {}
+                }
+                checks(page, &group.checks);
+            }
+        }
+    }
+    if let Some(poll) = &step.poll {
+        let roles: Vec<&str> = poll.roles.iter().map(|role| role.as_str()).collect();
+        page.line(INDENT, &format!("GO / NO-GO  {}", roles.join(", ")));
+    }
+}
+
+fn one_command(page: &mut Page, command: &Command, above: Option<&str>) {
+    // A caption that is a comment of the block, or stands above already, is not shown twice.
+    let is_comment = |caption: &str| command.kind != CommandKind::Choice && command.text.contains(caption);
+    let caption =
+        command.caption.as_deref().filter(|caption| Some(*caption) != above && !is_comment(caption));
+    if let Some(caption) = caption {
+        page.line(INDENT, caption);
+    }
+    match command.kind {
+        CommandKind::Run => page.block("❯ ", &command.text),
+        CommandKind::Stream => {
+            page.line(INDENT, "follows without end, into the log pane:");
+            page.block("≋ ", &command.text);
+        }
+        CommandKind::Note => page.block("· ", &command.text),
+        CommandKind::Reference => {
+            let first = command.text.lines().next().unwrap_or_default();
+            let n_more = command.text.lines().count().saturating_sub(1);
+            let language = if command.language.is_empty() { "reference" } else { &command.language };
+            let more =
+                if n_more > 0 { format!("  (and {})", counted(n_more, "more line")) } else { String::new() };
+            page.line_with(INDENT, "? ", &format!("not run, {language}: {first}{more}"));
+        }
+        CommandKind::Choice => {
+            page.line(INDENT, "choose one; nothing runs before that:");
+            for (number, choice) in (1..).zip(&command.choices) {
+                let mark = format!("({number}) ");
+                match &choice.text {
+                    Some(text) => {
+                        if text.lines().next() != Some(choice.label.as_str()) {
+                            page.line_with(INDENT, &mark, &choice.label);
+                            page.block("    ❯ ", text);
+                        } else {
+                            page.block(&format!("{mark}❯ "), text);
+                        }
+                    }
+                    None => page.line_with(INDENT, &mark, &format!("{}  (nothing to run)", choice.label)),
+                }
+                if let Some(warning) = &choice.warning {
+                    page.line_with(INDENT + 4, "! ", warning);
+                }
+            }
+        }
+    }
+}
+
+fn checks(page: &mut Page, checks: &[Check]) {
+    for check in checks {
+        let mark = if check.probe.is_some() { "◉ " } else { "☐ " };
+        let optional = if check.optional { "  (– allowed)" } else { "" };
+        page.line_with(INDENT, mark, &format!("{}{optional}", check.text));
+    }
+}
+
+fn rollback(page: &mut Page, workflow: &Workflow) {
+    let section = &workflow.rollback;
+    if !section.present {
+        page.blank();
+        page.line(0, "Rollback  ? the document has no such section; gonogo's own plan is what R offers");
+        return;
+    }
+    let places = section.commands.iter().map(|command| command.place);
+    let first = places.chain(section.criteria.iter().map(|criterion| criterion.place)).min();
+    page.section("Rollback", "R opens it from any step", first.unwrap_or(Place { line: 1, column: 1 }));
+    for call in &section.calls {
+        page.line(
+            INDENT,
+            &format!("calls {}{}", call.workflow, if call.found { "" } else { "  ? not found" }),
+        );
+    }
+    for command in &section.commands {
+        one_command(page, command, None);
+    }
+    for criterion in &section.criteria {
+        page.line_with(INDENT, "▲ ", &format!("{}  ({})", criterion.text, criterion_text(criterion)));
+    }
+    if let Some(policy) = &section.policy {
+        let auto: Vec<&str> = policy.auto.iter().map(|id| id.as_str()).collect();
+        let countdown = duration_text(policy.countdown_s);
+        page.line(INDENT, &format!("proposes to fire by itself after {countdown}: {}", auto.join(", ")));
+    }
+}
+
+fn failures(page: &mut Page, workflow: &Workflow) {
+    if let Some(first) = workflow.errors.first() {
+        page.section("Known errors", "shown when one of them happens", first.place);
+    }
+    for known in &workflow.errors {
+        page.line_with(INDENT, "· ", &format!("{}: {} → {}", known.error, known.cause, known.solution));
+    }
+    if let Some(first) = workflow.escalation.first() {
+        page.section("Escalation", "", first.place);
+    }
+    for line in &workflow.escalation {
+        let roles: Vec<&str> = line.roles.iter().map(|role| role.as_str()).collect();
+        let actions: String = line.actions.iter().map(|action| format!(" + {action}")).collect();
+        page.line_with(INDENT, "· ", &format!("{} → {}{actions}", line.trigger, roles.join(", ")));
+    }
+}
+
+fn remarks(page: &mut Page, workflow: &Workflow) {
+    if workflow.diagnostics.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(0, "Remarks  (gonogo lint shows each with its line and a way out)");
+    for found in &workflow.diagnostics {
+        let place = format!("{}:{}", found.place.line, found.place.column);
+        let more =
+            if found.related.is_empty() { String::new() } else { format!(" +{}", found.related.len()) };
+        let place = format!("{place}{more}");
+        page.line_with(INDENT, &format!("{:<8}{place:<9} ", found.severity.as_str()), &found.message);
+    }
+}
+
+fn target_text(target: &Target) -> String {
+    let mut text = format!("{}/{}", target.kind.as_str(), target.name);
+    for (name, value) in
+        [("container", &target.container), ("namespace", &target.namespace), ("context", &target.context)]
+    {
+        if let Some(value) = value {
+            let _ = write!(text, "  {name} {value}");
+        }
+    }
+    text
+}
+
+fn criterion_text(criterion: &Criterion) -> String {
+    match &criterion.kind {
+        CriterionKind::Threshold { metric, operator, value, unit } => {
+            format!("watched: {} {} {value}{unit}", metric_text(*metric), operator_text(*operator))
+        }
+        CriterionKind::Ratio { metric, operator, factor } => {
+            format!("watched: {} {} {factor}× its baseline", metric_text(*metric), operator_text(*operator))
+        }
+        CriterionKind::Declared => "you say so, with b".to_owned(),
+    }
+}
+
+fn metric_text(metric: Metric) -> &'static str {
+    match metric {
+        Metric::ErrorRate => "error rate",
+        Metric::LatencyP95 => "latency p95",
+        Metric::RequestRate => "request rate",
+        Metric::Restarts => "restarts",
+    }
+}
+
+fn operator_text(operator: Operator) -> &'static str {
+    match operator {
+        Operator::Above => ">",
+        Operator::AtLeast => ">=",
+        Operator::Below => "<",
+        Operator::AtMost => "<=",
+    }
+}
+
+fn range_text(min_s: u64, max_s: u64) -> String {
+    if min_s == max_s {
+        duration_text(min_s)
+    } else {
+        format!("{} to {}", duration_text(min_s), duration_text(max_s))
+    }
+}
+
+/// `1 h 30 min`, `5 min`, `90 s`.
+fn duration_text(seconds: u64) -> String {
+    match (seconds / 3_600, seconds % 3_600 / 60, seconds % 60) {
+        (0, 0, _) => format!("{seconds} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (hours, 0, 0) => format!("{hours} h"),
+        (hours, minutes, 0) => format!("{hours} h {minutes} min"),
+        _ => format!("{seconds} s"),
+    }
+}
+
+fn counted(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// Lines of at most [`WIDTH`] columns.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A section's title with what marks it out, and its line in the file at the right edge.
+    fn section(&mut self, title: &str, marks: &str, place: Place) {
+        self.blank();
+        let place = format!("line {}", place.line);
+        let marks = if marks.is_empty() { String::new() } else { format!("  [{marks}]") };
+        let room = WIDTH - place.width() - 1;
+        let title = shortened(&visible(title), room.saturating_sub(marks.width()));
+        let heading = format!("{title}{marks}");
+        let padding = WIDTH.saturating_sub(heading.width() + place.width());
+        let _ = writeln!(self.text, "{heading}{}{place}", " ".repeat(padding));
+    }
+
+    fn field(&mut self, name: &str, text: &str) {
+        self.line_with(0, &format!("{name:<9}"), text);
+    }
+
+    fn line(&mut self, indent: usize, text: &str) {
+        self.line_with(indent, "", text);
+    }
+
+    /// A mark and a text; what does not fit goes on below the text's first column.
+    fn line_with(&mut self, indent: usize, mark: &str, text: &str) {
+        let text = visible(&text.replace('\n', " "));
+        let hanging = indent + mark.width();
+        for (n, row) in wrapped(&text, WIDTH.saturating_sub(hanging)).into_iter().enumerate() {
+            let line = if n == 0 {
+                format!("{}{mark}{row}", " ".repeat(indent))
+            } else {
+                format!("{}{row}", " ".repeat(hanging))
+            };
+            let _ = writeln!(self.text, "{}", line.trim_end());
+        }
+    }
+
+    /// A block of code as it stands, under one mark.
+    fn block(&mut self, mark: &str, code: &str) {
+        let hanging = " ".repeat(mark.width());
+        for (n, line) in code.trim_end().lines().enumerate() {
+            self.line_with(INDENT, if n == 0 { mark } else { &hanging }, line);
+        }
+    }
+}
+
+/// Rows of at most `width` columns, broken at spaces where there are any.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(8);
+    let mut rows = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let bare = word.trim_end().width();
+        if used > 0 && used + bare > width {
+            rows.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            let columns = c.width().unwrap_or(0);
+            if used + columns > width && c != ' ' {
+                rows.push(String::new());
+                used = 0;
+            }
+            if let Some(row) = rows.last_mut() {
+                row.push(c);
+            }
+            used += columns;
+        }
+    }
+    rows
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for c in text.chars() {
+        if short.width() + c.width().unwrap_or(0) + 1 > width {
+            break;
+        }
+        short.push(c);
+    }
+    short + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let shown: Vec<String> = [30, 90, 300, 3_600, 5_400].into_iter().map(duration_text).collect();
+        assert_eq!(shown, ["30 s", "90 s", "5 min", "1 h", "1 h 30 min"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_wider_than_asked_and_nothing_is_lost(text in "[a-z é→リ]{0,200}", width in 8usize..60) {
+            let rows = wrapped(&text, width);
+            prop_assert!(rows.iter().all(|row| row.trim_end().width() <= width));
+            prop_assert_eq!(rows.concat(), text);
+        }
+    }
+}

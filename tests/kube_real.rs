@@ -1,0 +1,430 @@
+//! The cluster adapter against a real API server with simulated nodes.
+//!
+//! Runs only when `GONOGO_TEST_KUBECONFIG` names a kubeconfig of a cluster that may be changed; its
+//! nodes decide by image tag what a pod does (`crash`, `slow`, `badimage`, `notready`).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![expect(clippy::print_stderr, reason = "what a real cluster did is worth reading in the test's output")]
+
+use std::time::Duration;
+
+use gonogo::adapters::kube::{ConnectOptions, Fired, KubeError, KubeWorld};
+use gonogo::release::pin::{Finding, Outcome};
+use gonogo::watch::rollout::{
+    Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
+};
+use gonogo::watch::{Link, Moment, Observation, System, TargetRef, WorkloadFacts};
+use gonogo::workflow::Kind;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn kubeconfig() -> Option<ConnectOptions> {
+    let Some(path) = std::env::var_os("GONOGO_TEST_KUBECONFIG") else {
+        eprintln!("skipped: GONOGO_TEST_KUBECONFIG is not set");
+        return None;
+    };
+    Some(ConnectOptions { kubeconfig: Some(path), ..ConnectOptions::default() })
+}
+
+fn target(name: &str) -> TargetRef {
+    TargetRef { kind: Kind::Deployment, namespace: "default".into(), name: name.into(), container: None }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests stand where adapters::clock stands")]
+fn clock() -> Moment {
+    Moment::real(Timestamp::now())
+}
+
+/// The test's own hands in the cluster: what an operator's kubectl would do.
+struct Hands {
+    api: Api<Deployment>,
+    name: &'static str,
+}
+
+impl Hands {
+    async fn new(options: &ConnectOptions, name: &'static str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let path = options.kubeconfig.clone().unwrap();
+        let config = kube::config::Kubeconfig::read_from(path).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await.unwrap();
+        let client = kube::Client::try_from(config).unwrap();
+        let api: Api<Deployment> = Api::namespaced(client, "default");
+        let _ = api.delete(name, &DeleteParams::foreground()).await;
+        while api.get_opt(name).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Self { api, name }
+    }
+
+    async fn create(&self, image: &str) {
+        let deployment = serde_json::from_value(json!({
+            "metadata": {"name": self.name},
+            "spec": {"replicas": 3, "selector": {"matchLabels": {"app": self.name}},
+                "template": {"metadata": {"labels": {"app": self.name}},
+                    "spec": {"containers": [{"name": "app", "image": image}]}}}
+        }));
+        self.api.create(&PostParams::default(), &deployment.unwrap()).await.unwrap();
+    }
+
+    async fn set_image(&self, image: &str) {
+        let patch =
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}});
+        self.api.patch(self.name, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    }
+
+    async fn image(&self) -> String {
+        let deployment = self.api.get(self.name).await.unwrap();
+        let spec = deployment.spec.unwrap().template.spec.unwrap();
+        spec.containers[0].image.clone().unwrap()
+    }
+
+    async fn merge(&self, patch: serde_json::Value) {
+        self.api.patch(self.name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    async fn remove(&self) {
+        let _ = self.api.delete(self.name, &DeleteParams::background()).await;
+    }
+}
+
+/// Watches one target and judges it, as the release does.
+struct Watching {
+    world: KubeWorld,
+    facts: Receiver<Observation>,
+    cancel: CancellationToken,
+    expect: Expectation,
+    history: RolloutHistory,
+    last: Option<WorkloadFacts>,
+    seen: Vec<RolloutState>,
+}
+
+impl Watching {
+    async fn new(options: &ConnectOptions, name: &str) -> Self {
+        let world = KubeWorld::connect(options).await.unwrap();
+        let (out, facts) = channel(64);
+        let cancel = CancellationToken::new();
+        world.spawn_watches(vec![target(name)], out, cancel.clone(), clock);
+        let expect = Expectation { settle_s: 2, ..Expectation::watching() };
+        Self { world, facts, cancel, expect, history: RolloutHistory::default(), last: None, seen: vec![] }
+    }
+
+    /// Judges until `wanted` is the verdict.
+    async fn until(&mut self, wanted: RolloutState) -> RolloutVerdict {
+        let reached = timeout(PATIENCE, async {
+            loop {
+                let next = timeout(Duration::from_millis(200), self.facts.recv()).await;
+                if let Ok(Some(Observation::Workload(facts))) = next {
+                    self.last = Some(*facts);
+                }
+                let Some(facts) = &self.last else { continue };
+                let verdict = judge(facts, &self.expect, &mut self.history, clock().world);
+                if self.seen.last() != Some(&verdict.state) {
+                    self.seen.push(verdict.state);
+                }
+                if verdict.state == wanted {
+                    return verdict;
+                }
+            }
+        });
+        match reached.await {
+            Ok(verdict) => verdict,
+            Err(_) => panic!("never {wanted:?}; seen {:?}, last {:#?}", self.seen, self.last),
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_rollout_goes_from_waiting_to_complete() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "good").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "good").await;
+    watching.until(RolloutState::Complete).await;
+    let from = watching.last.clone().unwrap();
+    assert_eq!(from.pods.len(), 3);
+    assert_eq!(from.current_replica_set().unwrap().revision, Some(1), "the prints of both agree");
+
+    let version = "v1.3.0".to_owned();
+    watching.expect.template = ExpectedTemplate::Version { from: from.template_print.clone(), version };
+    watching.until(RolloutState::Unobserved).await;
+    hands.set_image("myapp:v1.3.0").await;
+    watching.until(RolloutState::Complete).await;
+    eprintln!("good rollout: {:?}", watching.seen);
+    assert!(watching.seen.ends_with(&[RolloutState::Settling, RolloutState::Complete]));
+    assert_eq!(watching.last.as_ref().unwrap().revision, Some(2));
+
+    hands.set_image("myapp:v6.6.6").await;
+    let verdict = watching.until(RolloutState::Superseded).await;
+    assert!(verdict.field.contains("v6.6.6"), "{}", verdict.field);
+    hands.remove().await;
+    watching.until(RolloutState::Gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loop_is_failed_and_names_pod_reason_and_exit_code() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "crashing").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "crashing").await;
+    watching.until(RolloutState::Complete).await;
+    hands.set_image("myapp:v1.3.0-crash").await;
+    let verdict = watching.until(RolloutState::Failed).await;
+    let trouble = verdict.trouble.unwrap();
+    eprintln!("crash loop: {} · {}", verdict.field, trouble.line());
+    assert_eq!((trouble.reason.as_str(), trouble.exit_code), ("CrashLoopBackOff", Some(1)));
+    assert!(trouble.pod.unwrap().starts_with("crashing-"));
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_cannot_be_pulled_and_a_readiness_that_never_comes_are_stuck() {
+    let Some(options) = kubeconfig() else { return };
+    for (name, tag, reason) in
+        [("pulling", "v1-badimage", "ImagePullBackOff"), ("unready", "v1-notready", "NotReady")]
+    {
+        let hands = Hands::new(&options, name).await;
+        hands.create(&format!("myapp:{tag}")).await;
+        let mut watching = Watching::new(&options, name).await;
+        watching.expect.stuck_after_s = 4;
+        let verdict = watching.until(RolloutState::Stuck).await;
+        eprintln!("{tag}: {} · {:?}", verdict.field, verdict.trouble.as_ref().map(|t| t.line()));
+        assert_eq!(verdict.trouble.unwrap().reason, reason);
+        hands.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_is_live_and_the_identity_known() {
+    let Some(options) = kubeconfig() else { return };
+    let mut watching = Watching::new(&options, "nobody-of-this-name").await;
+    assert_eq!(watching.world.identity().await.unwrap(), "admin");
+    let first = timeout(PATIENCE, async {
+        loop {
+            if let Some(Observation::Link { system: System::Cluster, link }) = watching.facts.recv().await {
+                return link;
+            }
+        }
+    });
+    assert_eq!(first.await.unwrap(), Link::Live);
+    watching.until(RolloutState::Gone).await;
+}
+
+fn outcome<'f>(findings: &'f [Finding], what: &str) -> &'f Outcome {
+    let finding = findings.iter().find(|finding| finding.what == what);
+    &finding.unwrap_or_else(|| panic!("no finding {what} in {findings:#?}")).outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "undone").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "undone").await;
+    watching.until(RolloutState::Complete).await;
+    let world = watching.world.clone();
+    let (pin, template) = world.pin(&target("undone"), clock().world).await.unwrap();
+    assert_eq!((pin.image(), pin.replicas, pin.revision), ("myapp:v1.2.0", 3, Some(1)));
+    assert!(!pin.digests.is_empty() && pin.replica_set.ends_with(&pin.template_hash));
+    let findings = world.arm(&pin, &template).await.unwrap();
+    assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
+    assert_eq!(world.fire(&pin, &template, None).await.unwrap(), Fired::AlreadyThere);
+
+    hands.set_image("myapp:v1.3.0-crash").await;
+    watching.until(RolloutState::Failed).await;
+    let shown = watching.last.as_ref().unwrap().template_print.clone();
+    // An autoscaler moves the generation; that alone is no obstacle.
+    hands.merge(json!({"spec": {"replicas": 4}})).await;
+    let findings = world.arm(&pin, &template).await.unwrap();
+    assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
+    let fired = world.fire(&pin, &template, Some(&shown)).await.unwrap();
+    eprintln!("fired: {fired:?}");
+    assert!(matches!(fired, Fired::Accepted { .. }));
+    watching.expect.template = ExpectedTemplate::Print(pin.template_print.clone());
+    watching.expect.started_at = Some(clock().world);
+    watching.until(RolloutState::Complete).await;
+    assert_eq!(hands.image().await, "myapp:v1.2.0");
+    let last = watching.last.clone().unwrap();
+    assert_eq!((last.revision, last.spec_replicas), (Some(3), 4), "a new number, the old template");
+    assert_eq!(last.current_replica_set().unwrap().name, pin.replica_set);
+    assert_eq!(world.fire(&pin, &template, Some(&shown)).await.unwrap(), Fired::AlreadyThere, "undo twice");
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_stops_when_somebody_else_deployed_meanwhile() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "contested").await;
+    hands.create("myapp:v1.2.0").await;
+    let world = KubeWorld::connect(&options).await.unwrap();
+    let (pin, template) = world.pin(&target("contested"), clock().world).await.unwrap();
+    hands.set_image("myapp:v1.3.0").await;
+    let (shown, _) = world.pin(&target("contested"), clock().world).await.unwrap();
+    hands.set_image("myapp:v1.4.0-hotfix").await;
+    let error = world.fire(&pin, &template, Some(&shown.template_print)).await.unwrap_err();
+    assert!(matches!(error, KubeError::Changed { .. }), "{error}");
+    assert!(error.to_string().contains("v1.4.0-hotfix"), "{error}");
+    assert_eq!(hands.image().await, "myapp:v1.4.0-hotfix");
+
+    hands.remove().await;
+    let hands = Hands::new(&options, "contested").await;
+    hands.create("myapp:v1.3.0").await;
+    let findings = world.arm(&pin, &template).await.unwrap();
+    assert!(matches!(outcome(&findings, "same object"), Outcome::Broken(_)), "{findings:#?}");
+    assert!(matches!(world.fire(&pin, &template, None).await, Err(KubeError::Changed { .. })));
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_limits_the_way_back_is_named() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "limited").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "limited").await;
+    watching.until(RolloutState::Complete).await;
+    let world = watching.world.clone();
+    let (pin, template) = world.pin(&target("limited"), clock().world).await.unwrap();
+    hands
+        .merge(json!({"metadata": {"labels": {"argocd.argoproj.io/instance": "shop"}},
+            "spec": {"paused": true, "revisionHistoryLimit": 0}}))
+        .await;
+    hands.set_image("myapp:v1.3.0").await;
+    hands.merge(json!({"spec": {"paused": false}})).await;
+    watching.until(RolloutState::Progressing).await;
+    watching.until(RolloutState::Complete).await;
+    hands.merge(json!({"spec": {"paused": true}})).await;
+    watching.until(RolloutState::Paused).await;
+    let findings = timeout(PATIENCE, async {
+        loop {
+            let findings = world.arm(&pin, &template).await.unwrap();
+            if *outcome(&findings, "ReplicaSet kept") != Outcome::Fine {
+                return findings;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    let findings = findings.await.expect("the old ReplicaSet is cleaned up");
+    eprintln!("limits: {findings:#?}");
+    for what in ["ReplicaSet kept", "not paused", "no GitOps owner"] {
+        assert!(matches!(outcome(&findings, what), Outcome::Limited(_)), "{what}: {findings:#?}");
+    }
+    assert_eq!(*outcome(&findings, "dry run"), Outcome::Fine);
+    world.fire(&pin, &template, None).await.unwrap();
+    watching.until(RolloutState::Complete).await;
+    assert_eq!(hands.image().await, "myapp:v1.2.0", "the pinned template works without its ReplicaSet");
+    hands.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_without_the_right_to_patch_is_told_before() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "readonly").await;
+    hands.create("myapp:v1.2.0").await;
+    let world = KubeWorld::connect(&options).await.unwrap();
+    let (pin, template) = world.pin(&target("readonly"), clock().world).await.unwrap();
+    let limited = limited_user(&options, &hands).await;
+    let world = KubeWorld::connect(&limited.0).await.unwrap();
+    assert_eq!(world.identity().await.unwrap(), "viewer");
+    hands.set_image("myapp:v1.3.0").await;
+    let findings = world.arm(&pin, &template).await.unwrap();
+    eprintln!("without rights: {findings:#?}");
+    assert!(matches!(outcome(&findings, "may patch deployments"), Outcome::Broken(_)));
+    assert!(matches!(outcome(&findings, "dry run"), Outcome::Broken(_)));
+    assert!(matches!(outcome(&findings, "may list pods"), Outcome::Limited(_)));
+    assert!(matches!(outcome(&findings, "ReplicaSet kept"), Outcome::Unknown(_)));
+    let error = world.fire(&pin, &template, None).await.unwrap_err();
+    assert!(error.to_string().contains("forbidden"), "{error}");
+    assert_eq!(hands.image().await, "myapp:v1.3.0");
+    hands.remove().await;
+}
+
+/// A kubeconfig of somebody who may read deployments and nothing else.
+async fn limited_user(options: &ConnectOptions, hands: &Hands) -> (ConnectOptions, tempfile::TempDir) {
+    use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+    let client = hands.api.clone().into_client();
+    let params = PatchParams::apply("gonogo-test").force();
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "viewer"},
+        "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}]});
+    let roles: Api<Role> = Api::namespaced(client.clone(), "default");
+    roles.patch("viewer", &params, &Patch::Apply(role)).await.unwrap();
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "viewer"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "viewer"}]});
+    let bindings: Api<RoleBinding> = Api::namespaced(client, "default");
+    bindings.patch("viewer", &params, &Patch::Apply(binding)).await.unwrap();
+
+    let path = options.kubeconfig.clone().unwrap();
+    let mut config = kube::config::Kubeconfig::read_from(path).unwrap();
+    for named in &mut config.auth_infos {
+        let user = named.auth_info.get_or_insert_default();
+        user.impersonate = Some("viewer".to_owned());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    std::fs::write(&file, serde_json::to_string(&config).unwrap()).unwrap();
+    let options = ConnectOptions { kubeconfig: Some(file.into()), ..ConnectOptions::default() };
+    (options, folder)
+}
+
+/// Runs alone: it stops the API server that `GONOGO_TEST_APISERVER_PID` names, and lets it go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_api_server_is_noticed_within_five_seconds_and_its_return_too() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let Some(options) = kubeconfig() else { return };
+    let pid = std::env::var("GONOGO_TEST_APISERVER_PID").ok().and_then(|pid| pid.parse().ok());
+    let Some(pid) = pid.and_then(Pid::from_raw) else {
+        eprintln!("skipped: GONOGO_TEST_APISERVER_PID is not set");
+        return;
+    };
+    let hands = Hands::new(&options, "silent").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "silent").await;
+    watching.until(RolloutState::Complete).await;
+    kill_process(pid, Signal::STOP).unwrap();
+    let stopped = clock();
+    let down = link(&mut watching, false).await;
+    let noticed = clock().wall.duration_since(stopped.wall);
+    kill_process(pid, Signal::CONT).unwrap();
+    let went_on = clock();
+    let back = link(&mut watching, true).await;
+    eprintln!(
+        "silent after {noticed:#}: {down:?}; back after {:#}",
+        clock().wall.duration_since(went_on.wall)
+    );
+    assert!(matches!(&down, Link::Down { since, .. } if since.wall <= stopped.wall), "{down:?}");
+    assert!(noticed.as_secs() < 5);
+    assert_eq!(back, Link::Live);
+    hands.set_image("myapp:v1.3.0").await;
+    watching.until(RolloutState::Progressing).await;
+    watching.until(RolloutState::Complete).await;
+    hands.remove().await;
+}
+
+/// The next link that is live, or is not.
+async fn link(watching: &mut Watching, live: bool) -> Link {
+    let next = async {
+        loop {
+            match watching.facts.recv().await {
+                Some(Observation::Link { system: System::Cluster, link }) if (link == Link::Live) == live => {
+                    return link;
+                }
+                Some(Observation::Workload(facts)) => watching.last = Some(*facts),
+                _ => {}
+            }
+        }
+    };
+    timeout(PATIENCE, next).await.expect("the link changes")
+}
