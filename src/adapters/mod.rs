@@ -2,6 +2,12 @@
 
 pub mod clock;
 pub mod git;
+pub mod health;
+mod http;
 pub mod kube;
+mod link;
+pub mod prometheus;
 pub mod shell;
 pub mod store;
+
+pub use http::HttpError;
