@@ -34,9 +34,11 @@
 
 pub mod adapters;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod journal;
 pub mod rehearsal;
+pub mod logging;
 pub mod release;
 pub mod report;
 pub mod ui;
