@@ -2,6 +2,15 @@
 
 pub mod clock;
 pub mod git;
+pub mod health;
+mod http;
 pub mod kube;
+mod link;
+mod preflight;
+pub mod prometheus;
 pub mod shell;
 pub mod store;
+mod world;
+
+pub use http::HttpError;
+pub use world::{News, World, WorldSettings};

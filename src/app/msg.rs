@@ -2,10 +2,10 @@
 
 use crossterm::event::KeyEvent;
 
-use super::model::Preflight;
 use crate::release::Event;
-use crate::watch::{Moment, Observation};
-use crate::workflow::CommandId;
+use crate::watch::{Moment, Observation, Preflight};
+pub use crate::watch::{OutputBatch, OutputLine};
+use crate::workflow::Probe;
 
 /// One message, and the moment it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,16 @@ pub enum What {
     /// The world answers an effect.
     Fact(Box<Event>),
     Observed(Observation),
-    /// The way back was tested, whether or not the result is new.
-    ArmChecked,
+    /// A verdict may change now without a new fact, such as when pods have held long enough.
+    Judge,
+    /// A bound probe was asked.
+    Probed {
+        probe: Probe,
+        pass: bool,
+        value: String,
+    },
+    /// Who the cluster says we are.
+    Identity(String),
     Output(OutputBatch),
     Journal(JournalNews),
     /// Preflight lines, each told when it is known.
@@ -41,22 +49,6 @@ pub enum What {
     },
     /// Changes under way have ended, or their grace is over: the process may go.
     Drained,
-}
-
-/// Lines of a running command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputBatch {
-    pub command: CommandId,
-    pub attempt: u32,
-    pub lines: Vec<OutputLine>,
-    /// Lines cut from the middle, so far.
-    pub cut: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputLine {
-    pub is_stderr: bool,
-    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -3,16 +3,22 @@
 pub mod evidence;
 pub mod observed;
 pub mod offers;
+pub mod palette;
 pub mod rows;
+mod story;
+pub mod units;
 pub mod view;
 
 pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use view::*;
 
+use std::collections::BTreeSet;
+
 use super::keymap::Keymap;
 use crate::release::{Arming, Current, Effect, Operator, Phase, Release, RollbackState, State, arming};
 use crate::watch::{Link, Moment, System};
+pub use crate::watch::{Preflight, PreflightOutcome};
 
 #[derive(Debug)]
 pub struct Model {
@@ -49,6 +55,8 @@ pub struct Settings {
     pub shell: Vec<String>,
     /// Names of the variables that are set for commands.
     pub command_env: Vec<String>,
+    /// Tags that the repository already has: a release does not make one twice.
+    pub known_tags: BTreeSet<String>,
     /// Where the health endpoint and Prometheus are, for words; `None` when not configured.
     pub prometheus: Option<String>,
     pub health: Option<String>,
@@ -67,25 +75,6 @@ pub struct JournalState {
     pub withheld: Vec<(u64, Effect)>,
     /// Why the disk takes nothing any more.
     pub failed: Option<String>,
-}
-
-/// One line of what was tested before the release may begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preflight {
-    /// `git`, `kubectl`, `context`, `prometheus`, `lock`.
-    pub what: String,
-    pub outcome: PreflightOutcome,
-    /// Version, address, or what is wrong and the way out.
-    pub detail: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PreflightOutcome {
-    Asking,
-    Fine,
-    /// The release can begin, with this known.
-    Limited,
-    Missing,
 }
 
 /// The process is on its way out.
@@ -156,6 +145,12 @@ impl Model {
 
     pub fn rollback(&self) -> Option<&RollbackState> {
         self.state().rollback.as_ref()
+    }
+
+    /// Names of what is set in a command's environment by gonogo.
+    pub fn command_env(&self) -> Vec<String> {
+        let params = self.state().params.keys().cloned();
+        params.chain(self.settings.command_env.iter().cloned()).collect()
     }
 
     /// Since when the cluster has been silent, and why; `None` while it answers.
