@@ -193,7 +193,7 @@ fn last_words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let fatal = lines().find_map(|line| line.strip_prefix("fatal: "));
-    match fatal.or_else(|| lines().last()) {
+    match fatal.or_else(|| lines().next_back()) {
         Some(line) => line.to_owned(),
         None => format!("git ended with {}", output.status),
     }
