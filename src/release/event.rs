@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pin::{Finding, Pin};
+pub use crate::watch::Verdict;
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
@@ -374,16 +375,6 @@ impl std::fmt::Display for Exit {
             Exit::NotStarted(why) => write!(f, "not started: {why}"),
         }
     }
-}
-
-/// The four values of a metric verdict. Only `Fail` may lead to a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    Pass,
-    Fail,
-    NoData,
-    Error,
 }
 
 /// A rollout's state at the moment it changed.

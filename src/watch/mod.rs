@@ -6,5 +6,7 @@ pub mod logs;
 pub mod metrics;
 pub mod rollout;
 pub mod template;
+mod verdict;
 
 pub use facts::*;
+pub use verdict::Verdict;

@@ -13,6 +13,7 @@
     reason = "this is the one place that starts commands, and their durations are wall time"
 )]
 
+mod file;
 mod output;
 mod process;
 mod pump;
