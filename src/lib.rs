@@ -34,6 +34,7 @@
 
 pub mod adapters;
 pub mod app;
+pub mod config;
 pub mod journal;
 pub mod rehearsal;
 pub mod release;

@@ -379,6 +379,59 @@ async fn limited_user(options: &ConnectOptions, hands: &Hands) -> (ConnectOption
     (options, folder)
 }
 
+/// The simulated nodes give every container the same log: the file that `GONOGO_TEST_APP_LOG` names.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_written_while_following_arrive_once_and_in_order() {
+    use std::io::Write;
+    let Some(options) = kubeconfig() else { return };
+    let Some(path) = std::env::var_os("GONOGO_TEST_APP_LOG") else {
+        eprintln!("skipped: GONOGO_TEST_APP_LOG is not set");
+        return;
+    };
+    let hands = Hands::new(&options, "talking").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "talking").await;
+    let mut opened = std::collections::BTreeSet::new();
+    let mut lines: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+    let mut n_written = 0;
+    let marker = clock().wall.as_nanosecond();
+    let gathered = timeout(PATIENCE, async {
+        loop {
+            let Some(Observation::Logs(batches)) = watching.facts.recv().await else { continue };
+            for batch in batches {
+                if batch.mark.is_some() {
+                    eprintln!("{}: {:?}", batch.source.pod, batch.mark);
+                }
+                if batch.mark == Some(gonogo::watch::LogMark::Opened) {
+                    opened.insert(batch.source.pod.clone());
+                }
+                let ours = batch.lines.iter().filter(|line| line.text.contains(&marker.to_string()));
+                lines.entry(batch.source.pod).or_default().extend(ours.map(|line| line.text.to_string()));
+            }
+            if opened.len() == 3 && n_written < 5000 {
+                let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                let mut text = String::new();
+                for n in n_written..n_written + 1000 {
+                    text += &format!("{} stdout F {marker} line {n}\n", clock().wall);
+                }
+                file.write_all(text.as_bytes()).unwrap();
+                n_written += 1000;
+            }
+            if lines.values().filter(|lines| lines.len() >= 5000).count() == 3 {
+                return;
+            }
+        }
+    });
+    let done = gathered.await;
+    let counts: Vec<usize> = lines.values().map(Vec::len).collect();
+    done.unwrap_or_else(|_| panic!("only {counts:?} of {n_written}, opened {opened:?}"));
+    let expected: Vec<String> = (0..5000).map(|n| format!("{marker} line {n}")).collect();
+    for lines in lines.values() {
+        assert_eq!(*lines, expected);
+    }
+    hands.remove().await;
+}
+
 /// Runs alone: it stops the API server that `GONOGO_TEST_APISERVER_PID` names, and lets it go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_api_server_is_noticed_within_five_seconds_and_its_return_too() {

@@ -1,5 +1,13 @@
 //! How the world is touched: async, fallible, one file or folder per outside system.
 
+pub mod clock;
+pub mod git;
+pub mod health;
+mod http;
 pub mod kube;
+mod link;
+pub mod prometheus;
 pub mod shell;
 pub mod store;
+
+pub use http::HttpError;

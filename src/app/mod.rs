@@ -4,3 +4,6 @@ pub mod action;
 pub mod keymap;
 pub mod model;
 pub mod msg;
+mod pace;
+pub mod screen;
+pub mod update;

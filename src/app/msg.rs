@@ -5,7 +5,7 @@ use crossterm::event::KeyEvent;
 use super::model::Preflight;
 use crate::release::Event;
 use crate::watch::{Moment, Observation};
-use crate::workflow::CommandId;
+use crate::workflow::{CommandId, Probe};
 
 /// One message, and the moment it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,16 @@ pub enum What {
     /// The world answers an effect.
     Fact(Box<Event>),
     Observed(Observation),
-    /// The way back was tested, whether or not the result is new.
-    ArmChecked,
+    /// A verdict may change now without a new fact, such as when pods have held long enough.
+    Judge,
+    /// A bound probe was asked.
+    Probed {
+        probe: Probe,
+        pass: bool,
+        value: String,
+    },
+    /// Who the cluster says we are.
+    Identity(String),
     Output(OutputBatch),
     Journal(JournalNews),
     /// Preflight lines, each told when it is known.

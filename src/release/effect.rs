@@ -23,7 +23,7 @@ pub enum Effect {
         until: Timestamp,
     },
     /// Send one action of the rollback plan. Answered by `RollbackStepEnded`.
-    RollBack { step: usize, attempt: u32, pin: Pin, shown: Option<Shown> },
+    RollBack(Box<PatchBack>),
     /// Find out whether something is so. Answered by `Sensed`.
     Sense { probe: Probe },
     /// Tell the release when this moment has come. Answered by `Woke`.
@@ -36,13 +36,23 @@ impl Effect {
     /// Whether this changes something outside gonogo: such an effect waits for its record to be
     /// durable, and is withheld when the journal cannot be written.
     pub fn changes_outside(&self) -> bool {
-        matches!(self, Effect::Run(_) | Effect::RollBack { .. })
+        matches!(self, Effect::Run(_) | Effect::RollBack(_))
     }
 
     /// Whether it goes out even though its record cannot be kept: the way back always does.
     pub fn goes_unrecorded(&self) -> bool {
-        matches!(self, Effect::RollBack { .. })
+        matches!(self, Effect::RollBack(_))
     }
+}
+
+/// One patch of the rollback plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchBack {
+    pub step: usize,
+    pub attempt: u32,
+    pub pin: Pin,
+    /// What the panel showed: the patch goes out only if that is still so.
+    pub shown: Option<Shown>,
 }
 
 /// A moment on the clock that the delay belongs to.

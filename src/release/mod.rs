@@ -18,11 +18,11 @@ pub mod table;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub use effect::{Effect, WakeTime};
+pub use effect::{Effect, PatchBack, WakeTime};
 pub use event::*;
 pub use pin::{Finding, Outcome, Pin, Template};
 pub use progress::{Current, StepStatus};
-pub use rollback::{Arming, ArmingState, arming};
+pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use state::*;
 use table::Deed;
 

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::effect::PatchBack;
 use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
 use super::pin::{Finding, Outcome, Pin};
 use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
@@ -350,7 +351,7 @@ impl Release {
         let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Vec::new() };
         step.state = PlanState::Sent { attempt, at };
         let shown = rollback.shown.iter().find(|shown| &shown.target == target).cloned();
-        vec![Effect::RollBack { step: index, attempt, pin: pin.clone(), shown }]
+        vec![Effect::RollBack(Box::new(PatchBack { step: index, attempt, pin: pin.clone(), shown }))]
     }
 
     /// Takes the plan as far as the facts allow.

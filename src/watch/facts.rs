@@ -261,6 +261,12 @@ pub enum LogMark {
         exit_code: Option<i32>,
         reason: String,
     },
+    /// Of no single stream: so many pods have none, because others matter more. Zero: all have.
+    Unfollowed {
+        pods: u64,
+        /// The first few of them.
+        names: String,
+    },
 }
 
 /// One value of one series. Units: those of [`crate::workflow::Metric`], see `metrics`.

@@ -38,6 +38,8 @@ pub enum RowMark {
     Retrying,
     Lost,
     Restarted,
+    /// Some pods have no stream.
+    Unfollowed,
     /// Drawn by the operator or by the release, such as at a step's boundary.
     Note,
 }
@@ -122,6 +124,7 @@ pub struct LogStore {
     next: u64,
     streams: Vec<Stream>,
     ids: HashMap<LogSource, SourceId>,
+    n_unfollowed: u64,
     rate: Rate,
 }
 
@@ -144,12 +147,23 @@ impl LogStore {
             next: 0,
             streams: Vec::new(),
             ids: HashMap::new(),
+            n_unfollowed: 0,
             rate: Rate::default(),
         }
     }
 
     /// Takes in what one stream told; `now` (wall time) serves the rate alone.
     pub fn push(&mut self, batch: &LogBatch, now: Timestamp) {
+        if let Some(LogMark::Unfollowed { pods, names }) = &batch.mark {
+            self.n_unfollowed = *pods;
+            let text = match pods {
+                0 => "every pod is followed again".to_owned(),
+                1 => format!("1 pod is not followed: {names}"),
+                pods => format!("{pods} pods are not followed: {names}, …"),
+            };
+            self.append(&text, None, NO_SOURCE, None, Some(RowMark::Unfollowed));
+            return;
+        }
         let id = self.id(&batch.source);
         for line in &batch.lines {
             let level = Level::of(&line.text);
@@ -194,10 +208,12 @@ impl LogStore {
                 stream.state = StreamState::Retrying(why.clone());
                 (RowMark::Retrying, format!("stream broke off ({why}), trying again"))
             }
+            LogMark::Lost { lines: 0, why } => (RowMark::Lost, format!("lines may be missing: {why}")),
             LogMark::Lost { lines, why } => {
                 stream.n_lost += lines;
                 (RowMark::Lost, format!("{lines} lines lost: {why}"))
             }
+            LogMark::Unfollowed { .. } => return, // of no stream: see `push`
             LogMark::Restarted { exit_code, reason } => {
                 stream.state = StreamState::Live;
                 let code = exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
@@ -286,6 +302,11 @@ impl LogStore {
     /// Lines that never reached us, as far as anybody knows.
     pub fn n_lost(&self) -> u64 {
         self.streams.iter().map(|stream| stream.n_lost).sum()
+    }
+
+    /// Pods that have no stream, because there are more than are followed.
+    pub fn n_unfollowed(&self) -> u64 {
+        self.n_unfollowed
     }
 
     /// Numbers of the oldest line kept and of the line to come.

@@ -55,8 +55,9 @@ fn diagnostic(code: Code, sites: Vec<Site>, places: &Places<'_>) -> Diagnostic {
         .collect();
     located.sort();
     located.dedup_by_key(|(place, ..)| *place);
-    let (place, end_column, detail) = located[0].clone();
-    let (message, help) = words(code, &detail, located.len());
+    let (place, end_column, _) = located[0];
+    let details: Vec<&str> = located.iter().map(|(.., detail)| detail.as_str()).collect();
+    let (message, help) = words(code, &details);
     let related = located[1..].iter().map(|(place, ..)| *place).collect();
     Diagnostic { severity: severity(code), code, place, end_column, message, help, related }
 }
@@ -89,8 +90,9 @@ fn severity(code: Code) -> Severity {
     }
 }
 
-/// The message and the way out of a rule that found `n` places; `detail` is that of the first.
-fn words(code: Code, detail: &str, n: usize) -> (String, String) {
+/// The message and the way out of a rule, given the details of all places where it found something.
+fn words(code: Code, details: &[&str]) -> (String, String) {
+    let (detail, n) = (details[0], details.len());
     let (message, help): (String, &str) = match code {
         Code::TagMessageLosesComments => (
             format!("git tag drops {} of this message: it takes a line that starts with # for a comment", lines(n)),
@@ -110,11 +112,11 @@ fn words(code: Code, detail: &str, n: usize) -> (String, String) {
             "gonogo takes it for the parameter VERSION and shows every substitution; start with --param VERSION=…",
         ),
         Code::WorkflowNotFound => (
-            format!("the workflow `{detail}` is not next to this file"),
+            format!("{} next to this file", named("the workflow", "is not", "the workflows", "are not", details)),
             "put a file of that name with the ending .md beside it, or take the call out",
         ),
         Code::RoleUndeclared => (
-            format!("the role `{detail}` is not among the roles of the frontmatter"),
+            format!("{} among the roles of the frontmatter", named("the role", "is not", "the roles", "are not", details)),
             "add it to `roles:`, so that somebody is named for it at the start",
         ),
         Code::ReferenceNotRun => (
@@ -130,14 +132,17 @@ fn words(code: Code, detail: &str, n: usize) -> (String, String) {
             "gonogo takes p95 against the five minutes before the first change; write `p95` to say so",
         ),
         Code::NoAutomaticCheck => (
-            format!("{detail} checks, 0 automatic: every one is answered by a person"),
+            format!(
+                "{detail} {}, 0 automatic: every one is answered by a person",
+                if detail == "1" { "check" } else { "checks" }
+            ),
             "nothing to do; gonogo shows the readings it has beside the checks they belong to",
         ),
         Code::FrontmatterBroken => (
             format!("the YAML head cannot be read: {detail}"),
             "quote a value that holds a colon, a bracket or a quote; the other keys were read one by one",
         ),
-        Code::FrontmatterValue => (detail.to_owned(), "correct the value; until then the document runs without it"),
+        Code::FrontmatterValue => (listed(details, "; "), "correct the value; until then the document runs without it"),
         Code::Mojibake => (
             format!("the text looks like UTF-8 that was read as {detail}"),
             "get the file again as UTF-8; gonogo can show a repaired preview and never rewrites the file",
@@ -183,11 +188,30 @@ fn words(code: Code, detail: &str, n: usize) -> (String, String) {
             "write 5 min, 300 s or 1-2 hours",
         ),
         Code::CriterionNotMeasured => (
-            format!("gonogo does not measure `{detail}`: a person has to declare it"),
+            format!("gonogo does not measure `{}`: a person has to declare it", listed(details, "`, `")),
             "write it for the error rate, latency p95, request rate or restarts to have it watched",
         ),
     };
     (message, help.to_owned())
+}
+
+/// How many of a rule's details one message spells out.
+const MAX_DETAILS: usize = 8;
+
+/// The distinct details in the order in which they stand in the document.
+fn listed(details: &[&str], between: &str) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for detail in details {
+        if distinct.len() < MAX_DETAILS && !distinct.contains(detail) {
+            distinct.push(detail);
+        }
+    }
+    distinct.join(between)
+}
+
+fn named(one: &str, is: &str, several: &str, are: &str, details: &[&str]) -> String {
+    let names = listed(details, "`, `");
+    if names.contains('`') { format!("{several} `{names}` {are}") } else { format!("{one} `{names}` {is}") }
 }
 
 fn times(n: usize) -> String {

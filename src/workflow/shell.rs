@@ -151,8 +151,8 @@ impl Scanner<'_> {
             b'#' if self.word.is_none() => self.comment(),
             b'\\' => self.backslash(),
             b'\'' => {
-                self.at = self.find_quote(self.at + 1, b'\'', false);
-                self.add_to_word(start, start + 1..self.at.saturating_sub(1).max(start + 1), true);
+                let content = self.quoted(start + 1, false);
+                self.add_to_word(start, content, true);
             }
             b'"' => self.double_quote(),
             b'$' => self.dollar(),
@@ -274,8 +274,8 @@ impl Scanner<'_> {
         let start = self.at;
         match self.bytes.get(start + 1) {
             Some(b'\'') => {
-                self.at = self.find_quote(start + 2, b'\'', true);
-                self.add_to_word(start, start + 2..self.at.saturating_sub(1).max(start + 2), true);
+                let content = self.quoted(start + 2, true);
+                self.add_to_word(start, content, true);
             }
             Some(b'(' | b'{') => {
                 self.at = self.skip_nested(start);
@@ -450,19 +450,23 @@ impl Scanner<'_> {
         self.heredocs.clear();
     }
 
-    /// The offset after the closing quote, or the end of the text.
-    fn find_quote(&mut self, from: usize, quote: u8, escapes: bool) -> usize {
+    /// Moves past a single-quoted text that begins at `from`; answers what stands inside.
+    fn quoted(&mut self, from: usize, escapes: bool) -> Range<usize> {
         let mut at = from;
         while at < self.bytes.len() {
             match self.bytes[at] {
                 b'\\' if escapes => at += 1,
-                byte if byte == quote => return at + 1,
+                b'\'' => {
+                    self.at = at + 1;
+                    return from..at;
+                }
                 _ => {}
             }
             at += 1;
         }
-        self.script.unclosed.get_or_insert(from.saturating_sub(1));
-        self.bytes.len()
+        self.script.unclosed.get_or_insert(from - 1);
+        self.at = self.bytes.len();
+        from..self.at
     }
 
     /// The offset after whatever opens at `from`: `"…"`, `$(…)`, `${…}`, `` `…` `` or `<(…)`, with
@@ -605,6 +609,13 @@ mod tests {
         assert_eq!(scan("cat <<EOF\nabc\n").unclosed, Some(0));
         assert_eq!(scan("if true; then\n  ls\n").unclosed, Some(0));
         assert_eq!(scan("echo $(ls\n").unclosed, Some(5));
+    }
+
+    #[test]
+    fn an_open_quote_may_end_in_any_letter() {
+        for text in ["'→", "$'→", "\"→", "$'\\é", "\\é", "$(→", "`→"] {
+            assert!(scan(text).statements().count() <= 1, "{text}");
+        }
     }
 
     #[test]

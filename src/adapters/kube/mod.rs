@@ -10,6 +10,7 @@
 mod connect;
 mod error;
 mod heartbeat;
+mod logs;
 mod objects;
 mod rollback;
 mod store;
@@ -67,10 +68,13 @@ impl KubeWorld {
         connect::identity(&self.client, &self.place).await
     }
 
-    /// Starts the heartbeat and the watches of all targets; they end with `cancel` and never before.
+    /// Starts the heartbeat, the watches and the log streams of all targets; they end with `cancel`
+    /// and never before.
     ///
     /// - Shape: for each target its facts, at first and after each change, at most ten times a
-    ///   second, newest only; the cluster's link whenever it changes.
+    ///   second, newest only; the cluster's link whenever it changes; the lines of at most 24
+    ///   containers, those of new pods in trouble first. A full `out` holds the readers of logs
+    ///   back and drops nothing.
     pub fn spawn_watches<C>(
         &self,
         targets: Vec<TargetRef>,
@@ -85,9 +89,13 @@ impl KubeWorld {
         let (recovered, recoveries) = watch::channel(0u64);
         let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
+        let (followable, candidates) = watch::channel(logs::Candidates::new());
+        let following = logs::run(self.client.clone(), candidates, out.clone(), recoveries.clone());
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
         for (namespace, targets) in watches::by_namespace(targets) {
+            let (client, recoveries) = (self.client.clone(), recoveries.clone());
             let watching =
-                watches::run(self.client.clone(), namespace, targets, out.clone(), recoveries.clone());
+                watches::run(client, namespace, targets, out.clone(), recoveries, followable.clone());
             tasks.spawn(cancel.clone().run_until_cancelled_owned(watching));
         }
         tasks.close();

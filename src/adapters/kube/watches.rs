@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
@@ -14,6 +15,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::logs::{Candidates, candidates};
 use super::objects::{Deployment, Pod, ReplicaSet, Warning};
 use super::store::Store;
 use crate::watch::{Observation, TargetRef, WorkloadFacts};
@@ -59,6 +61,7 @@ pub(super) async fn run(
     targets: Vec<TargetRef>,
     out: Sender<Observation>,
     recoveries: watch::Receiver<u64>,
+    followable: watch::Sender<Candidates>,
 ) {
     let source = Source { client, namespace, recoveries };
     // A single target narrows its watches to itself: the namespace may hold thousands of pods.
@@ -84,6 +87,7 @@ pub(super) async fn run(
                 for target in &targets {
                     let Some(facts) = store.facts(target) else { continue };
                     if sent.get(target) != Some(&facts) {
+                        offer(&followable, target, &facts);
                         pending.insert(target.clone(), facts);
                     } else {
                         pending.remove(target);
@@ -117,6 +121,18 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+/// Tells the log streams which containers there are, when that changed.
+fn offer(followable: &watch::Sender<Candidates>, target: &TargetRef, facts: &WorkloadFacts) {
+    let latest = candidates(facts);
+    followable.send_if_modified(|known| {
+        let is_new = known.get(target).is_none_or(|known| **known != latest);
+        if is_new {
+            known.insert(target.clone(), Arc::new(latest));
+        }
+        is_new
+    });
 }
 
 async fn next_of(stream: &mut Option<BoxStream<'static, Step>>) -> Option<Step> {
@@ -241,7 +257,7 @@ fn words(error: &watcher::Error) -> String {
     }
 }
 
-async fn woken(recoveries: &mut watch::Receiver<u64>) {
+pub(super) async fn woken(recoveries: &mut watch::Receiver<u64>) {
     if recoveries.changed().await.is_err() {
         std::future::pending::<()>().await;
     }

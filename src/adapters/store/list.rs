@@ -13,7 +13,7 @@ use super::{Folder, StoreError, folder, is_held};
 use crate::journal::{self, Record};
 use crate::release::{Fact, Phase, ReleaseId};
 use crate::watch::TargetRef;
-use crate::workflow::Workflow;
+use crate::workflow::{self, Source};
 
 /// One line of the history.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,29 +43,22 @@ impl Summary {
     }
 }
 
-/// Understands a document: its file name and its bytes.
-pub type ReadDocument<'a> = &'a dyn Fn(&str, &[u8]) -> Option<Workflow>;
-
 /// Lists all releases, newest first. A release that cannot be read is listed with its problem.
 ///
-/// Only the first and last lines of a journal are read; `document` is asked for releases that were
-/// rolled back, because no single record says whether a rollback has become safe.
-pub fn list(state_dir: &Path, document: ReadDocument<'_>) -> Result<Vec<Summary>, StoreError> {
+/// Only the first and last lines of a journal are read, but for a release whose rollback was fired:
+/// no single record says whether it has become safe, so that one is replayed.
+pub fn list(state_dir: &Path) -> Result<Vec<Summary>, StoreError> {
     let ids = ids(state_dir)?;
-    let mut all: Vec<Summary> = ids.iter().map(|id| summary(state_dir, id, document)).collect();
+    let mut all: Vec<Summary> = ids.iter().map(|id| summary(state_dir, id)).collect();
     all.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
     Ok(all)
 }
 
 /// Finds the release that is meant: by its name or the beginning of it, or, without one, the newest
 /// that is open.
-pub fn resolve(
-    state_dir: &Path,
-    wanted: Option<&str>,
-    document: ReadDocument<'_>,
-) -> Result<ReleaseId, StoreError> {
+pub fn resolve(state_dir: &Path, wanted: Option<&str>) -> Result<ReleaseId, StoreError> {
     let Some(wanted) = wanted else {
-        let newest_open = list(state_dir, document)?.into_iter().find(Summary::is_open);
+        let newest_open = list(state_dir)?.into_iter().find(Summary::is_open);
         return newest_open.map(|summary| summary.id).ok_or(StoreError::NoneOpen);
     };
     let mut found: Vec<ReleaseId> = ids(state_dir)?;
@@ -103,7 +96,7 @@ fn ids(state_dir: &Path) -> Result<Vec<ReleaseId>, StoreError> {
     Ok(ids)
 }
 
-fn summary(state_dir: &Path, id: &ReleaseId, document: ReadDocument<'_>) -> Summary {
+fn summary(state_dir: &Path, id: &ReleaseId) -> Summary {
     let mut summary = Summary {
         id: id.clone(),
         title: String::new(),
@@ -116,13 +109,13 @@ fn summary(state_dir: &Path, id: &ReleaseId, document: ReadDocument<'_>) -> Summ
         practice: false,
         problem: None,
     };
-    if let Err(error) = fill(&mut summary, state_dir, document) {
+    if let Err(error) = fill(&mut summary, state_dir) {
         summary.problem = Some(error.to_string());
     }
     summary
 }
 
-fn fill(summary: &mut Summary, state_dir: &Path, document: ReadDocument<'_>) -> Result<(), StoreError> {
+fn fill(summary: &mut Summary, state_dir: &Path) -> Result<(), StoreError> {
     let folder = Folder::of(state_dir, &summary.id)?;
     let path = folder.journal_path();
     let journal = File::open(&path).map_err(StoreError::io("open", &path))?;
@@ -149,7 +142,7 @@ fn fill(summary: &mut Summary, state_dir: &Path, document: ReadDocument<'_>) -> 
     };
     summary.phase = match phase {
         Some(phase) => Some(phase),
-        None => Some(replayed_phase(&folder, document)?),
+        None => Some(replayed_phase(&folder)?),
     };
     while let Some(line) = head.next().map_err(StoreError::io("read", &path))? {
         if memchr::memmem::find(&line, b"\"fact\":\"begun\"").is_some() {
@@ -207,20 +200,18 @@ fn phase_after(fact: &Fact) -> Option<Phase> {
     }
 }
 
-fn replayed_phase(folder: &Folder, document: ReadDocument<'_>) -> Result<Phase, StoreError> {
+fn replayed_phase(folder: &Folder) -> Result<Phase, StoreError> {
     let path = folder.journal_path();
     let refused = |source| StoreError::Journal { path: path.clone(), source };
     let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
     let read = journal::read(&bytes).map_err(refused)?;
-    let file = read.records.first().map(|record| match &record.event.fact {
-        Fact::Opened { file, .. } => file.clone(),
-        _ => String::new(),
-    });
-    let workflow = document(&file.unwrap_or_default(), &folder.document()?);
-    let workflow = workflow.ok_or_else(|| {
-        let source = io::Error::new(io::ErrorKind::InvalidData, "it is no workflow");
-        StoreError::io("understand", &folder.path().join("workflow.md"))(source)
-    })?;
+    let file = match read.records.first().map(|record| &record.event.fact) {
+        Some(Fact::Opened { file, .. }) => file.as_str(),
+        _ => "",
+    };
+    // Which other workflows lie beside the document is no matter of phases.
+    let bytes = folder.document()?;
+    let workflow = workflow::read(Source { file, bytes: &bytes, siblings: &|_| false });
     let release = journal::replay(Arc::new(workflow), &read.records).map_err(refused)?;
     Ok(release.state().phase)
 }

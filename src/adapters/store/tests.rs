@@ -13,9 +13,10 @@ use super::medium::{Medium, RESERVE};
 use super::writer::Log;
 use super::*;
 use crate::journal::{Record, encode};
-use crate::release::{Event, Fact, Operator, Phase, Template};
-use crate::watch::Moment;
-use crate::workflow::{CommandId, Workflow};
+use crate::release::{Event, Fact, Operator, Phase, Pin, RolloutSeen, StepResult, Template};
+use crate::watch::rollout::RolloutState;
+use crate::watch::{Moment, TargetRef};
+use crate::workflow::{CommandId, Kind, Source};
 
 fn id(text: &str) -> ReleaseId {
     ReleaseId(text.to_owned())
@@ -62,10 +63,6 @@ fn write(state: &Path, name: &str, facts: impl IntoIterator<Item = Fact>) {
     writer.append([opened(name)].into_iter().chain(facts).collect(), false);
     writer.close();
     assert!(answered.iter().all(|written| matches!(written, Written::Durable { .. })));
-}
-
-fn no_document(_: &str, _: &[u8]) -> Option<Workflow> {
-    None
 }
 
 fn mode(path: &Path) -> u32 {
@@ -263,7 +260,7 @@ fn the_history_tells_each_release_in_one_line_newest_first() {
     write(state.path(), "2026-c", facts);
     let held = Store::open_for_writing(state.path(), &id("2026-c")).unwrap();
 
-    let all = list(state.path(), &no_document).unwrap();
+    let all = list(state.path()).unwrap();
     let told: Vec<_> = all.iter().map(|one| (one.id.0.as_str(), one.phase, one.held_by_other)).collect();
     assert_eq!(
         told,
@@ -278,17 +275,90 @@ fn the_history_tells_each_release_in_one_line_newest_first() {
     assert_eq!(oldest.title, "Release en Production");
     assert_eq!(oldest.params["VERSION"], "v1.3.0");
     assert_eq!((oldest.by.as_deref(), oldest.started), (Some("ana"), Some(opened("x").event.at.wall)));
-    assert_eq!(resolve(state.path(), None, &no_document).unwrap(), id("2026-c"));
+    assert_eq!(resolve(state.path(), None).unwrap(), id("2026-c"));
+}
+
+const DOCUMENT: &str = "# Release\n\n## Steps\n\n### 1. Deploy\n\n- [ ] Pods ready\n";
+
+/// A release whose rollback was fired, then this happened.
+fn write_rolled_back(state: &Path, name: &str, then: impl IntoIterator<Item = Fact>) {
+    let source = Source { file: "release.md", bytes: DOCUMENT.as_bytes(), siblings: &|_| false };
+    let sha256 = crate::workflow::read(source).sha256;
+    let target =
+        TargetRef { kind: Kind::Deployment, namespace: "shop".into(), name: "app".into(), container: None };
+    let mut first = opened(name);
+    if let Fact::Opened { sha256: known, targets, .. } = &mut first.event.fact {
+        (*known, *targets) = (sha256, vec![target.clone()]);
+    }
+    let pin = Pin {
+        target: target.clone(),
+        uid: "1".into(),
+        at: first.event.at.world,
+        revision: None,
+        replica_set: String::new(),
+        template_hash: String::new(),
+        template_print: "old".into(),
+        images: Vec::new(),
+        digests: Vec::new(),
+        replicas: 1,
+    };
+    let facts = [
+        Fact::Pinned { pins: vec![pin] },
+        begun(1).event.fact,
+        Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() },
+        Fact::RollbackStepEnded { step: 0, attempt: 1, result: StepResult::Accepted { took_ms: 80 } },
+    ];
+    let records = facts.into_iter().chain(then).zip(2..).map(|(fact, seq)| record(seq, fact));
+    let store = Store::create(state, &id(name), DOCUMENT.as_bytes()).unwrap();
+    let writer = store.start(|_| {}).unwrap();
+    writer.append([first].into_iter().chain(records).collect(), false);
+    writer.close();
+}
+
+#[test]
+fn the_history_tells_a_rollback_that_became_safe_from_one_that_did_not() {
+    let state = TempDir::new().unwrap();
+    let seen = |state| {
+        let target = TargetRef {
+            kind: Kind::Deployment,
+            namespace: "shop".into(),
+            name: "app".into(),
+            container: None,
+        };
+        let (why, image) = (String::new(), String::new());
+        let seen = RolloutSeen { target, state, why, revision: None, template_print: "old".into(), image };
+        Fact::RolloutChanged(seen)
+    };
+    write_rolled_back(state.path(), "a-under-way", []);
+    write_rolled_back(state.path(), "b-failed", [seen(RolloutState::Failed)]);
+    write_rolled_back(state.path(), "c-safe", [seen(RolloutState::Complete)]);
+    write_rolled_back(
+        state.path(),
+        "d-given-up",
+        [seen(RolloutState::Failed), Fact::Aborted { reason: "by hand".into() }],
+    );
+    let mut told: Vec<_> = list(state.path()).unwrap().into_iter().map(|one| (one.id.0, one.phase)).collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            ("a-under-way".to_owned(), Some(Phase::RollingBack)),
+            ("b-failed".to_owned(), Some(Phase::RollbackFailed)),
+            ("c-safe".to_owned(), Some(Phase::RolledBack)),
+            ("d-given-up".to_owned(), Some(Phase::Aborted)),
+        ]
+    );
+    assert_eq!(list(state.path()).unwrap()[0].params["VERSION"], "v1.3.0");
 }
 
 #[test]
 fn a_release_is_found_by_the_beginning_of_its_name() {
     let state = TempDir::new().unwrap();
-    assert!(matches!(resolve(state.path(), None, &no_document), Err(StoreError::NoneOpen)));
+    assert!(matches!(resolve(state.path(), None), Err(StoreError::NoneOpen)));
     for name in ["20261122-shop", "20261122-shop-2", "20261123-api"] {
         write(state.path(), name, [begun(2).event.fact, Fact::Completed]);
     }
-    let resolve = |wanted| resolve(state.path(), wanted, &no_document);
+    let resolve = |wanted| resolve(state.path(), wanted);
     assert_eq!(resolve(Some("20261123")).unwrap(), id("20261123-api"));
     assert_eq!(resolve(Some("20261122-shop")).unwrap(), id("20261122-shop"));
     assert!(matches!(resolve(Some("2027")), Err(StoreError::Unknown { .. })));
@@ -308,7 +378,7 @@ fn a_release_that_cannot_be_read_is_listed_with_its_problem() {
     fs::create_dir(state.path().join("releases/bare")).unwrap();
     fs::write(state.path().join("releases/notes.txt"), "not a release").unwrap();
 
-    let all = list(state.path(), &no_document).unwrap();
+    let all = list(state.path()).unwrap();
     let problem = |name: &str| {
         let one = all.iter().find(|one| one.id.0 == name).unwrap();
         (one.phase, one.problem.clone().unwrap_or_default())
@@ -328,7 +398,7 @@ fn a_torn_tail_does_not_hide_how_a_release_stands() {
     let mut bytes = fs::read(&path).unwrap();
     bytes.extend(b"{\"v\":1,\"fact\":\"aborted\"");
     fs::write(&path, bytes).unwrap();
-    assert_eq!(list(state.path(), &no_document).unwrap()[0].phase, Some(Phase::Completed));
+    assert_eq!(list(state.path()).unwrap()[0].phase, Some(Phase::Completed));
 }
 
 // ── disks that fail

@@ -3,15 +3,22 @@
 pub mod evidence;
 pub mod observed;
 pub mod offers;
+pub mod palette;
 pub mod rows;
+mod story;
+pub mod units;
 pub mod view;
 
 pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use view::*;
 
+use std::collections::VecDeque;
+
 use super::keymap::Keymap;
-use crate::release::{Arming, Current, Effect, Operator, Phase, Release, RollbackState, State, arming};
+use crate::release::{
+    Arming, Current, Effect, Event, Operator, Phase, Release, RollbackState, State, arming,
+};
 use crate::watch::{Link, Moment, System};
 
 #[derive(Debug)]
@@ -65,6 +72,8 @@ pub struct Settings {
 pub struct JournalState {
     pub appended: u64,
     pub durable: u64,
+    /// Records that the disk has not confirmed yet, oldest first.
+    pub unsaved: VecDeque<(u64, Event)>,
     /// Outside effects, each with the record that must be durable before it leaves.
     pub withheld: Vec<(u64, Effect)>,
     /// Why the disk takes nothing any more.
@@ -158,6 +167,12 @@ impl Model {
 
     pub fn rollback(&self) -> Option<&RollbackState> {
         self.state().rollback.as_ref()
+    }
+
+    /// Names of what is set in a command's environment by gonogo.
+    pub fn command_env(&self) -> Vec<String> {
+        let params = self.state().params.keys().cloned();
+        params.chain(self.settings.command_env.iter().cloned()).collect()
     }
 
     /// Since when the cluster has been silent, and why; `None` while it answers.

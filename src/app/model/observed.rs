@@ -2,18 +2,46 @@
 
 use std::collections::BTreeMap;
 
+use crate::watch::logs::LogStore;
+use crate::watch::metrics::MetricsView;
 use crate::watch::rollout::{RolloutHistory, RolloutVerdict};
 use crate::watch::{HealthReading, Link, Moment, System, TargetRef, WorkloadFacts};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Observed {
     pub workloads: BTreeMap<TargetRef, Seen>,
+    pub logs: LogStore,
+    pub metrics: MetricsView,
     pub health: Option<HealthReading>,
     pub links: BTreeMap<System, Link>,
     /// When each system last answered anything.
     pub last_ok: BTreeMap<System, Moment>,
     /// When the way back was last tested to the end.
     pub armed_at: Option<Moment>,
+    /// When it was last asked for.
+    pub arm_asked_at: Option<Moment>,
+    pub pin_asked_at: Option<Moment>,
+    pub probes_asked_at: Option<Moment>,
+    /// What the rollback would change, `- ` and `+ ` lines; empty until it is known.
+    pub diff: Vec<String>,
+}
+
+impl Observed {
+    pub fn new(metrics: MetricsView) -> Self {
+        Self {
+            workloads: BTreeMap::new(),
+            logs: LogStore::default(),
+            metrics,
+            health: None,
+            links: BTreeMap::new(),
+            last_ok: BTreeMap::new(),
+            armed_at: None,
+            arm_asked_at: None,
+            pin_asked_at: None,
+            probes_asked_at: None,
+            diff: Vec::new(),
+        }
+    }
 }
 
 /// One workload: its newest facts, their age and the verdict on them.

@@ -16,7 +16,7 @@ impl Model {
             Panel::Output { .. } => Context::OutputPanel,
             Panel::Rollback { .. } => Context::RollbackPanel,
             Panel::Poll(_) => Context::PollPanel,
-            Panel::RollbackCommands
+            Panel::RollbackCommands { .. }
             | Panel::Criteria { .. }
             | Panel::People { .. }
             | Panel::Palette { .. } => Context::ListPanel,
@@ -77,7 +77,7 @@ impl Model {
             Panel::Poll(_) => {
                 vec![A::Go, A::NoGo, A::Abstain, A::NotApplicable, A::People, A::Hold, A::Close]
             }
-            Panel::RollbackCommands
+            Panel::RollbackCommands { .. }
             | Panel::Criteria { .. }
             | Panel::People { .. }
             | Panel::Palette { .. } => {

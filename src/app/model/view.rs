@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use regex::Regex;
 use tui_input::Input;
 
 use super::rows::Row;
 use crate::app::msg::OutputLine;
 use crate::watch::Moment;
+use crate::watch::logs::LogView;
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
@@ -26,16 +28,22 @@ pub struct View {
     pub prompt: Option<Prompt>,
     /// The answer to the last key that could not do what was asked, or did something unseen.
     pub flash: Option<Flash>,
-    pub log: LogView,
+    pub log: LogPane,
     pub outputs: BTreeMap<(CommandId, u32), Output>,
     /// Whether the rollback panel that is open has been on the screen: before that `Y` is nothing.
     pub rollback_painted: bool,
+    /// A reason typed before `Y`, to go with it.
+    pub rollback_reason: Option<String>,
+    /// The start panel as it was left, while another panel covers it.
+    pub start: Option<StartForm>,
     /// When space last confirmed something: a held key must not tick its way through a list.
     pub last_tick: Option<Moment>,
     /// Panes with news since they were last seen, for the tabs of a narrow screen.
     pub news: BTreeSet<Pane>,
     /// First visible line of the panel that is open.
     pub panel_scroll: u16,
+    /// The file on disk is no longer the document that was started.
+    pub document_differs: bool,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
 }
@@ -74,7 +82,9 @@ pub enum Panel {
         diff: bool,
     },
     /// The document's own rollback commands, when gonogo has no target.
-    RollbackCommands,
+    RollbackCommands {
+        selected: usize,
+    },
     Poll(StepId),
     /// Which criterion to declare, withdraw or override.
     Criteria {
@@ -162,17 +172,21 @@ pub enum Purpose {
     Palette,
 }
 
+/// The log pane. Reading, storing and counting go on whatever it shows.
 #[derive(Debug, Default)]
-pub struct LogView {
-    /// Whether the newest line stays in sight; off, the view stands still while lines come in.
-    pub paused_at: Option<u64>,
+pub struct LogPane {
+    pub view: LogView,
     pub wrap: bool,
     pub timestamps: bool,
-    pub only_ended: bool,
-    pub search: Option<String>,
+    pub search: Option<Regex>,
+    /// The line that the last search stands on.
+    pub match_at: Option<u64>,
+    /// The filter as it was typed.
     pub filter: Option<String>,
     /// Columns scrolled to the right.
     pub column: u16,
+    /// Rows of log that the last frame had room for.
+    pub height: u16,
 }
 
 /// The tail of one attempt's output.

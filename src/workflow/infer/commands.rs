@@ -148,6 +148,7 @@ impl Reader<'_> {
         if !code.closed {
             let opening = code.span.start..code.span.start + 3;
             self.findings.note(Rule::UnclosedFence, opening, String::new());
+            return;
         }
         for simple in script.commands().filter(|simple| simple.conditional && programs::is_undo(simple)) {
             let words = simple.words.first().zip(simple.words.last());

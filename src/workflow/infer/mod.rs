@@ -24,7 +24,8 @@ use super::frontmatter::{Frontmatter, ProblemKind};
 use super::lint::Findings;
 use super::markdown::{self, Block, Inline};
 use super::model::{
-    Call, Check, Code as Rule, Gate, GateId, Poll, Role, RoleName, RollbackSection, Step, Target, Workflow,
+    Call, Check, Code as Rule, EvidenceKind, Gate, GateId, Poll, Role, RoleName, RollbackSection, Step,
+    Target, Workflow,
 };
 use super::places::Places;
 use super::vocabulary;
@@ -268,6 +269,8 @@ impl<'r> Reader<'r> {
                 _ => {}
             }
         }
+        // A gate runs nothing, so no outcome of a command belongs beside its checks.
+        checks.iter_mut().for_each(|check| check.evidence.retain(|kind| *kind != EvidenceKind::Command));
         let place = self.places.at(opening.offset);
         let gate = Gate { id: GateId(id), title: opening.title.to_owned(), place, checks };
         (!gate.checks.is_empty()).then_some(gate)

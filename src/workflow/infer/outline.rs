@@ -60,7 +60,9 @@ impl<'d> Outline<'d> {
         let title = cuts.first().map(|&first| heading_at(first)).filter(|first| {
             // Several top headings are sections of their own; then the file has no title line.
             let n_top = cuts.iter().filter(|&&cut| heading_at(cut).level == first.level).count();
-            n_top == 1 && section(first).is_none()
+            let others_are_sections = || cuts.iter().skip(1).any(|&cut| section(heading_at(cut)).is_some());
+            // A rollback document may be titled so; a lone `# Steps` is a section.
+            n_top == 1 && (section(first).is_none() || others_are_sections())
         });
 
         let preamble = &blocks[..cuts.first().copied().unwrap_or(blocks.len())];

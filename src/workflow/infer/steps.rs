@@ -5,7 +5,9 @@ use super::commands::Numbering;
 use super::outline::{self, Body};
 use super::{Reader, duration};
 use crate::workflow::markdown::{Block, Inline, List};
-use crate::workflow::model::{Code as Rule, Command, Group, Item, Soak, Step, StepId};
+use crate::workflow::model::{
+    Code as Rule, Command, CommandKind, EvidenceKind, Group, Item, Soak, Step, StepId,
+};
 use crate::workflow::vocabulary;
 
 /// A step while it is being read.
@@ -55,6 +57,11 @@ impl<'d> Reader<'_> {
             for block in body.blocks {
                 self.block(block, &mut draft);
             }
+        }
+        if !draft.commands.iter().any(|command| is_run(command.kind)) {
+            // The outcome of a command is no evidence where there is none.
+            let checks = draft.groups.iter_mut().flat_map(|group| &mut group.checks);
+            checks.for_each(|check| check.evidence.retain(|kind| *kind != EvidenceKind::Command));
         }
         let caption = draft.caption.iter().map(|inline| inline.text.trim()).collect::<Vec<_>>().join(" ");
         Step {
@@ -213,6 +220,10 @@ impl<'d> Reader<'_> {
         }
         steps
     }
+}
+
+fn is_run(kind: CommandKind) -> bool {
+    matches!(kind, CommandKind::Run | CommandKind::Choice)
 }
 
 impl Draft<'_> {

@@ -1,0 +1,115 @@
+//! When to draw: at once for a person, at most 30 times a second for data, and at a calm pace while
+//! a log floods, yet whole within a tenth of a second once the stream falls quiet.
+
+use std::time::Duration;
+
+/// What a message made out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// Lines of logs or of a command.
+    Flood,
+    Data,
+    /// A key or a resize.
+    Urgent,
+}
+
+/// Between two frames that data alone causes: 30 a second.
+const DATA: Duration = Duration::from_millis(33);
+/// Between two frames of a flooding log: 5 a second are as many as a person can read.
+const FLOOD: Duration = Duration::from_millis(200);
+/// Without a line for this long a stream counts as quiet, and its last lines are drawn.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// Decides when the next frame is due. Units: time since an arbitrary start, never going backwards.
+#[derive(Debug, Default)]
+pub struct Pace {
+    last_frame: Duration,
+    pending: Option<Change>,
+    last_flood: Duration,
+}
+
+impl Pace {
+    pub fn changed(&mut self, change: Change, now: Duration) {
+        if change == Change::Flood {
+            self.last_flood = now;
+        }
+        self.pending = self.pending.max(Some(change));
+    }
+
+    /// The moment to draw; `None` while nothing has changed since the last frame.
+    pub fn due(&self) -> Option<Duration> {
+        Some(match self.pending? {
+            Change::Urgent => Duration::ZERO,
+            Change::Data => self.last_frame + DATA,
+            Change::Flood => {
+                let quiet = (self.last_flood + QUIET).max(self.last_frame + DATA);
+                quiet.min(self.last_frame + FLOOD)
+            }
+        })
+    }
+
+    pub fn drawn(&mut self, now: Duration) {
+        self.last_frame = now;
+        self.pending = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Feeds changes at their times and returns the times of the frames.
+    fn frames(changes: &[(u64, Change)], until: u64) -> Vec<u64> {
+        let mut pace = Pace::default();
+        pace.drawn(Duration::ZERO);
+        let mut frames = Vec::new();
+        let mut changes = changes.iter().peekable();
+        for at in 0..until {
+            while let Some((_, change)) = changes.next_if(|(when, _)| *when == at) {
+                pace.changed(*change, ms(at));
+            }
+            if pace.due().is_some_and(|due| due <= ms(at)) {
+                pace.drawn(ms(at));
+                frames.push(at);
+            }
+        }
+        frames
+    }
+
+    #[test]
+    fn nothing_is_drawn_when_nothing_changed() {
+        assert_eq!(frames(&[], 5_000), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_key_is_drawn_at_once_even_in_a_flood() {
+        let mut changes: Vec<(u64, Change)> = (0..1_000).map(|at| (at, Change::Flood)).collect();
+        changes.push((505, Change::Urgent));
+        changes.sort_by_key(|(at, _)| *at);
+        assert!(frames(&changes, 1_000).contains(&505));
+    }
+
+    #[test]
+    fn data_alone_causes_at_most_thirty_frames_a_second() {
+        let changes: Vec<(u64, Change)> = (0..1_000).map(|at| (at, Change::Data)).collect();
+        assert!(frames(&changes, 1_000).len() <= 31);
+    }
+
+    #[test]
+    fn a_flood_is_drawn_five_times_a_second_and_whole_soon_after_its_end() {
+        let changes: Vec<(u64, Change)> = (0..1_000).map(|at| (at, Change::Flood)).collect();
+        let drawn = frames(&changes, 2_000);
+        assert!(drawn.iter().filter(|at| **at < 1_000).count() <= 5, "{drawn:?}");
+        let last = *drawn.last().unwrap();
+        assert!((999..=1_099).contains(&last), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_single_line_does_not_wait_for_the_flood_pace() {
+        assert_eq!(frames(&[(500, Change::Flood)], 1_000), [560]);
+    }
+}

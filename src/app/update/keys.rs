@@ -1,0 +1,340 @@
+//! Keys: looked up in the one table, then done where the operator stands.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+
+use super::{Ask, arm, deed, flash, leave, panels, prompts};
+use crate::app::action::Action;
+use crate::app::keymap::Key;
+use crate::app::model::{Model, Pane, Panel, Purpose, Row};
+use crate::release::{Answer, Fact, Phase};
+use crate::watch::logs::RowMark;
+
+/// A key held down repeats about every 33 ms; nobody reads a check in less than this. Units: ms.
+const SHORTEST_TICK_MS: i128 = 150;
+
+pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
+    if event.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    let key = Key::of(&event);
+    if model.view.prompt.is_some() {
+        return prompts::key(model, key);
+    }
+    if let Some(Panel::Run(_)) = model.view.panel
+        && let KeyCode::Char(digit @ '1'..='9') = key.code
+    {
+        panels::choose(model, digit as usize - '1' as usize);
+        return Vec::new();
+    }
+    let Some(action) = model.keymap.action(&model.contexts(), key) else { return Vec::new() };
+    let is_repeat = event.kind == KeyEventKind::Repeat;
+    if is_repeat && !is_movement(action) {
+        return Vec::new();
+    }
+    act(model, action)
+}
+
+fn is_movement(action: Action) -> bool {
+    use Action as A;
+    matches!(
+        action,
+        A::Down | A::Up | A::PageDown | A::PageUp | A::Left | A::Right | A::SearchNext | A::SearchPrevious
+    )
+}
+
+/// Does what was asked, by key or from the palette.
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
+    use Action as A;
+    match action {
+        A::RollbackPanel => return open_rollback(model),
+        A::Help => return panel(model, Panel::Help),
+        A::OwnLog => return panel(model, Panel::OwnLog),
+        A::Palette => {
+            model.view.panel = Some(Panel::Palette { selected: 0 });
+            prompts::open(model, Purpose::Palette, "");
+            return Vec::new();
+        }
+        A::Redraw => {
+            model.view.redraws = model.view.redraws.wrapping_add(1);
+            return Vec::new();
+        }
+        A::Quit => return quit(model),
+        A::Note => return ask_text(model, Purpose::Note),
+        A::Hold => return hold(model),
+        A::Declare => return panel(model, Panel::Criteria { selected: 0, overriding: false }),
+        A::OverrideCriterion => return panel(model, Panel::Criteria { selected: 0, overriding: true }),
+        A::People => return panel(model, Panel::People { selected: 0 }),
+        _ => {}
+    }
+    if model.view.panel.is_some() {
+        return panels::act(model, action);
+    }
+    match action {
+        A::NextPane => focus(model, next_pane(model.view.focus)),
+        A::PreviousPane => focus(model, next_pane(next_pane(model.view.focus))),
+        A::FocusChecklist => focus(model, Pane::Checklist),
+        A::FocusRollout => focus(model, Pane::Rollout),
+        A::FocusSignals => focus(model, Pane::Signals),
+        A::Zoom => model.view.zoom = !model.view.zoom,
+        A::Home => model.view.cursor = None,
+        A::ShortenSoak => return shorten_soak(model),
+        _ => {
+            return match model.view.focus {
+                Pane::Checklist => checklist(model, action),
+                Pane::Rollout => {
+                    logs(model, action);
+                    Vec::new()
+                }
+                Pane::Signals => Vec::new(),
+            };
+        }
+    }
+    Vec::new()
+}
+
+fn panel(model: &mut Model, panel: Panel) -> Vec<Ask> {
+    model.view.panel_scroll = 0;
+    model.view.panel = Some(panel);
+    Vec::new()
+}
+
+fn ask_text(model: &mut Model, purpose: Purpose) -> Vec<Ask> {
+    prompts::open(model, purpose, "");
+    Vec::new()
+}
+
+pub(super) fn open_rollback(model: &mut Model) -> Vec<Ask> {
+    if matches!(model.view.panel, Some(Panel::Rollback { .. })) {
+        model.view.panel = None;
+        return Vec::new();
+    }
+    if model.state().phase == Phase::Preparing {
+        flash(model, "nothing has been started, so there is nothing to roll back", true);
+        return Vec::new();
+    }
+    model.view.prompt = None;
+    model.view.rollback_painted = false;
+    model.view.panel_scroll = 0;
+    model.view.panel = Some(Panel::Rollback { diff: false });
+    arm(model)
+}
+
+fn quit(model: &mut Model) -> Vec<Ask> {
+    if model.state().phase.is_over() {
+        return leave(model, "the release is over");
+    }
+    panel(model, Panel::Quit)
+}
+
+fn hold(model: &mut Model) -> Vec<Ask> {
+    match model.state().phase {
+        Phase::Held => {
+            let asks = deed(model, Fact::Released);
+            // After a hold the place is shown again, wherever the cursor had wandered.
+            model.view.cursor = None;
+            asks
+        }
+        _ => ask_text(model, Purpose::Hold),
+    }
+}
+
+fn next_pane(pane: Pane) -> Pane {
+    match pane {
+        Pane::Checklist => Pane::Rollout,
+        Pane::Rollout => Pane::Signals,
+        Pane::Signals => Pane::Checklist,
+    }
+}
+
+fn focus(model: &mut Model, pane: Pane) {
+    model.view.focus = pane;
+    model.view.news.remove(&pane);
+    if pane == Pane::Checklist {
+        model.view.zoom = false;
+    }
+}
+
+fn checklist(model: &mut Model, action: Action) -> Vec<Ask> {
+    use Action as A;
+    match action {
+        A::Down => move_cursor(model, 1),
+        A::Up => move_cursor(model, -1),
+        A::PageDown => move_cursor(model, 10),
+        A::PageUp => move_cursor(model, -10),
+        A::Top => move_cursor(model, isize::MIN),
+        A::Bottom => move_cursor(model, isize::MAX),
+        _ => {
+            let Some(row) = model.selected() else { return Vec::new() };
+            return on_row(model, action, row);
+        }
+    }
+    Vec::new()
+}
+
+fn move_cursor(model: &mut Model, by: isize) {
+    let rows = model.rows();
+    let Some(last) = rows.len().checked_sub(1) else { return };
+    let selected = model.selected();
+    let at = rows.iter().position(|row| Some(row) == selected.as_ref()).unwrap_or(0);
+    let to = at.saturating_add_signed(by).min(last);
+    model.view.cursor = rows.get(to).cloned();
+}
+
+fn on_row(model: &mut Model, action: Action, row: Row) -> Vec<Ask> {
+    use Action as A;
+    match (action, row) {
+        (A::Open, Row::Gate(_) | Row::Step(_) | Row::Outputs) => {
+            toggle(model);
+            Vec::new()
+        }
+        (A::Open | A::Edit | A::Choose, Row::Command(id)) => panels::open_command(model, &id),
+        (A::Open, Row::Poll(step)) => panel(model, Panel::Poll(step)),
+        (A::Go | A::NoGo, Row::Poll(step)) => {
+            // The first key shows the evidence; the vote is given in the panel.
+            panel(model, Panel::Poll(step))
+        }
+        (A::Open, Row::Finish) => panel(model, Panel::Finish),
+        (A::Open, Row::Check(id)) => panels::open_check(model, &id),
+        (A::Confirm, Row::Check(id)) => confirm(model, &id),
+        (A::NoGo, Row::Check(id)) => ask_text(model, Purpose::NoGoCheck(id)),
+        (A::Reopen, Row::Check(check)) => deed(model, Fact::CheckReopened { check }),
+        (A::Skip, Row::Soak(_)) => shorten_soak(model),
+        (A::Skip, row @ (Row::Check(_) | Row::Command(_))) => ask_text(model, Purpose::Skip(row)),
+        (A::NotApplicable, row @ (Row::Check(_) | Row::Command(_))) => {
+            ask_text(model, Purpose::NotApplicable(row))
+        }
+        (A::Confirm, Row::Command(_)) => {
+            flash(model, "a command is not confirmed: ⏎ shows it, r runs it", true);
+            Vec::new()
+        }
+        (A::Confirm, Row::Poll(_)) => {
+            flash(model, "a poll is answered role by role: g GO, x NO-GO", true);
+            Vec::new()
+        }
+        (A::Confirm, Row::Soak(_)) => {
+            flash(model, "a soak ends by the clock; s ends it early, with a role and a reason", true);
+            Vec::new()
+        }
+        _ => {
+            flash(model, format!("{} does not apply to this line", action.label()), true);
+            Vec::new()
+        }
+    }
+}
+
+fn toggle(model: &mut Model) {
+    let Some(row) = model.selected() else { return };
+    if !model.view.opened.remove(&row) {
+        model.view.opened.insert(row.clone());
+    }
+    model.view.cursor = Some(row);
+}
+
+fn confirm(model: &mut Model, check: &crate::workflow::CheckId) -> Vec<Ask> {
+    if let Some(last) = model.view.last_tick
+        && model.now.wall.duration_since(last.wall).as_millis() < SHORTEST_TICK_MS
+    {
+        flash(model, "too quick to have been read: press space once for each check", true);
+        return Vec::new();
+    }
+    let known = model.release.workflow().check(check);
+    let is_sensed = known.is_some_and(|check| check.probe.is_some());
+    match model.state().checks.get(check).map(|mark| &mark.answer) {
+        Some(Answer::Sensed { .. }) => {
+            flash(model, "gonogo sensed this itself; there is nothing to confirm", true);
+            return Vec::new();
+        }
+        _ if is_sensed => return ask_text(model, Purpose::Override(check.clone())),
+        _ => {}
+    }
+    let evidence = model.evidence_for(check);
+    let asks = deed(model, Fact::Confirmed { check: check.clone(), evidence });
+    if !asks.is_empty() {
+        model.view.last_tick = Some(model.now);
+        model.view.cursor = None;
+    }
+    asks
+}
+
+fn shorten_soak(model: &mut Model) -> Vec<Ask> {
+    let Some(Row::Soak(step)) = model.selected() else {
+        flash(model, "no soak is selected", true);
+        return Vec::new();
+    };
+    // The shortening is done in a role: the first that this operator answers for today.
+    let me = model.me.name.clone();
+    let role = model.state().roster.iter().find(|(_, person)| **person == me).map(|(role, _)| role.clone());
+    match role {
+        Some(role) => ask_text(model, Purpose::ShortenSoak { step, role }),
+        None => {
+            flash(model, "only somebody who answers for a role may shorten a soak: see o", true);
+            Vec::new()
+        }
+    }
+}
+
+fn logs(model: &mut Model, action: Action) {
+    use Action as A;
+    let store = &model.observed.logs;
+    let pane = &mut model.view.log;
+    let height = usize::from(pane.height.max(1));
+    let page = isize::from(i16::try_from(height).unwrap_or(i16::MAX)).max(2) - 1;
+    match action {
+        A::Search => prompts::open(model, Purpose::Search, ""),
+        A::Filter => {
+            let current = pane.filter.clone().unwrap_or_default();
+            prompts::open(model, Purpose::Filter, &current);
+        }
+        A::SearchNext => search(model, true),
+        A::SearchPrevious => search(model, false),
+        A::Bottom => pane.view.follow(),
+        A::Follow if pane.view.is_following() => pane.view.freeze(store, height),
+        A::Follow => pane.view.follow(),
+        A::Wrap => pane.wrap = !pane.wrap,
+        A::Timestamps => pane.timestamps = !pane.timestamps,
+        A::PreviousContainer => last_end(model),
+        A::Down => pane.view.scroll(store, height, 1),
+        A::Up => pane.view.scroll(store, height, -1),
+        A::PageDown => pane.view.scroll(store, height, page),
+        A::PageUp => pane.view.scroll(store, height, -page),
+        A::Top => pane.view.to_top(store),
+        A::Left => pane.column = pane.column.saturating_sub(8),
+        A::Right => pane.column = pane.column.saturating_add(8),
+        _ => {}
+    }
+}
+
+/// Goes to the next match, or says that there is none.
+pub(super) fn search(model: &mut Model, forward: bool) {
+    let pane = &mut model.view.log;
+    let Some(pattern) = &pane.search else {
+        flash(model, "nothing is searched for: press / first", true);
+        return;
+    };
+    let (first, next) = model.observed.logs.bounds();
+    let from = pane.match_at.unwrap_or(if forward { first } else { next });
+    match pane.view.find(&model.observed.logs, pattern, from, forward) {
+        Some(number) => {
+            pane.match_at = Some(number);
+            pane.view.show(&model.observed.logs, usize::from(pane.height.max(1)), number);
+        }
+        None => {
+            let way = if forward { "below" } else { "above" };
+            let text = format!("no match for /{pattern}/ {way}");
+            flash(model, text, true);
+        }
+    }
+}
+
+/// Shows the latest end or restart of a container, with the last lines of its life above it.
+fn last_end(model: &mut Model) {
+    let store = &model.observed.logs;
+    let (first, next) = store.bounds();
+    let ended = |number: &u64| {
+        store.row(*number).is_some_and(|row| matches!(row.mark, Some(RowMark::Ended | RowMark::Restarted)))
+    };
+    match (first..next).rev().find(ended) {
+        Some(number) => model.view.log.view.show(store, usize::from(model.view.log.height.max(1)), number),
+        None => flash(model, "no followed container has ended yet", true),
+    }
+}

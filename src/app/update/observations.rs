@@ -1,0 +1,249 @@
+//! What the world shows: kept in the model, judged, and told to the release when a verdict changes.
+
+use super::{Ask, bound_probes, found};
+use crate::app::model::{Model, Pane, Seen};
+use crate::release::{Effect, Fact, Phase, RolloutSeen};
+use crate::watch::metrics::CriterionReading;
+use crate::watch::rollout::{
+    Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
+};
+use crate::watch::{Link, Observation, System, TargetRef, WorkloadFacts};
+use crate::workflow::Probe;
+
+/// Probes that decide an open item are asked this often. Units: seconds of wall time.
+const PROBE_EVERY_S: i64 = 5;
+
+pub(super) fn observed(model: &mut Model, observation: Observation) -> Vec<Ask> {
+    match observation {
+        Observation::Workload(facts) => {
+            answered(model, System::Cluster);
+            workload(model, *facts)
+        }
+        Observation::Logs(batches) => {
+            for batch in &batches {
+                model.observed.logs.push(batch, model.now.wall);
+            }
+            model.view.log.view.update(&model.observed.logs);
+            news(model, Pane::Rollout);
+            Vec::new()
+        }
+        Observation::Metric { metric, reading } => {
+            answered(model, System::Metrics);
+            model.observed.metrics.observe(model.now, metric, &reading);
+            judge_criteria(model)
+        }
+        Observation::Health(reading) => {
+            answered(model, System::Health);
+            let changed = model.observed.health.as_ref().is_none_or(|known| known.healthy != reading.healthy);
+            let summary = summary_of(&reading);
+            let fact = Fact::HealthChanged { healthy: reading.healthy, summary };
+            model.observed.health = Some(reading);
+            let watched = model.state().begun_at.is_some();
+            if changed && watched { found(model, fact) } else { Vec::new() }
+        }
+        Observation::Link { system, link } => {
+            if link == Link::Live {
+                answered(model, system);
+            }
+            model.observed.links.insert(system, link);
+            Vec::new()
+        }
+    }
+}
+
+fn answered(model: &mut Model, system: System) {
+    model.observed.last_ok.insert(system, model.now);
+}
+
+fn news(model: &mut Model, pane: Pane) {
+    if model.view.focus != pane {
+        model.view.news.insert(pane);
+    }
+}
+
+fn summary_of(reading: &crate::watch::HealthReading) -> String {
+    let bad: Vec<&str> =
+        reading.parts.iter().filter(|part| !part.ok).map(|part| part.name.as_str()).collect();
+    match (reading.healthy, bad.is_empty()) {
+        (true, _) => "healthy".to_owned(),
+        (false, true) => format!("HTTP {}", reading.http_status),
+        (false, false) => format!("HTTP {}: {}", reading.http_status, bad.join(", ")),
+    }
+}
+
+fn workload(model: &mut Model, facts: WorkloadFacts) -> Vec<Ask> {
+    let target = facts.target.clone();
+    let now = model.now;
+    let history = match model.observed.workloads.remove(&target) {
+        Some(seen) => seen.history,
+        None => RolloutHistory::default(),
+    };
+    let verdict = RolloutVerdict::unknown("not judged yet", now.world);
+    model.observed.workloads.insert(target.clone(), Seen { facts, at: now, verdict, history });
+    news(model, Pane::Rollout);
+    judge_one(model, &target)
+}
+
+/// Judges every workload again: some verdicts change by time alone.
+pub(super) fn judge_all(model: &mut Model) -> Vec<Ask> {
+    // What is silent is stale: time must not turn it green or red.
+    if model.cluster_silence().is_some() {
+        return Vec::new();
+    }
+    let targets: Vec<TargetRef> = model.observed.workloads.keys().cloned().collect();
+    targets.iter().flat_map(|target| judge_one(model, target)).collect()
+}
+
+fn judge_one(model: &mut Model, target: &TargetRef) -> Vec<Ask> {
+    let expect = expectation(model, target);
+    let now = model.now.world;
+    let Some(seen) = model.observed.workloads.get_mut(target) else { return Vec::new() };
+    seen.verdict = judge(&seen.facts, &expect, &mut seen.history, now);
+    let mut asks: Vec<Ask> = seen.verdict.wake_at.map(Ask::JudgeAt).into_iter().collect();
+    let told = RolloutSeen {
+        target: target.clone(),
+        state: seen.verdict.state,
+        why: seen.verdict.field.clone(),
+        revision: seen.facts.revision,
+        template_print: seen.facts.template_print.clone(),
+        image: image_of(&seen.facts),
+    };
+    let known = model.state().rollouts.get(target);
+    let same =
+        known.is_some_and(|known| known.state == told.state && known.template_print == told.template_print);
+    if !same && told.state != RolloutState::Unknown {
+        asks.extend(found(model, Fact::RolloutChanged(told)));
+    }
+    asks
+}
+
+/// The image of the container that the release changes.
+fn image_of(facts: &WorkloadFacts) -> String {
+    let container = facts.target.container.as_deref();
+    let named = facts.images.iter().find(|image| Some(image.container.as_str()) == container);
+    named.or(facts.images.first()).map(|image| image.image.clone()).unwrap_or_default()
+}
+
+/// What the release entitles us to expect of a workload.
+fn expectation(model: &Model, target: &TargetRef) -> Expectation {
+    let state = model.state();
+    let mut expect = Expectation { settle_s: model.settings.settle_s, ..Expectation::watching() };
+    let Some(pin) = state.pins.iter().find(|pin| &pin.target == target) else { return expect };
+    expect.uid = Some(pin.uid.clone());
+    if let Some(rollback) = &state.rollback {
+        expect.started_at = Some(rollback.accepted_at.unwrap_or(rollback.fired_at).world);
+        // Until the patch is in, the bad version is what is there, and no surprise.
+        expect.template = match rollback.accepted_at {
+            Some(_) => ExpectedTemplate::Print(pin.template_print.clone()),
+            None => ExpectedTemplate::Any,
+        };
+        return expect;
+    }
+    let attempts = state.commands.values().flat_map(|track| &track.attempts);
+    let first = attempts.map(|attempt| attempt.started).min();
+    expect.started_at = first.map(|at| at.world);
+    let version = state.params.get("VERSION").or_else(|| state.params.values().next());
+    expect.template = match (first, version) {
+        (None, _) => ExpectedTemplate::Unchanged { print: pin.template_print.clone() },
+        (Some(_), Some(version)) => {
+            ExpectedTemplate::Version { from: pin.template_print.clone(), version: version.clone() }
+        }
+        (Some(_), None) => ExpectedTemplate::Any,
+    };
+    expect
+}
+
+/// Judges every measured criterion and tells the release what changed.
+pub(super) fn judge_criteria(model: &mut Model) -> Vec<Ask> {
+    model.observed.metrics.judge(model.now);
+    // Before the first change there is nothing to roll back from: shown, not yet armed.
+    if model.state().baseline.is_none() || model.state().phase == Phase::Preparing {
+        return Vec::new();
+    }
+    let readings: Vec<CriterionReading> = model.observed.metrics.readings().cloned().collect();
+    let mut asks = Vec::new();
+    for reading in readings {
+        if model.state().criteria.get(&reading.criterion).map(|state| state.verdict) == Some(reading.verdict)
+        {
+            continue;
+        }
+        let CriterionReading { criterion, verdict, why, since, .. } = reading;
+        asks.extend(found(model, Fact::CriterionRead { criterion, verdict, why, since }));
+    }
+    asks
+}
+
+/// Keeps what the metrics say now as "before the change".
+pub(super) fn pin_baseline(model: &mut Model, until: jiff::Timestamp) -> Vec<Ask> {
+    let values = model.observed.metrics.baseline_at(until);
+    model.observed.metrics.set_baseline(until, &values);
+    found(model, Fact::BaselinePinned { values })
+}
+
+/// Asks the probes of checks that are still open, now and then.
+pub(super) fn ask_probes(model: &mut Model) -> Vec<Ask> {
+    let due = model
+        .observed
+        .probes_asked_at
+        .is_none_or(|at| model.now.wall.duration_since(at.wall).as_secs() >= PROBE_EVERY_S);
+    if !due || model.state().phase != Phase::Running {
+        return Vec::new();
+    }
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let open = workflow.checks().filter(|check| check.probe.is_some() && !model.release.is_closed(&check.id));
+    if open.count() == 0 || !model.state().changed_anything() {
+        return Vec::new();
+    }
+    model.observed.probes_asked_at = Some(model.now);
+    let mut asks = Vec::new();
+    for probe in bound_probes(model) {
+        match probe {
+            Probe::RolloutComplete => {
+                let (pass, value) = rollout_complete(model);
+                asks.extend(probed(model, probe, pass, &value));
+            }
+            Probe::TagPushed => asks.push(Ask::Do(Effect::Sense { probe })),
+        }
+    }
+    asks
+}
+
+fn rollout_complete(model: &Model) -> (bool, String) {
+    let state = model.state();
+    let mut images = Vec::new();
+    for target in &state.targets {
+        let Some(seen) = state.rollouts.get(target) else {
+            return (false, format!("{target} was not seen yet"));
+        };
+        let pin = state.pins.iter().find(|pin| &pin.target == target);
+        if seen.state != RolloutState::Complete {
+            return (false, format!("{target}: {}", seen.why));
+        }
+        if pin.is_some_and(|pin| pin.template_print == seen.template_print) {
+            return (false, format!("{target} still runs {}", seen.image));
+        }
+        images.push(seen.image.as_str());
+    }
+    (!images.is_empty(), format!("{} complete", images.join(", ")))
+}
+
+/// A probe answered: every check that is bound to it hears it, if it is news.
+pub(super) fn probed(model: &mut Model, probe: Probe, pass: bool, value: &str) -> Vec<Ask> {
+    use crate::release::Answer;
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let mut asks = Vec::new();
+    for check in workflow.checks().filter(|check| check.probe == Some(probe)) {
+        let known = model.state().checks.get(&check.id).map(|mark| &mark.answer);
+        let same = match known {
+            Some(Answer::Sensed { .. }) => pass,
+            Some(Answer::SensedFailing { value: known }) => !pass && known == value,
+            Some(_) => true,
+            None => false,
+        };
+        if !same {
+            let fact = Fact::Sensed { check: check.id.clone(), pass, value: value.to_owned() };
+            asks.extend(found(model, fact));
+        }
+    }
+    asks
+}

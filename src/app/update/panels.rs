@@ -1,0 +1,389 @@
+//! What a key does inside a panel.
+
+use super::{Ask, deed, flash, keys, leave, prompts};
+use crate::app::action::Action;
+use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, RunPanel};
+use crate::release::{Ballot, CommandState, Fact, Phase, Run, Shown, Vote};
+use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
+
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
+    use Action as A;
+    let Some(panel) = model.view.panel.clone() else { return Vec::new() };
+    match (action, panel) {
+        (A::Close, Panel::Start(_)) => Vec::new(),
+        (A::Close, _) => {
+            model.view.panel = None;
+            model.view.rollback_reason = None;
+            reopen_start(model);
+            Vec::new()
+        }
+        (
+            A::Down,
+            Panel::Run(_)
+            | Panel::Start(_)
+            | Panel::Criteria { .. }
+            | Panel::People { .. }
+            | Panel::RollbackCommands { .. },
+        ) => select(model, 1),
+        (
+            A::Up,
+            Panel::Run(_)
+            | Panel::Start(_)
+            | Panel::Criteria { .. }
+            | Panel::People { .. }
+            | Panel::RollbackCommands { .. },
+        ) => select(model, -1),
+        (A::Run, Panel::Start(form)) => begin(model, &form.fields),
+        (A::Edit, Panel::Start(form)) => {
+            if let Some(field) = form.fields.get(form.selected) {
+                prompts::open(model, Purpose::Field(form.selected), &field.value);
+            }
+            Vec::new()
+        }
+        (A::Run, Panel::Run(panel)) => run(model, &panel),
+        (A::Run, Panel::Output { command, .. }) => open_command(model, &command),
+        (A::Edit, Panel::Run(panel)) => {
+            match text_of(model, &panel) {
+                Some(text) => prompts::open(model, Purpose::EditCommand, text.trim_end()),
+                None => flash(model, "choose an alternative first", true),
+            }
+            Vec::new()
+        }
+        (A::Skip, Panel::Run(panel)) => {
+            model.view.panel = None;
+            prompts::open(model, Purpose::Skip(crate::app::model::Row::Command(panel.command)), "");
+            Vec::new()
+        }
+        (A::NotApplicable, Panel::Run(panel)) => {
+            model.view.panel = None;
+            prompts::open(model, Purpose::NotApplicable(crate::app::model::Row::Command(panel.command)), "");
+            Vec::new()
+        }
+        (A::SettledGood | A::SettledBad, Panel::Doubt { command, attempt }) => {
+            let succeeded = action == A::SettledGood;
+            prompts::open(model, Purpose::Doubt { command, attempt, succeeded }, "");
+            Vec::new()
+        }
+        (A::StopCommand, Panel::Output { command, attempt }) => {
+            deed(model, Fact::CommandStopped { command, attempt })
+        }
+        (A::Fire, Panel::Rollback { .. }) => fire(model),
+        (A::Diff, Panel::Rollback { diff }) => {
+            model.view.panel_scroll = 0;
+            model.view.panel = Some(Panel::Rollback { diff: !diff });
+            Vec::new()
+        }
+        (A::Reason, Panel::Rollback { .. }) => {
+            prompts::open(model, Purpose::RollbackReason, "");
+            Vec::new()
+        }
+        (A::CancelRollback, Panel::Rollback { .. }) => deed(model, Fact::RollbackCancelled),
+        (A::Go | A::NoGo | A::Abstain | A::NotApplicable, Panel::Poll(step)) => vote(model, action, step),
+        (A::Choose, Panel::Criteria { selected, overriding }) => criterion(model, selected, overriding),
+        (A::Choose, Panel::People { selected }) => {
+            let role = model.release.workflow().roles.get(selected).map(|role| role.name.clone());
+            if let Some(role) = role {
+                let person = model.state().roster.get(&role).cloned().unwrap_or_default();
+                prompts::open(model, Purpose::Staff(role), &person);
+            }
+            Vec::new()
+        }
+        (A::Choose, Panel::RollbackCommands { selected }) => {
+            let command =
+                model.release.workflow().rollback.commands.get(selected).map(|command| command.id.clone());
+            command.map_or_else(Vec::new, |id| open_command(model, &id))
+        }
+        (A::Run, Panel::Finish) => complete(model),
+        (A::LeaveOpen, Panel::Quit) => leave(model, "left open by the operator"),
+        (A::Abort, Panel::Quit) => {
+            prompts::open(model, Purpose::Abort, "");
+            Vec::new()
+        }
+        (A::Down, _) => scroll(model, 1),
+        (A::Up, _) => scroll(model, -1),
+        (A::PageDown, _) => scroll(model, 10),
+        (A::PageUp, _) => scroll(model, -10),
+        (A::Top, _) => scroll(model, i32::MIN),
+        (A::Bottom, _) => scroll(model, i32::MAX),
+        _ => Vec::new(),
+    }
+}
+
+/// The start panel is the only way on while a release is prepared: it comes back.
+fn reopen_start(model: &mut Model) {
+    if model.state().phase == Phase::Preparing
+        && let Some(form) = model.view.start.clone()
+    {
+        model.view.panel = Some(Panel::Start(form));
+    }
+}
+
+/// Scrolls by lines; the screen holds the position within the text that it draws.
+fn scroll(model: &mut Model, by: i32) -> Vec<Ask> {
+    let to = i32::from(model.view.panel_scroll).saturating_add(by);
+    model.view.panel_scroll = u16::try_from(to.max(0)).unwrap_or(u16::MAX);
+    Vec::new()
+}
+
+/// Moves the selection of whatever list is open.
+pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
+    let n_palette = model.palette().len();
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let moved = |at: usize, n: usize| at.saturating_add_signed(by).min(n.saturating_sub(1));
+    match &mut model.view.panel {
+        Some(Panel::Start(form)) => form.selected = moved(form.selected, form.fields.len()),
+        Some(Panel::Criteria { selected, .. }) => {
+            *selected = moved(*selected, workflow.rollback.criteria.len())
+        }
+        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.roles.len()),
+        Some(Panel::RollbackCommands { selected }) => {
+            *selected = moved(*selected, workflow.rollback.commands.len());
+        }
+        Some(Panel::Palette { selected }) => *selected = moved(*selected, n_palette),
+        Some(Panel::Run(panel)) => {
+            let n = workflow.command(&panel.command).map_or(0, |command| command.choices.len());
+            if n > 0 {
+                panel.choice = Some(panel.choice.map_or(0, |at| moved(at, n)));
+                panel.edited = None;
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+pub(super) fn choose(model: &mut Model, index: usize) {
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let Some(Panel::Run(panel)) = &mut model.view.panel else { return };
+    let n = workflow.command(&panel.command).map_or(0, |command| command.choices.len());
+    if index < n {
+        panel.choice = Some(index);
+        panel.edited = None;
+    }
+}
+
+pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let Some(command) = workflow.command(id) else { return Vec::new() };
+    let attempt = model.state().last_attempt(id).map(|attempt| attempt.run.attempt);
+    model.view.panel_scroll = 0;
+    model.view.panel = Some(match (model.state().command(id), command.kind, attempt) {
+        (_, CommandKind::Note | CommandKind::Reference, _) => Panel::Text {
+            title: command.caption.clone().unwrap_or_else(|| "Text of the document".to_owned()),
+            text: command.text.clone(),
+        },
+        (CommandState::InDoubt, _, Some(attempt)) => Panel::Doubt { command: id.clone(), attempt },
+        (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
+        _ => Panel::Run(RunPanel { command: id.clone(), choice: None, edited: None }),
+    });
+    Vec::new()
+}
+
+pub(super) fn open_check(model: &mut Model, id: &CheckId) -> Vec<Ask> {
+    let text = model.check_story(id);
+    model.view.panel_scroll = 0;
+    model.view.panel = Some(Panel::Text { title: "Check".to_owned(), text });
+    Vec::new()
+}
+
+/// What the run panel would run: the operator's edit, the chosen alternative, or the block.
+fn text_of(model: &Model, panel: &RunPanel) -> Option<String> {
+    if let Some(edited) = &panel.edited {
+        return Some(edited.clone());
+    }
+    let command = model.release.workflow().command(&panel.command)?;
+    match command.kind {
+        CommandKind::Choice => command.choices.get(panel.choice?)?.text.clone(),
+        _ => Some(command.text.clone()),
+    }
+}
+
+fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
+    if command.kind == CommandKind::Choice && panel.edited.is_none() {
+        let Some(index) = panel.choice else {
+            flash(model, "nothing runs before one alternative is chosen: press its number", true);
+            return Vec::new();
+        };
+        if command.choices.get(index).is_some_and(|choice| choice.text.is_none()) {
+            let asks = deed(model, Fact::NothingToRun { command: panel.command.clone(), choice: index });
+            if !asks.is_empty() {
+                model.view.panel = None;
+                model.view.cursor = None;
+            }
+            return asks;
+        }
+    }
+    let Some(text) = text_of(model, panel) else {
+        flash(model, "choose an alternative first", true);
+        return Vec::new();
+    };
+    let attempts = model.state().commands.get(&panel.command).map_or(0, |track| track.attempts.len());
+    let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
+    let run = Run {
+        command: panel.command.clone(),
+        attempt,
+        text,
+        choice: panel.choice,
+        edited: panel.edited.is_some(),
+        shell: model.settings.shell.clone(),
+        directory: model.state().directory.clone(),
+        env: model.command_env(),
+        context: model.state().context.clone(),
+        namespace: model.state().targets.first().map(|target| target.namespace.clone()),
+    };
+    let asks = deed(model, Fact::CommandStarted(run));
+    if !asks.is_empty() {
+        model.view.cursor = None;
+        model.view.panel_scroll = 0;
+        model.view.panel = Some(Panel::Output { command: panel.command.clone(), attempt });
+    }
+    asks
+}
+
+pub(super) fn edited(model: &mut Model, text: &str) {
+    if let Some(Panel::Run(panel)) = &mut model.view.panel {
+        panel.edited = (!text.is_empty()).then(|| format!("{text}\n"));
+    }
+}
+
+fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
+    if let Some(bad) =
+        model.preflight.iter().find(|line| line.outcome == crate::app::model::PreflightOutcome::Missing)
+    {
+        let text = format!("{}: {}", bad.what, bad.detail);
+        flash(model, text, true);
+        return Vec::new();
+    }
+    let value = |field: &Field| field.value.trim().to_owned();
+    let mut params = std::collections::BTreeMap::new();
+    let mut roster = std::collections::BTreeMap::new();
+    for field in fields {
+        match &field.kind {
+            FieldKind::Param(name) if !value(field).is_empty() => {
+                params.insert(name.clone(), value(field));
+            }
+            FieldKind::Param(_) => {}
+            FieldKind::Role(role) => {
+                roster.insert(role.clone(), value(field));
+            }
+        }
+    }
+    let asks = deed(model, Fact::Begun { params, roster });
+    if !asks.is_empty() {
+        model.view.panel = None;
+    }
+    asks
+}
+
+pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) {
+    let Some(Panel::Start(form)) = &mut model.view.panel else { return };
+    let Some(field) = form.fields.get_mut(index) else { return };
+    let refused = match &field.kind {
+        FieldKind::Param(name) => crate::workflow::valid_param(name, text).err(),
+        FieldKind::Role(_) => None,
+    };
+    match refused {
+        Some(why) => flash(model, why, true),
+        None => {
+            field.value = text.to_owned();
+            form.selected = (index + 1).min(form.fields.len() - 1);
+            model.view.start = Some(form.clone());
+        }
+    }
+}
+
+fn fire(model: &mut Model) -> Vec<Ask> {
+    if !model.view.rollback_painted {
+        return Vec::new();
+    }
+    if model.state().targets.is_empty() {
+        model.view.panel = Some(Panel::RollbackCommands { selected: 0 });
+        return Vec::new();
+    }
+    let shown = model.observed.workloads.values().map(|seen| Shown {
+        target: seen.facts.target.clone(),
+        uid: seen.facts.uid.clone(),
+        template_print: seen.facts.template_print.clone(),
+    });
+    let shown = shown.collect();
+    let reason = model.view.rollback_reason.take();
+    let evidence = model.rollback_evidence();
+    deed(model, Fact::RollbackFired { reason, shown, evidence })
+}
+
+/// The role that is asked next: the first that has not said GO and was not left out.
+fn asked_role(model: &Model, step: &StepId) -> Option<RoleName> {
+    let poll = model.release.workflow().step(step)?.poll.clone()?;
+    let ballots = model.state().polls.get(step);
+    let open =
+        |role: &&RoleName| !ballots.and_then(|ballots| ballots.get(*role)).is_some_and(Ballot::lets_go);
+    poll.roles.iter().find(open).cloned()
+}
+
+fn vote(model: &mut Model, action: Action, step: StepId) -> Vec<Ask> {
+    let Some(role) = asked_role(model, &step) else {
+        flash(model, "every role has answered", false);
+        model.view.panel = None;
+        return Vec::new();
+    };
+    match action {
+        Action::Go => {
+            let evidence = model.poll_evidence();
+            let asks =
+                deed(model, Fact::Voted { step: step.clone(), role, vote: Vote::Go, reason: None, evidence });
+            if asked_role(model, &step).is_none() {
+                model.view.panel = None;
+                model.view.cursor = None;
+            }
+            return asks;
+        }
+        Action::NoGo => prompts::open(model, Purpose::NoGoPoll { step, role }, ""),
+        Action::Abstain => prompts::open(model, Purpose::Abstain { step, role }, ""),
+        _ => prompts::open(model, Purpose::RoleNotApplicable { step, role }, ""),
+    }
+    Vec::new()
+}
+
+fn criterion(model: &mut Model, selected: usize, overriding: bool) -> Vec<Ask> {
+    let Some(known) = model.release.workflow().rollback.criteria.get(selected).cloned() else {
+        return Vec::new();
+    };
+    let state = model.state().criteria.get(&known.id);
+    let is_met = state.is_some_and(crate::release::CriterionState::is_breached);
+    if overriding {
+        prompts::open(model, Purpose::OverrideCriterion(known.id), "");
+    } else if known.kind == CriterionKind::Declared || is_met {
+        prompts::open(model, Purpose::Declare { criterion: known.id, met: !is_met }, "");
+    } else {
+        // A person may know before the metric does.
+        prompts::open(model, Purpose::Declare { criterion: known.id, met: true }, "");
+    }
+    Vec::new()
+}
+
+fn complete(model: &mut Model) -> Vec<Ask> {
+    let asks = deed(model, Fact::Completed);
+    if !asks.is_empty() {
+        model.view.panel = None;
+        model.view.cursor = None;
+    }
+    asks
+}
+
+pub(super) fn run_palette(model: &mut Model, text: &str) -> Vec<Ask> {
+    let selected = match &model.view.panel {
+        Some(Panel::Palette { selected }) => *selected,
+        _ => 0,
+    };
+    let found = crate::app::model::palette::matches(text).get(selected).copied();
+    model.view.panel = None;
+    match found {
+        Some(action) => keys::act(model, action),
+        None => {
+            flash(model, format!("no action is called `{text}`"), true);
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Text fields: what is typed there is text and never a key.
+
+use crossterm::event::KeyCode;
+use regex::{Regex, RegexBuilder};
+use tui_input::Input;
+use tui_input::InputRequest;
+
+use super::{Ask, deed, flash, keys, panels};
+use crate::app::keymap::Key;
+use crate::app::model::{Model, Panel, Prompt, Purpose, Row};
+use crate::release::{Fact, ItemId, Vote};
+use crate::watch::logs::LogQuery;
+
+/// No reason, note or edited command is longer than this; a paste beyond it is cut. Units: characters.
+const LONGEST_INPUT: usize = 4_000;
+
+pub(super) fn open(model: &mut Model, purpose: Purpose, text: &str) {
+    model.view.flash = None;
+    model.view.prompt = Some(Prompt { purpose, input: Input::new(text.to_owned()) });
+}
+
+pub(super) fn paste(model: &mut Model, text: &str) {
+    let Some(prompt) = &mut model.view.prompt else {
+        flash(model, "pasted text is never keys: nothing was done with it", true);
+        return;
+    };
+    for c in text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').take(LONGEST_INPUT) {
+        // A text field is one line; a pasted line end becomes a space rather than an answer.
+        let c = if c == '\n' || c == '\t' { ' ' } else { c };
+        prompt.input.handle(InputRequest::InsertChar(c));
+    }
+    typed(model);
+}
+
+pub(super) fn key(model: &mut Model, key: Key) -> Vec<Ask> {
+    let Some(prompt) = &mut model.view.prompt else { return Vec::new() };
+    let request = match (key.code, key.ctrl) {
+        (KeyCode::Char('r'), true) => return keys::open_rollback(model),
+        (KeyCode::Esc, _) | (KeyCode::Char('c' | 'g'), true) => {
+            let was = model.view.prompt.take().map(|prompt| prompt.purpose);
+            if was == Some(Purpose::Palette) {
+                model.view.panel = None;
+            }
+            return Vec::new();
+        }
+        (KeyCode::Enter, _) => {
+            let Some(prompt) = model.view.prompt.take() else { return Vec::new() };
+            let text = prompt.input.value().trim().to_owned();
+            return submit(model, prompt.purpose, &text);
+        }
+        (KeyCode::Up, _) if prompt.purpose == Purpose::Palette => return panels::select(model, -1),
+        (KeyCode::Down, _) if prompt.purpose == Purpose::Palette => return panels::select(model, 1),
+        (KeyCode::Char('u'), true) => InputRequest::DeleteLine,
+        (KeyCode::Char('w'), true) => InputRequest::DeletePrevWord,
+        (KeyCode::Char('a'), true) | (KeyCode::Home, _) => InputRequest::GoToStart,
+        (KeyCode::Char('e'), true) | (KeyCode::End, _) => InputRequest::GoToEnd,
+        (KeyCode::Left, _) => InputRequest::GoToPrevChar,
+        (KeyCode::Right, _) => InputRequest::GoToNextChar,
+        (KeyCode::Backspace, _) => InputRequest::DeletePrevChar,
+        (KeyCode::Delete, _) => InputRequest::DeleteNextChar,
+        (KeyCode::Char(c), false) => InputRequest::InsertChar(c),
+        _ => return Vec::new(),
+    };
+    prompt.input.handle(request);
+    typed(model);
+    Vec::new()
+}
+
+/// The list beside a palette's text field starts at its best match again.
+fn typed(model: &mut Model) {
+    if let Some(Panel::Palette { selected }) = &mut model.view.panel {
+        *selected = 0;
+    }
+}
+
+fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
+    let reason = text.to_owned();
+    let fact = match purpose {
+        Purpose::NoGoCheck(check) => {
+            let evidence = model.evidence_for(&check);
+            Fact::NoGo { check, reason, evidence }
+        }
+        Purpose::Override(check) => {
+            let evidence = model.evidence_for(&check);
+            Fact::Overridden { check, reason, evidence }
+        }
+        Purpose::Skip(row) => match item(row) {
+            Some(item) => Fact::Skipped { item, reason },
+            None => return Vec::new(),
+        },
+        Purpose::NotApplicable(row) => match item(row) {
+            Some(item) => Fact::NotApplicable { item, reason },
+            None => return Vec::new(),
+        },
+        Purpose::NoGoPoll { step, role } => {
+            let evidence = model.poll_evidence();
+            Fact::Voted { step, role, vote: Vote::NoGo, reason: Some(reason), evidence }
+        }
+        Purpose::Abstain { step, role } => {
+            let evidence = model.poll_evidence();
+            Fact::Voted { step, role, vote: Vote::Abstain, reason: Some(reason), evidence }
+        }
+        Purpose::RoleNotApplicable { step, role } => Fact::RoleNotApplicable { step, role, reason },
+        Purpose::Staff(role) => {
+            if text.is_empty() {
+                return Vec::new();
+            }
+            Fact::RoleStaffed { role, person: reason }
+        }
+        Purpose::Declare { criterion, met } => {
+            model.view.panel = None;
+            Fact::CriterionDeclared { criterion, met, reason }
+        }
+        Purpose::OverrideCriterion(criterion) => {
+            model.view.panel = None;
+            Fact::CriterionOverridden { criterion, reason }
+        }
+        Purpose::ShortenSoak { step, role } => Fact::SoakShortened { step, role, reason },
+        Purpose::Hold if text.is_empty() => {
+            flash(model, "a hold needs a reason: others read it", true);
+            return Vec::new();
+        }
+        Purpose::Hold => Fact::Held { reason },
+        Purpose::Note if text.is_empty() => return Vec::new(),
+        Purpose::Note => Fact::Noted { text: reason },
+        Purpose::RollbackReason if model.rollback().is_none() => {
+            model.view.rollback_reason = Some(reason);
+            return Vec::new();
+        }
+        Purpose::RollbackReason => Fact::RollbackReason { reason },
+        Purpose::Abort if text.is_empty() => {
+            flash(model, "aborting needs a reason: it is the first thing asked tomorrow", true);
+            return Vec::new();
+        }
+        Purpose::Abort => {
+            let mut asks = deed(model, Fact::Aborted { reason });
+            if !asks.is_empty() {
+                asks.extend(super::leave(model, "aborted"));
+            }
+            return asks;
+        }
+        Purpose::EditCommand => {
+            panels::edited(model, text);
+            return Vec::new();
+        }
+        Purpose::Field(index) => {
+            panels::field_typed(model, index, text);
+            return Vec::new();
+        }
+        Purpose::Doubt { command, attempt, succeeded } => {
+            model.view.panel = None;
+            Fact::DoubtSettled { command, attempt, succeeded, note: reason }
+        }
+        Purpose::Search => {
+            search(model, text);
+            return Vec::new();
+        }
+        Purpose::Filter => {
+            filter(model, text);
+            return Vec::new();
+        }
+        Purpose::Palette => return panels::run_palette(model, text),
+    };
+    deed(model, fact)
+}
+
+/// Reads a pattern as people type it: no capital letter means "either case".
+fn pattern(model: &mut Model, text: &str) -> Option<Regex> {
+    let any_case = !text.chars().any(char::is_uppercase);
+    match RegexBuilder::new(text).case_insensitive(any_case).build() {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            let why = error.to_string().lines().last().unwrap_or("not a pattern").trim().to_owned();
+            flash(model, format!("/{text}/ is not a pattern: {why}"), true);
+            None
+        }
+    }
+}
+
+fn search(model: &mut Model, text: &str) {
+    model.view.log.match_at = None;
+    model.view.log.search = if text.is_empty() { None } else { pattern(model, text) };
+    if model.view.log.search.is_some() {
+        keys::search(model, false);
+    }
+}
+
+fn filter(model: &mut Model, text: &str) {
+    let include = if text.is_empty() { None } else { pattern(model, text) };
+    if include.is_none() && !text.is_empty() {
+        return;
+    }
+    model.view.log.filter = include.is_some().then(|| text.to_owned());
+    model.view.log.view.set_query(LogQuery { include, ..LogQuery::default() });
+    model.view.log.view.update(&model.observed.logs);
+}
+
+fn item(row: Row) -> Option<ItemId> {
+    match row {
+        Row::Check(id) => Some(ItemId::Check(id)),
+        Row::Command(id) => Some(ItemId::Command(id)),
+        _ => None,
+    }
+}
