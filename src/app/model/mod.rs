@@ -64,6 +64,8 @@ pub struct Settings {
     pub settle_s: u32,
     /// Draw without Unicode signs.
     pub ascii: bool,
+    /// Where the operator sits: every wall time on the screen is told in it.
+    pub zone: jiff::tz::TimeZone,
 }
 
 /// The write-ahead: what was appended, what is on disk, and what waits for it.

@@ -1,0 +1,104 @@
+//! The output of one attempt: both streams as they came, stderr marked, the newest line in sight.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::action::Action;
+use crate::release::{CommandState, summary};
+use crate::ui::format;
+use crate::ui::paint::Paint;
+use crate::ui::theme::Role;
+use crate::ui::widgets::text;
+use crate::workflow::CommandId;
+
+pub fn title<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32) -> Line<'a> {
+    let track = paint.model.state().commands.get(id);
+    let known = track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt));
+    let words = known.map_or_else(|| id.to_string(), |known| summary::first_line(&known.run.text));
+    let mut line = paint.line("Output ── ", Role::Title);
+    line.spans.push(paint.span(words, Role::Text));
+    line
+}
+
+/// Draws from line `scroll` on; at the end, or with a scroll beyond it, the newest line is followed.
+///
+/// - Shape: gives the highest scroll that still shows something new.
+pub fn draw(
+    paint: &Paint,
+    buffer: &mut Buffer,
+    area: Rect,
+    id: &CommandId,
+    attempt: u32,
+    scroll: u16,
+) -> u16 {
+    let width = usize::from(area.width);
+    let height = usize::from(area.height);
+    if height == 0 {
+        return 0;
+    }
+    text::put(buffer, area, 0, &text::fit(state(paint, id, attempt, width), width));
+    let keys = text::joined(
+        [paint.hint(Action::StopCommand, "stop").spans, paint.hint(Action::Close, "close, it goes on").spans]
+            .into_iter()
+            .map(Line::from),
+        "   ",
+        width,
+    );
+    let is_running = paint.model.state().command(id) == CommandState::Running;
+    let n_keys = usize::from(is_running && height > 3);
+    if n_keys > 0 {
+        text::put(buffer, area, height - 1, &keys);
+    }
+    let Some(output) = paint.model.view.outputs.get(&(id.clone(), attempt)) else {
+        if height > 1 {
+            text::put(buffer, area, 1, &paint.line("nothing was written yet", Role::Dim));
+        }
+        return 0;
+    };
+    let top = 1 + usize::from(output.cut > 0);
+    if output.cut > 0 && height > 1 {
+        let words = format!(
+            "… {} lines are not shown here; the file beside the journal has them",
+            format::count(output.cut)
+        );
+        text::put(buffer, area, 1, &text::fit(paint.line(words, Role::Dim), width));
+    }
+    let room = height.saturating_sub(top + n_keys);
+    let end = output.lines.len().saturating_sub(room);
+    let from = usize::from(scroll).min(end);
+    for (row, line) in output.lines.iter().skip(from).take(room).enumerate() {
+        let (sign, role) = if line.is_stderr { ("! ", Role::LogWarn) } else { ("  ", Role::Text) };
+        let line = Line::from_iter([paint.span(sign, role), paint.span(format::clean(&line.text), role)]);
+        text::put(buffer, area, top + row, &text::fit(line, width));
+    }
+    u16::try_from(end).unwrap_or(u16::MAX)
+}
+
+fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
+    let track = paint.model.state().commands.get(id);
+    let Some(known) =
+        track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt))
+    else {
+        return Line::default();
+    };
+    let (word, role) = match &known.end {
+        None if known.stop_asked => {
+            (format!("STOPPING  {}", format::clock(paint.since(known.started))), Role::Warning)
+        }
+        None => (format!("RUNNING  {}", format::clock(paint.since(known.started))), Role::Info),
+        Some((_, None)) => ("IN DOUBT".to_owned(), Role::Warning),
+        Some((_, Some(exit))) => {
+            let took = known.took_ms.map(|millis| format!("  {}", format::took(millis))).unwrap_or_default();
+            (format!("{exit}{took}"), if exit.succeeded() { Role::Ok } else { Role::Bad })
+        }
+    };
+    let who = known.by.as_ref().map_or("", |by| by.name.as_str());
+    let left = Line::from_iter([
+        paint.span(word, role),
+        Span::raw("   "),
+        paint.span(format!("{} {who}", paint.wall(known.started.wall)), Role::Dim),
+    ]);
+    let pid = known.pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
+    text::ends(left, paint.line(format!("attempt {attempt}  {pid}"), Role::Dim), width, 12)
+}

@@ -1,0 +1,347 @@
+//! The rollback panel: from, to, what it does, what it cannot undo, and the one key that fires it.
+
+use ratatui::text::Line;
+
+use super::{Sheet, evidence, rollback_line};
+use crate::app::action::Action;
+use crate::release::{Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, summary};
+use crate::ui::format;
+use crate::ui::paint::Paint;
+use crate::ui::theme::Role;
+use crate::watch::Moment;
+use crate::workflow::CommandId;
+
+pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
+    let mut sheet = Sheet::new(title(paint), width);
+    if diff {
+        diff_text(paint, &mut sheet);
+        sheet.keys([paint.hint(Action::Diff, "back to the plan"), paint.hint(Action::Close, "close")]);
+        return sheet;
+    }
+    let state = paint.model.state();
+    for pin in &state.pins {
+        ends(paint, &mut sheet, pin);
+    }
+    if state.pins.is_empty() {
+        no_pin(paint, &mut sheet);
+    }
+    sheet.blank();
+    plan(paint, &mut sheet);
+    sheet.blank();
+    findings(paint, &mut sheet);
+    not_undone(paint, &mut sheet);
+    why(paint, &mut sheet);
+    safe(paint, &mut sheet);
+    keys(paint, &mut sheet);
+    sheet
+}
+
+fn title<'a>(paint: &Paint<'a>) -> Line<'a> {
+    let state = paint.model.state();
+    let mut line = paint.line("Rollback ── ", Role::Title);
+    let (word, role) = match state.phase {
+        Phase::RollingBack => ("ROLLING BACK", Role::Warning),
+        Phase::RolledBack => ("SAFE", Role::Ok),
+        Phase::RollbackFailed => ("FAILED", Role::Bad),
+        _ => rollback_line::word(paint.model.arming().state),
+    };
+    line.spans.push(paint.span(word, role));
+    if let Some(at) = paint.model.observed.armed_at {
+        line.spans.push(paint.span(format!(", checked {} ago", paint.age(at)), Role::Text));
+    }
+    line
+}
+
+fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
+    let seen = paint.model.observed.workloads.get(&pin.target);
+    let several = paint.model.state().pins.len() > 1;
+    if several {
+        sheet.push(paint.line(pin.target.to_string(), Role::Title));
+    }
+    if let Some(seen) = seen {
+        let named =
+            seen.facts.images.iter().find(|image| pin.target.container.as_ref() == Some(&image.container));
+        let image = named.or(seen.facts.images.first()).map_or("", |image| format::image(&image.image));
+        let mut parts: Vec<String> =
+            seen.facts.revision.map(|revision| format!("rev {revision}")).into_iter().collect();
+        parts.push(image.to_owned());
+        parts.extend(seen.facts.current_replica_set().map(|set| set.template_hash.clone()));
+        let counts = seen.verdict.counts;
+        parts.push(format!("{} pods, {} ready", counts.desired, counts.ready));
+        if seen.facts.template_print == pin.template_print {
+            parts.push("already what was pinned".to_owned());
+        }
+        sheet.fact(paint, "from", &parts.join("   "), Role::Text);
+    }
+    let mut parts: Vec<String> = pin.revision.map(|revision| format!("rev {revision}")).into_iter().collect();
+    parts.push(format::image(pin.image()).to_owned());
+    if !pin.template_hash.is_empty() {
+        parts.push(pin.template_hash.clone());
+    }
+    parts.push(format!("pinned {} ago as known good", format::age(paint.world_since(pin.at))));
+    sheet.fact(paint, "to", &parts.join("   "), Role::Ok);
+}
+
+fn no_pin<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let model = paint.model;
+    let why = if model.state().targets.is_empty() {
+        "no target: gonogo has no plan of its own"
+    } else {
+        "the target was not read yet: gonogo has no plan of its own"
+    };
+    sheet.fact(paint, "to", why, Role::Warning);
+}
+
+fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let model = paint.model;
+    if let Some(rollback) = model.rollback() {
+        for (index, step) in rollback.plan.iter().enumerate() {
+            plan_step(paint, sheet, index + 1, step);
+        }
+        return;
+    }
+    let pins = || model.state().pins.iter().rev();
+    let patches = pins().map(|pin| PlanAction::Patch(pin.target.clone()));
+    let settles = pins().map(|pin| PlanAction::Settle(pin.target.clone()));
+    let actions: Vec<PlanAction> = patches.chain(settles).chain([PlanAction::Clear]).collect();
+    if model.state().pins.is_empty() {
+        for command in &model.release.workflow().rollback.commands {
+            let words = summary::first_line(&command.text);
+            sheet.fact(paint, "document", &format!("{words}   (unproven)"), Role::Text);
+        }
+        return;
+    }
+    for (index, action) in actions.iter().enumerate() {
+        let (verb, words) = action_words(paint, action);
+        let head = Line::from_iter([
+            paint.span(format!("{}  ", index + 1), Role::Accent),
+            paint.span(format!("{verb:<6} "), Role::Title),
+        ]);
+        sheet.hanging(paint, head, &words, Role::Text);
+    }
+}
+
+fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
+    let model = paint.model;
+    let pin = |target| model.state().pins.iter().find(|pin| &pin.target == target);
+    match action {
+        PlanAction::Patch(target) => {
+            let to = match pin(target).and_then(|pin| pin.revision) {
+                Some(revision) => format!("back to rev {revision}"),
+                None => "back to the pinned template".to_owned(),
+            };
+            ("patch", format!("/spec/template of {target} {to}{}", dry_run(paint, target)))
+        }
+        PlanAction::Settle(target) => {
+            let n = pin(target).map_or(String::new(), |pin| format!("{} pods of ", pin.replicas));
+            let settle = model.settings.settle_s;
+            ("wait", format!("{n}{target} ready, then {settle}s without restart"))
+        }
+        PlanAction::Clear => {
+            let criteria = &model.release.workflow().rollback.criteria;
+            let measured = criteria
+                .iter()
+                .filter(|criterion| criterion.kind != crate::workflow::CriterionKind::Declared)
+                .map(|criterion| format!("“{}” clear", criterion.text));
+            let health = model.observed.health.as_ref().map(|_| "health".to_owned());
+            let parts: Vec<String> =
+                ["image, replicas".to_owned()].into_iter().chain(measured).chain(health).collect();
+            ("read", parts.join(", "))
+        }
+    }
+}
+
+fn dry_run(paint: &Paint, target: &crate::watch::TargetRef) -> String {
+    let model = paint.model;
+    let finding =
+        model.state().findings.iter().find(|known| &known.target == target && known.what == "dry run");
+    let age = model.observed.armed_at.map(|at| format!(" {} ago", paint.age(at))).unwrap_or_default();
+    match finding.map(|finding| &finding.outcome) {
+        Some(Outcome::Fine) => format!("   dry run accepted{age}"),
+        Some(Outcome::Broken(why) | Outcome::Limited(why) | Outcome::Unknown(why)) => {
+            format!("   dry run: {why}")
+        }
+        None => String::new(),
+    }
+}
+
+fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: &PlanStep) {
+    let (verb, words) = match &step.action {
+        PlanAction::Patch(target) => ("patch", target.to_string()),
+        PlanAction::Settle(target) => {
+            let seen = paint.model.observed.workloads.get(target);
+            let now = seen.filter(|_| !matches!(step.state, PlanState::Done { .. })).map(|seen| {
+                let verdict = &seen.verdict;
+                format!(": {} {}", verdict.state.word(), verdict.field)
+            });
+            ("wait", format!("{target} ready and held{}", now.unwrap_or_default()))
+        }
+        PlanAction::Clear => ("read", "image, replicas, criteria, health".to_owned()),
+    };
+    let (mark, state, role) = match &step.state {
+        PlanState::Waiting => ("·", "waiting".to_owned(), Role::Dim),
+        PlanState::Sent { attempt, at } => {
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            ("◌", format!("sent {} ago{again}", paint.age(*at)), Role::Info)
+        }
+        PlanState::Queued { until, why, .. } => {
+            let wait = until.duration_since(paint.model.now.wall).as_secs().max(0);
+            ("◌", format!("QUEUED: {why}; again in {wait}s"), Role::Warning)
+        }
+        PlanState::Done { at, took_ms } => {
+            let took = took_ms.map(|millis| format!(" in {}", format::took(millis))).unwrap_or_default();
+            ("✔", format!("done {}{took}", paint.wall(at.wall)), Role::Ok)
+        }
+        PlanState::Failed(failure) => ("✘", format!("FAILED: {}", failure.summary), Role::Bad),
+    };
+    let head = Line::from_iter([
+        paint.span(format!("{mark} "), role),
+        paint.span(format!("{number}  "), Role::Accent),
+        paint.span(format!("{verb:<6} "), Role::Title),
+    ]);
+    sheet.hanging(paint, head, &format!("{words}   {state}"), role);
+}
+
+/// What was tested about the way back and did not come out well; the rest is one line.
+fn findings<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let state = paint.model.state();
+    let mut fine: Vec<&str> = Vec::new();
+    for finding in &state.findings {
+        match &finding.outcome {
+            Outcome::Fine if !fine.contains(&finding.what.as_str()) => fine.push(&finding.what),
+            Outcome::Fine => {}
+            Outcome::Limited(why) => {
+                sheet.fact(paint, "limit", &format!("{}: {why}", finding.what), Role::Warning)
+            }
+            Outcome::Broken(why) => {
+                sheet.fact(paint, "broken", &format!("{}: {why}", finding.what), Role::Bad)
+            }
+            Outcome::Unknown(why) => {
+                sheet.fact(paint, "unknown", &format!("{}: {why}", finding.what), Role::Warning);
+            }
+        }
+    }
+    if !fine.is_empty() {
+        sheet.fact(paint, "tested", &fine.join(" · "), Role::Text);
+    }
+}
+
+/// What stays as it is whatever the rollback does, as far as gonogo knows.
+fn not_undone<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let release = &paint.model.release;
+    let mut parts = Vec::new();
+    let pushed = |id: &CommandId| release.state().command(id) == CommandState::Succeeded;
+    for command in release.workflow().commands().filter(|command| pushed(&command.id)) {
+        let text = release
+            .state()
+            .last_attempt(&command.id)
+            .map_or("", |attempt: &Attempt| attempt.run.text.as_str());
+        parts.extend(text.lines().filter_map(pushed_tag));
+    }
+    parts.extend(release.workflow().irreversible.iter().cloned());
+    if !parts.is_empty() {
+        sheet.fact(paint, "not undone", &parts.join(" · "), Role::Warning);
+    }
+}
+
+/// The tag that a `git push origin v1.3.0` left on the remote.
+fn pushed_tag(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let is_push = words.next() == Some("git") && words.next() == Some("push");
+    let name = words.filter(|word| !word.starts_with('-')).nth(1)?;
+    let looks_like_a_version = name.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
+    (is_push && looks_like_a_version).then(|| format!("git tag {name}"))
+}
+
+fn why<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let model = paint.model;
+    let state = model.state();
+    let workflow = model.release.workflow();
+    let mut label = "why";
+    if let Some(reason) = model.rollback().and_then(|rollback| rollback.reason.as_ref()) {
+        sheet.fact(paint, label, reason, Role::Text);
+        label = "";
+    } else if let Some(reason) = &model.view.rollback_reason {
+        sheet.fact(paint, label, reason, Role::Text);
+        label = "";
+    }
+    for (id, known) in state.criteria.iter().filter(|(_, known)| known.is_breached()) {
+        let text = workflow.criterion(id).map_or(id.as_str(), |criterion| criterion.text.as_str());
+        let who = known.declared_by.as_ref().map(|who| format!(" (declared by {who})")).unwrap_or_default();
+        let words =
+            if known.why.is_empty() { format!("{text}{who}") } else { format!("{text}: {}{who}", known.why) };
+        sheet.fact(paint, label, &words, Role::Bad);
+        label = "";
+    }
+    if let Some(at) = state.first_bad {
+        sheet.fact(
+            paint,
+            label,
+            &format!("first bad reading {} ago", format::span(paint.world_since(at))),
+            Role::Text,
+        );
+        label = "";
+    }
+    if label == "why" {
+        // Nothing is wrong as far as gonogo knows: what it sees stands here instead of a reason.
+        let seen: Vec<String> =
+            model.rollback_evidence().iter().map(|seen| evidence::line(seen).0).take(3).collect();
+        for words in seen {
+            sheet.fact(paint, std::mem::replace(&mut label, ""), &words, Role::Dim);
+        }
+    }
+}
+
+fn safe<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let Some(rollback) = paint.model.rollback() else { return };
+    let fired: Moment = rollback.fired_at;
+    let words = format!("{} by {}", paint.wall(fired.wall), rollback.fired_by);
+    sheet.fact(paint, "fired", &words, Role::Text);
+    if let Some((since_y, since_bad)) = rollback.time_to_safe() {
+        let bad = since_bad.map(|bad| format!(", {} from the first bad reading", format::span(bad)));
+        let words = format!("{} from Y{}", format::span(since_y), bad.unwrap_or_default());
+        sheet.fact(paint, "time to safe", &words, Role::Ok);
+    }
+}
+
+fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let model = paint.model;
+    let mut hints = Vec::new();
+    match model.state().phase {
+        Phase::RollingBack if model.rollback_is_queued() => {
+            hints.push(paint.hint(Action::CancelRollback, "withdraw it"));
+        }
+        Phase::RollingBack | Phase::RolledBack => {}
+        Phase::RollbackFailed => hints.push(paint.hint(Action::Fire, "try the rest again")),
+        _ if model.state().pins.is_empty() => {
+            hints.push(paint.hint(Action::Fire, "choose among the document's commands"));
+        }
+        _ => hints.push(paint.hint(Action::Fire, "roll back now")),
+    }
+    if !model.observed.diff.is_empty() {
+        hints.push(paint.hint(Action::Diff, "show the diff"));
+    }
+    hints.push(paint.hint(Action::Reason, "type a reason"));
+    let close = if model.rollback().is_some() { "close" } else { "close, nothing is done" };
+    hints.push(paint.hint(Action::Close, close));
+    sheet.keys(hints);
+}
+
+fn diff_text<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let diff = &paint.model.observed.diff;
+    if diff.is_empty() {
+        sheet.text(
+            paint,
+            "the diff is not known yet: it comes with the next check of the way back",
+            Role::Dim,
+        );
+    }
+    for line in diff {
+        let role = match line.as_bytes().first() {
+            Some(b'-') => Role::Bad,
+            Some(b'+') => Role::Ok,
+            _ => Role::Text,
+        };
+        sheet.push(paint.line(format::clean(line), role));
+    }
+}

@@ -1,0 +1,143 @@
+//! The line that says at all times whether the way back works, where to, and how that is known.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::action::Action;
+use crate::release::{Arming, ArmingState, Outcome, Phase, Pin};
+use crate::ui::format;
+use crate::ui::paint::Paint;
+use crate::ui::theme::Role;
+use crate::ui::widgets::text;
+
+pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) {
+    let width = usize::from(area.width);
+    let arming = paint.model.arming();
+    let details = details(paint, &arming);
+    let line = if width >= 100 {
+        let mut line = head(paint, &arming, true);
+        line.spans.push(Span::raw("   "));
+        let room = width.saturating_sub(line.width());
+        let dots = details.into_iter().map(|words| paint.line(words, Role::Dim));
+        line.spans.extend(text::joined(dots, " · ", room).spans);
+        line
+    } else {
+        let mut line = head(paint, &arming, false);
+        if let Some(why) = arming.why.first().filter(|_| arming.state != ArmingState::Armed) {
+            line.spans.push(paint.span(format!(" {why}"), Role::Dim));
+        }
+        line
+    };
+    text::put(buffer, area, 0, &text::fit(line, width));
+}
+
+pub fn word(state: ArmingState) -> (&'static str, Role) {
+    match state {
+        ArmingState::Armed => ("ARMED", Role::Ok),
+        ArmingState::Degraded => ("DEGRADED", Role::Warning),
+        ArmingState::NotProven => ("NOT PROVEN", Role::Warning),
+        ArmingState::Disarmed => ("DISARMED", Role::Bad),
+    }
+}
+
+/// Where the rollback goes to: `rev 7 myapp:v1.2.0`, or how many targets.
+pub fn goal(pins: &[Pin], long: bool) -> String {
+    match pins {
+        [] => String::new(),
+        [pin] => {
+            let revision = pin.revision.map(|revision| format!("rev {revision} ")).unwrap_or_default();
+            let image = if long { format::image(pin.image()) } else { format::tag(pin.image()) };
+            format!("{revision}{image}")
+        }
+        pins => format!("{} targets as pinned", pins.len()),
+    }
+}
+
+fn head<'a>(paint: &Paint<'a>, arming: &Arming, long: bool) -> Line<'a> {
+    let state = paint.model.state();
+    let mut line = Line::from(" ");
+    if let Some(key) = paint.key_anywhere(Action::RollbackPanel) {
+        line.spans.push(paint.span(key, Role::Accent));
+    }
+    line.spans.push(paint.span(if long { " rollback  " } else { " " }, Role::Text));
+    let (word, role) = match state.phase {
+        Phase::RollingBack => ("ROLLING BACK", Role::Warning),
+        Phase::RolledBack => ("DONE", Role::Ok),
+        Phase::RollbackFailed => ("FAILED", Role::Bad),
+        _ => word(arming.state),
+    };
+    line.spans.push(paint.span(word, role));
+    let under_way = matches!(state.phase, Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed);
+    if arming.state == ArmingState::NotProven
+        && !under_way
+        && let Some(at) = paint.model.observed.armed_at
+    {
+        line.spans.push(paint.span(format!(" for {}", paint.age(at)), role));
+    }
+    let goal = goal(&state.pins, long);
+    if !goal.is_empty() {
+        line.spans.push(paint.span(format!(" → {goal}"), Role::Text));
+    }
+    if !long
+        && !under_way
+        && arming.state != ArmingState::NotProven
+        && let Some(at) = paint.model.observed.armed_at
+    {
+        line.spans.push(paint.span(format!(" ({})", paint.age(at)), Role::Dim));
+    }
+    line
+}
+
+fn details(paint: &Paint, arming: &Arming) -> Vec<String> {
+    let model = paint.model;
+    let state = model.state();
+    let mut parts = Vec::new();
+    if let (Phase::RollingBack | Phase::RollbackFailed, Some(rollback)) = (state.phase, model.rollback()) {
+        parts.push(format!("{} since Y", format::span(paint.since(rollback.fired_at))));
+        parts.extend(rollback.failure.clone());
+        return parts;
+    }
+    if let (Phase::RolledBack, Some((since_y, _))) =
+        (state.phase, model.rollback().and_then(|rollback| rollback.time_to_safe()))
+    {
+        return vec![format!("safe {} after Y", format::span(since_y))];
+    }
+    if arming.state == ArmingState::NotProven {
+        parts.extend(arming.why.iter().cloned());
+        if !state.pins.is_empty() {
+            let fires = "the key works: it fires as soon as the API server answers, and says so";
+            parts.push(fires.to_owned());
+        }
+        return parts;
+    }
+    if let Some(at) = model.observed.armed_at {
+        parts.push(format!("checked {} ago", paint.age(at)));
+    }
+    parts.extend(arming.why.iter().cloned());
+    let mut fine: Vec<String> = Vec::new();
+    for finding in state.findings.iter().filter(|finding| finding.outcome == Outcome::Fine) {
+        let words = fine_words(&finding.what);
+        if !fine.contains(&words) {
+            fine.push(words);
+        }
+    }
+    parts.extend(fine);
+    if !state.pins.is_empty()
+        && let Some(first) = model.release.workflow().irreversible.first()
+    {
+        parts.push(format!("undoes the image, not {first}"));
+    }
+    parts
+}
+
+/// A test that went well, in a word or two: a permission reads "allowed", the rest "… ok".
+fn fine_words(what: &str) -> String {
+    if what.starts_with("may ") {
+        "allowed".to_owned()
+    } else if what.ends_with("kept") || what.ends_with("paused") || what.ends_with("owner") {
+        what.to_owned()
+    } else {
+        format!("{what} ok")
+    }
+}

@@ -1,0 +1,407 @@
+//! The upper part of pane 2: each workload's state beside the fact that decided it, and its pods.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::model::Seen;
+use crate::ui::format;
+use crate::ui::paint::Paint;
+use crate::ui::theme::Role;
+use crate::ui::widgets::{bar, text};
+use crate::watch::rollout::{RolloutState, Trouble};
+use crate::watch::{ContainerState, PodFacts, TargetRef};
+
+/// Pods that are named; the others are counted.
+const PODS: usize = 24;
+
+/// The head of the pane: which workload, from which revision and image to which.
+pub fn title<'a>(paint: &Paint<'a>, long: bool) -> Line<'a> {
+    let model = paint.model;
+    let state = model.state();
+    let mut line = paint.line("Rollout", Role::Title);
+    match state.targets.as_slice() {
+        [] => {}
+        [target] => {
+            if long {
+                line.spans.push(paint.span(format!(" ── {target}"), Role::Text));
+            }
+            let seen = model.observed.workloads.get(target);
+            let pin = state.pins.iter().find(|pin| &pin.target == target);
+            let from = pin.and_then(|pin| pin.revision);
+            let to = seen.and_then(|seen| seen.facts.revision);
+            let revision = format::revision_change(from, to);
+            if !revision.is_empty() {
+                line.spans.push(paint.span(format!("  {revision}"), Role::Text));
+            }
+            let (old, new) = (pin.map(|pin| pin.image()), seen.map(|seen| image_of(seen, target)));
+            let images = match (old, new) {
+                (Some(old), Some(new)) => format::image_change(old, new),
+                (Some(image), None) | (None, Some(image)) => format::image(image).to_owned(),
+                (None, None) => String::new(),
+            };
+            if long && !images.is_empty() {
+                line.spans.push(paint.span(format!("  {images}"), Role::Text));
+            }
+        }
+        targets => line.spans.push(paint.span(format!(" ── {} targets", targets.len()), Role::Text)),
+    }
+    if let Some((since, _)) = model.cluster_silence() {
+        line.spans.push(paint.span(format!("  as of {}", paint.wall(since.wall)), Role::Stale));
+    }
+    line
+}
+
+fn image_of<'s>(seen: &'s Seen, target: &TargetRef) -> &'s str {
+    let named = seen.facts.images.iter().find(|image| target.container.as_ref() == Some(&image.container));
+    named.or(seen.facts.images.first()).map_or("", |image| image.image.as_str())
+}
+
+/// Draws the workloads; gives the rows that were needed.
+pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) -> u16 {
+    let lines = lines(paint, usize::from(area.width), usize::from(area.height));
+    for (row, line) in lines.iter().enumerate() {
+        text::put(buffer, area, row, line);
+    }
+    u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height)
+}
+
+fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
+    let model = paint.model;
+    let targets = &model.state().targets;
+    if targets.is_empty() {
+        let words = "no target: nothing is watched; checklist and commands work without a cluster";
+        return text::wrap(words, width, 2).into_iter().map(|row| paint.line(row, Role::Dim)).collect();
+    }
+    let Some(shown) = worst(paint) else {
+        let words = match model.cluster_silence() {
+            Some((_, cause)) => format!("not read yet: {cause}"),
+            None => "not read yet".to_owned(),
+        };
+        return vec![paint.line(format!("UNKNOWN  {words}"), Role::Dim)];
+    };
+    let mut lines = Vec::new();
+    if targets.len() > 1 {
+        lines.push(aggregate(paint, width));
+        for target in targets.iter().take(most.saturating_sub(4).max(1)) {
+            lines.push(one_line(paint, target, width));
+        }
+    }
+    lines.extend(head(paint, shown, width, targets.len() > 1));
+    if let Some(trouble) = &shown.verdict.trouble {
+        lines.extend(trouble_lines(paint, trouble, width));
+    }
+    if let Some(warning) = &shown.verdict.warning {
+        let mark = if is_stale(paint) { Role::Stale } else { Role::Warning };
+        lines.push(text::fit(paint.line(format!("▲ {warning}"), mark), width));
+    }
+    lines.extend(pods(paint, shown, width));
+    lines.truncate(most);
+    lines
+}
+
+fn is_stale(paint: &Paint) -> bool {
+    paint.model.cluster_silence().is_some()
+}
+
+/// The workload that most needs a look: the first that is not complete, in release order.
+fn worst<'a>(paint: &Paint<'a>) -> Option<&'a Seen> {
+    let model = paint.model;
+    let seen = || model.state().targets.iter().filter_map(|target| model.observed.workloads.get(target));
+    let rank = |seen: &&Seen| match seen.verdict.state {
+        state if state.is_failure() => 0,
+        RolloutState::Stuck => 1,
+        RolloutState::Complete => 4,
+        RolloutState::Unknown => 3,
+        _ => 2,
+    };
+    seen().min_by_key(rank)
+}
+
+fn role(state: RolloutState) -> Role {
+    match state {
+        RolloutState::Gone | RolloutState::Superseded | RolloutState::Failed => Role::Bad,
+        RolloutState::Stuck | RolloutState::Paused => Role::Warning,
+        RolloutState::Progressing | RolloutState::Settling => Role::Info,
+        RolloutState::Complete => Role::Ok,
+        RolloutState::Unobserved | RolloutState::Unknown => Role::Dim,
+    }
+}
+
+fn aggregate<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
+    let model = paint.model;
+    let targets = &model.state().targets;
+    let mut parts = Vec::new();
+    use RolloutState as S;
+    let groups: [(&[S], &str); 7] = [
+        (&[S::Failed, S::Gone, S::Superseded], "FAILED"),
+        (&[S::Stuck], "STUCK"),
+        (&[S::Paused], "PAUSED"),
+        (&[S::Progressing], "PROGRESSING"),
+        (&[S::Settling], "SETTLING"),
+        (&[S::Unobserved], "WAITING"),
+        (&[S::Complete], "COMPLETE"),
+    ];
+    for (states, word) in groups {
+        let seen = targets.iter().filter_map(|target| model.observed.workloads.get(target));
+        let n = seen.filter(|seen| states.contains(&seen.verdict.state)).count();
+        if n > 0 {
+            let role = if is_stale(paint) { Role::Stale } else { role(states[0]) };
+            parts.push(paint.line(format!("{n} {word}"), role));
+        }
+    }
+    let unread = targets.iter().filter(|target| !model.observed.workloads.contains_key(*target)).count();
+    if unread > 0 {
+        parts.push(paint.line(format!("{unread} not read yet"), Role::Dim));
+    }
+    let mut line = paint.line(format!("{} targets  ", targets.len()), Role::Title);
+    if is_stale(paint) {
+        line.spans.push(paint.span("STALE, was ", Role::Stale));
+    }
+    let room = width.saturating_sub(line.width());
+    line.spans.extend(text::joined(parts, " · ", room).spans);
+    line
+}
+
+fn one_line<'a>(paint: &Paint<'a>, target: &TargetRef, width: usize) -> Line<'a> {
+    let name = format!("  {target}  ");
+    let Some(seen) = paint.model.observed.workloads.get(target) else {
+        return text::fit(paint.line(format!("{name}not read yet"), Role::Dim), width);
+    };
+    let verdict = &seen.verdict;
+    let role = if is_stale(paint) { Role::Stale } else { role(verdict.state) };
+    let counts = verdict.counts;
+    let line = Line::from_iter([
+        paint.span(name, Role::Text),
+        paint.span(verdict.state.word(), role),
+        paint.span(format!("  {}", verdict.field), Role::Dim),
+    ]);
+    let right = paint.line(format!("{}/{} ready", counts.ready, counts.desired), Role::Text);
+    text::ends(line, right, width, 12)
+}
+
+/// State, deciding fact, bar, counts and clock, on one row where they fit and on two elsewhere.
+fn head<'a>(paint: &Paint<'a>, seen: &Seen, width: usize, named: bool) -> Vec<Line<'a>> {
+    let verdict = &seen.verdict;
+    let counts = verdict.counts;
+    let stale = is_stale(paint);
+    let mut state = Line::default();
+    if named {
+        state.spans.push(paint.span(format!("{}  ", seen.facts.target), Role::Title));
+    }
+    if stale {
+        state.spans.push(paint.span("STALE", Role::Stale));
+        let was = format!("  was {}, {}", verdict.state.word(), verdict.field);
+        state.spans.push(paint.span(was, Role::Stale));
+    } else {
+        state.spans.push(paint.span(verdict.state.word(), role(verdict.state)));
+        state.spans.push(paint.span(format!("  {}", verdict.field), Role::Text));
+    }
+    let part = if counts.desired == 0 {
+        f64::from(u8::from(verdict.state == RolloutState::Complete))
+    } else {
+        f64::from(counts.available.min(counts.updated)) / f64::from(counts.desired)
+    };
+    let mut numbers = vec![format!("{} updated", counts.updated), format!("{} ready", counts.ready)];
+    if counts.old > 0 {
+        numbers.push(format!("{} old", counts.old));
+    }
+    let number_role = if stale { Role::Stale } else { Role::Text };
+    let numbers = paint.line(numbers.join(" · "), number_role);
+    let clock = clock(paint, seen);
+    let bar = |wide: usize| {
+        let role = match (stale, verdict.state) {
+            (true, _) => Role::Stale,
+            (_, state) => role(state),
+        };
+        paint.span(bar::progress(part, wide, stale), role)
+    };
+    let gap = || Span::raw("   ");
+
+    let wide = state.width() + 3 + 12 + 3 + numbers.width() + 3 + clock.width();
+    if wide <= width {
+        let mut line = state;
+        line.spans.push(gap());
+        line.spans.push(bar((width - wide + 12).min(20)));
+        line.spans.push(gap());
+        line.spans.extend(numbers.spans);
+        return vec![text::ends(line, clock, width, width)];
+    }
+    let first = text::ends(state, clock, width, 20);
+    let mut second = Line::default();
+    if let Some(room) = width.checked_sub(numbers.width() + 2).filter(|room| *room >= 4) {
+        second.spans.push(bar(room.min(20)));
+        second.spans.push(Span::raw("  "));
+    }
+    second.spans.extend(numbers.spans);
+    vec![first, text::fit(second, width)]
+}
+
+/// How long the state has lasted, against Kubernetes' own deadline while it progresses.
+fn clock<'a>(paint: &Paint<'a>, seen: &Seen) -> Line<'a> {
+    if is_stale(paint) {
+        return Line::default();
+    }
+    let lasted = format::clock(paint.world_since(seen.verdict.since));
+    match (seen.verdict.state, seen.facts.progress_deadline_s) {
+        (RolloutState::Progressing | RolloutState::Stuck, Some(deadline)) => {
+            let deadline = format::clock(jiff::SignedDuration::from_secs(deadline.into()));
+            paint.line(format!("{lasted} of {deadline}"), Role::Dim)
+        }
+        (RolloutState::Unknown | RolloutState::Gone, _) => Line::default(),
+        _ => paint.line(format!("for {lasted}"), Role::Dim),
+    }
+}
+
+/// The pod most in need of a look, and the row of the document's error table that speaks of it.
+fn trouble_lines<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize) -> Vec<Line<'a>> {
+    let role = match (is_stale(paint), trouble.blocks) {
+        (true, _) => Role::Stale,
+        (_, true) => Role::Bad,
+        _ => Role::Warning,
+    };
+    let words = format::clean(&trouble.line()).into_owned();
+    let mut lines: Vec<Line> =
+        text::wrap(&format!("▲ {words}"), width, 2).into_iter().map(|row| paint.line(row, role)).collect();
+    let known = paint.model.release.workflow().errors.iter().find(|row| speaks_of(&row.error, trouble));
+    if let Some(row) = known {
+        let advice = format!("  known: {} — {} → {}", row.error, row.cause, row.solution);
+        lines.push(text::fit(paint.line(advice, Role::Accent), width));
+    }
+    lines
+}
+
+/// Whether a row of the error table is about this kind of trouble.
+fn speaks_of(error: &str, trouble: &Trouble) -> bool {
+    const KINDS: [(&[&str], &[&str]); 4] = [
+        (&["crash", "plant"], &["crash", "error", "oom", "exit"]),
+        (&["image", "pull", "registry", "registre"], &["image", "pull"]),
+        (&["memory", "mémoire", "oom"], &["oom"]),
+        (&["schedul", "node", "nœud", "ressource", "resource"], &["schedul"]),
+    ];
+    let (error, reason) = (error.to_lowercase(), trouble.reason.to_lowercase());
+    KINDS.iter().any(|(words, reasons)| {
+        words.iter().any(|word| error.contains(word)) && reasons.iter().any(|part| reason.contains(part))
+    })
+}
+
+fn pods<'a>(paint: &Paint<'a>, seen: &Seen, width: usize) -> Vec<Line<'a>> {
+    // Those in trouble first: with thousands of pods only they are worth a name.
+    let (mut new, mut old) = ((Vec::new(), 0_usize), (Vec::new(), 0_usize));
+    for wants_ready in [false, true] {
+        for pod in seen.facts.pods.iter().filter(|pod| (pod.ready && !pod.ending) == wants_ready) {
+            let (kept, n) = if seen.facts.is_new(pod) { &mut new } else { &mut old };
+            *n += 1;
+            if kept.len() < PODS {
+                kept.push(pod);
+            }
+        }
+    }
+    let mut lines = pod_rows(paint, "new", &new.0, new.1, width, 3);
+    lines.extend(pod_rows(paint, "old", &old.0, old.1, width, 2));
+    lines
+}
+
+fn pod_rows<'a>(
+    paint: &Paint<'a>,
+    label: &'static str,
+    pods: &[&PodFacts],
+    total: usize,
+    width: usize,
+    most: usize,
+) -> Vec<Line<'a>> {
+    if pods.is_empty() {
+        return Vec::new();
+    }
+    let head = |label: &'static str| paint.line(format!("{label:<4} "), Role::Dim);
+    let long = width >= 60;
+    let gap = if long { "    " } else { "  " };
+    let mut rows = vec![head(label)];
+    let mut shown = 0;
+    for pod in pods {
+        let words = pod_words(paint, pod, long);
+        let row = rows.last_mut().expect("the rows begin with one");
+        let is_first = row.spans.len() == 1;
+        let needed = words.width() + if is_first { 0 } else { gap.len() };
+        if !is_first && row.width() + needed > width {
+            if rows.len() == most {
+                break;
+            }
+            let mut next = head("");
+            next.spans.extend(words.spans);
+            rows.push(text::fit(next, width));
+        } else {
+            if !is_first {
+                row.spans.push(Span::raw(gap));
+            }
+            row.spans.extend(words.spans);
+            let whole = std::mem::take(row);
+            *row = text::fit(whole, width);
+        }
+        shown += 1;
+    }
+    if shown < total
+        && let Some(row) = rows.last_mut()
+    {
+        let more = paint.line(format!("+{} more", total - shown), Role::Dim);
+        let whole = std::mem::take(row);
+        *row = text::ends(whole, more, width, 8);
+    }
+    rows
+}
+
+/// `…9k-x2 ● 41s`, and what ails it.
+fn pod_words<'a>(paint: &Paint<'a>, pod: &PodFacts, long: bool) -> Line<'a> {
+    let stale = is_stale(paint);
+    let (sign, role) = match (stale, pod.ending, pod.ready) {
+        (true, ..) => ("?", Role::Stale),
+        (_, true, _) => ("○", Role::Dim),
+        (_, _, true) => ("●", Role::Ok),
+        _ => ("◌", Role::Warning),
+    };
+    let name = if long { format::pod_with_set(&pod.name) } else { format::pod(&pod.name).to_owned() };
+    let mut line = Line::from_iter([
+        paint.span(name, if stale { Role::Stale } else { Role::Text }),
+        Span::raw(" "),
+        paint.span(sign, role),
+    ]);
+    let since = if pod.ready { pod.ready_since } else { pod.created };
+    if let Some(since) = since.filter(|_| long) {
+        line.spans.push(paint.span(format!(" {}", format::age(paint.world_since(since))), Role::Dim));
+    }
+    let what = ailment(pod);
+    if !what.is_empty() {
+        line.spans.push(paint.span(format!(" {what}"), if stale { Role::Stale } else { role }));
+    }
+    line
+}
+
+fn ailment(pod: &PodFacts) -> String {
+    if pod.ending {
+        return "terminating".to_owned();
+    }
+    if pod.ready {
+        let restarts = pod.restarts();
+        return if restarts > 0 { format!("restarted ×{restarts}") } else { String::new() };
+    }
+    if pod.unschedulable.is_some() {
+        return "Unschedulable".to_owned();
+    }
+    if let Some(reason) = &pod.reason {
+        return reason.clone();
+    }
+    let waiting = pod.containers.iter().find_map(|container| match &container.state {
+        ContainerState::Waiting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
+        ContainerState::Terminated(end) if end.exit_code != 0 => {
+            Some(format!("{} exit {}", end.reason, end.exit_code))
+        }
+        _ => None,
+    });
+    let restarts = pod.restarts();
+    let times = if restarts > 0 { format!(" ×{restarts}") } else { String::new() };
+    match waiting {
+        Some(reason) => format!("{reason}{times}"),
+        None if restarts > 0 => format!("not ready{times}"),
+        None => "not ready".to_owned(),
+    }
+}

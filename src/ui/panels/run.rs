@@ -1,0 +1,222 @@
+//! The run panel: what will run, where, and what it changes, before anything runs.
+
+use ratatui::text::Line;
+
+use super::{Sheet, rollback_line};
+use crate::app::action::Action;
+use crate::app::model::RunPanel;
+use crate::release::{Attempt, CommandState};
+use crate::ui::format;
+use crate::ui::paint::Paint;
+use crate::ui::theme::Role;
+use crate::workflow::{Command, CommandKind, Step};
+
+pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<'a> {
+    let model = paint.model;
+    let workflow = model.release.workflow();
+    let step = workflow.steps.iter().find(|step| step.commands.iter().any(|known| known.id == panel.command));
+    let Some(command) = workflow.command(&panel.command) else {
+        return Sheet::new(paint.line("Run", Role::Title), width);
+    };
+    let mut sheet = Sheet::new(title(paint, step, command, panel), width);
+    if let Some(caption) = &command.caption {
+        sheet.text(paint, caption, Role::Dim);
+        sheet.blank();
+    }
+    what(paint, &mut sheet, command, panel);
+    sheet.blank();
+    place(paint, &mut sheet);
+    changes(paint, &mut sheet, chosen_text(command, panel));
+    first(paint, &mut sheet, step);
+    earlier(paint, &mut sheet, command);
+    if let Some(warning) = panel.choice.and_then(|index| command.choices.get(index)?.warning.as_ref()) {
+        sheet.blank();
+        sheet.hanging(paint, paint.line("▲ ", Role::Warning), warning, Role::Warning);
+    }
+    keys(paint, &mut sheet, command, panel);
+    sheet
+}
+
+fn title<'a>(paint: &Paint<'a>, step: Option<&Step>, command: &Command, panel: &RunPanel) -> Line<'a> {
+    let mut line = paint.line("Run", Role::Title);
+    let place = match step {
+        Some(Step { number: Some(number), title, .. }) => format!(" ── {number} {title}"),
+        Some(step) => format!(" ── {}", step.title),
+        None => " ── the document's own rollback".to_owned(),
+    };
+    line.spans.push(paint.span(place, Role::Title));
+    let must_choose = command.kind == CommandKind::Choice && panel.choice.is_none() && panel.edited.is_none();
+    let hint = if must_choose {
+        " ── choose one, nothing runs before that"
+    } else {
+        " ── nothing runs before you say so"
+    };
+    line.spans.push(paint.span(hint, Role::Text));
+    line
+}
+
+/// The text that `r` would start; `None` while nothing is chosen or there is nothing to run.
+fn chosen_text<'a>(command: &'a Command, panel: &'a RunPanel) -> Option<&'a str> {
+    match (&panel.edited, command.kind) {
+        (Some(edited), _) => Some(edited),
+        (None, CommandKind::Choice) => command.choices.get(panel.choice?)?.text.as_deref(),
+        (None, _) => Some(&command.text),
+    }
+}
+
+fn what<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel: &RunPanel) {
+    if let Some(edited) = &panel.edited {
+        sheet.push(paint.line("edited by you, not the document's text:", Role::Overridden));
+        code(paint, sheet, edited);
+        return;
+    }
+    if command.kind != CommandKind::Choice {
+        code(paint, sheet, &command.text);
+        return;
+    }
+    for (index, choice) in command.choices.iter().enumerate() {
+        let chosen = panel.choice == Some(index);
+        if chosen {
+            sheet.selected = Some(sheet.lines.len());
+        }
+        let (mark, role) = if chosen { ("(•)", Role::Accent) } else { ("( )", Role::Text) };
+        let words =
+            choice.text.as_deref().map_or_else(|| choice.label.clone(), |text| text.trim_end().to_owned());
+        let mut lines = words.lines();
+        let head = paint.line(format!("{mark} {}  ", index + 1), role);
+        let indent = " ".repeat(head.width());
+        sheet.hanging(paint, head, lines.next().unwrap_or_default(), role);
+        for line in lines {
+            sheet.hanging(paint, Line::from(indent.clone()), line, role);
+        }
+        if choice.text.is_none() {
+            sheet.hanging(
+                paint,
+                Line::from(indent),
+                "nothing runs; it is recorded as your choice",
+                Role::Dim,
+            );
+        }
+    }
+}
+
+/// The text that will run, line by line, long ones under themselves.
+fn code<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: &str) {
+    for line in text.trim_end().lines() {
+        let role = if line.trim_start().starts_with('#') { Role::Dim } else { Role::Title };
+        sheet.hanging(paint, Line::from("  "), &format::clean(line), role);
+    }
+}
+
+fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let model = paint.model;
+    let state = model.state();
+    let mut parts = Vec::new();
+    if let Some(context) = &state.context {
+        parts.push(format!("context {context}"));
+    }
+    if let Some(target) = state.targets.first() {
+        parts.push(format!("namespace {}", target.namespace));
+    }
+    let who = model.me.identity.as_ref().unwrap_or(&model.me.name);
+    parts.push(format!("as {who}"));
+    parts.push(format!("directory {}", state.directory));
+    sheet.fact(paint, "where", &parts.join("   "), Role::Text);
+    let mut shell = model.settings.shell.join(" ");
+    let env = model.command_env();
+    if !env.is_empty() {
+        shell = format!("{shell}   sets {}", env.join(" "));
+    }
+    sheet.fact(paint, "shell", &shell, Role::Text);
+}
+
+fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: Option<&str>) {
+    let Some(text) = text else { return };
+    let model = paint.model;
+    for target in &model.state().targets {
+        let Some(seen) = model.observed.workloads.get(target) else { continue };
+        let Some(new) = new_image(text, &target.name) else { continue };
+        let old =
+            seen.facts.images.iter().find(|image| image.container == new.0).map(|image| image.image.as_str());
+        let image = match old {
+            Some(old) => format!("image {} → {}", format::image(old), format::image(&new.1)),
+            None => format!("image {} = {}", new.0, format::image(&new.1)),
+        };
+        let mut parts = vec![target.to_string(), image, format!("{} pods", seen.facts.spec_replicas)];
+        parts.extend(seen.facts.max_surge.as_ref().map(|surge| format!("surge {surge}")));
+        parts.extend(seen.facts.max_unavailable.as_ref().map(|count| format!("unavailable {count}")));
+        sheet.fact(paint, "changes", &parts.join("   "), Role::Title);
+    }
+}
+
+/// Container and image of a `kubectl set image` line for this workload.
+fn new_image(text: &str, name: &str) -> Option<(String, String)> {
+    let line = text.lines().find(|line| {
+        let mut words = line.split_whitespace();
+        line.contains("set image") && words.any(|word| word.rsplit('/').next() == Some(name) || word == name)
+    })?;
+    let assignment = line.split_whitespace().find(|word| word.contains('=') && !word.starts_with('-'))?;
+    let (container, image) = assignment.split_once('=')?;
+    Some((container.to_owned(), image.to_owned()))
+}
+
+/// What is in place before the first change: the way back, and what "before" looked like.
+fn first<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, step: Option<&Step>) {
+    let model = paint.model;
+    let state = model.state();
+    if !step.is_some_and(|step| step.production) {
+        return;
+    }
+    let arming = model.arming();
+    let (word, role) = rollback_line::word(arming.state);
+    let goal = rollback_line::goal(&state.pins, true);
+    let goal = if goal.is_empty() { String::new() } else { format!(" → {goal}") };
+    let mut parts = vec![format!("rollback {word}{goal}")];
+    parts.extend(arming.why.first().cloned());
+    match &state.baseline {
+        Some((at, _)) => parts.push(format!("baseline taken {}", paint.wall(at.wall))),
+        None if model.settings.prometheus.is_some() => parts.push("baseline is taken now".to_owned()),
+        None => {}
+    }
+    sheet.fact(paint, "first", &parts.join(" · "), if role == Role::Ok { Role::Text } else { role });
+}
+
+fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
+    let track = paint.model.state().commands.get(&command.id);
+    let attempts: &[Attempt] = track.map(|track| track.attempts.as_slice()).unwrap_or_default();
+    let mut label = "earlier";
+    for attempt in attempts.iter().rev().take(3) {
+        let end = match &attempt.end {
+            Some((_, Some(exit))) => exit.to_string(),
+            Some((_, None)) => "in doubt".to_owned(),
+            None => "still running".to_owned(),
+        };
+        let who = attempt.by.as_ref().map_or("", |by| by.name.as_str());
+        let role = if end == "exit 0" { Role::Text } else { Role::Warning };
+        let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
+        sheet.fact(paint, std::mem::replace(&mut label, ""), &words, role);
+    }
+    if paint.model.state().command(&command.id) == CommandState::Succeeded {
+        sheet.fact(paint, "", "it has already succeeded: running it again is a new attempt", Role::Warning);
+    }
+}
+
+fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel: &RunPanel) {
+    let mut hints = Vec::new();
+    let may_run = matches!(command.kind, CommandKind::Run | CommandKind::Choice | CommandKind::Stream);
+    if command.kind == CommandKind::Choice && panel.edited.is_none() {
+        let n = command.choices.len().min(9);
+        let digits: Vec<String> = (1..=n).map(|digit| digit.to_string()).collect();
+        hints.push(Line::from_iter([
+            paint.span(digits.join(" "), Role::Accent),
+            paint.span(" choose", Role::Text),
+        ]));
+    }
+    if may_run {
+        let nothing = chosen_text(command, panel).is_none() && panel.choice.is_some();
+        hints.push(paint.hint(Action::Run, if nothing { "record the choice" } else { "run it" }));
+        hints.push(paint.hint(Action::Edit, "edit before running"));
+    }
+    hints.push(paint.hint(Action::Close, "back, nothing is done"));
+    sheet.keys(hints);
+}

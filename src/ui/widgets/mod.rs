@@ -1,0 +1,4 @@
+//! Pieces that several panels share.
+
+pub mod bar;
+pub mod text;
