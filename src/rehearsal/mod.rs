@@ -15,6 +15,7 @@ mod practice;
 mod repository;
 pub mod scenario;
 mod serve;
+pub mod shim;
 pub mod sim;
 
 pub use clock::PracticeClock;

@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
+pub use self::discovery::PRACTICE;
 use self::line::Line;
 pub use self::line::Switch;
 use super::clock::PracticeClock;

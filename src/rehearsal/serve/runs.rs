@@ -1,4 +1,4 @@
-//! The practice CI's own small API, which the practice `gh` speaks.
+//! The practice world's own small API, which the shims speak: the CI's runs, and the world's time.
 
 use std::sync::Arc;
 
@@ -13,9 +13,13 @@ use super::status::{json_answer, refusal};
 use crate::rehearsal::sim::change::Refusal;
 use crate::rehearsal::sim::pipeline::Run;
 
-/// `GET runs` lists, newest first; `POST runs` with `{workflow, reference}` dispatches.
+/// `GET clock` tells the world's time; `GET runs` lists, newest first; `POST runs` with `{workflow, reference}` dispatches.
 pub fn answer(shared: &Arc<Shared>, method: &Method, path: &str, _: &Parameters, body: &[u8]) -> Response {
     match (method, path) {
+        (&Method::GET, "clock") => {
+            let now = shared.look(crate::rehearsal::sim::World::now);
+            json_answer(StatusCode::OK, &json!({"now": now}))
+        }
         (&Method::GET, "runs") => {
             let runs: Vec<Value> =
                 shared.look(|world| world.runs().iter().rev().map(|run| shown(run, world.now())).collect());

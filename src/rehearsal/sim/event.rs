@@ -56,6 +56,8 @@ pub struct Event {
     pub first: Timestamp,
     pub last: Timestamp,
     pub count: u32,
+    /// Not published since its last change. Most events never change again, and there are many.
+    pub fresh: bool,
 }
 
 /// What is to be told; the recorder adds names, times and counts.
@@ -77,15 +79,20 @@ pub fn record(events: &mut Vec<Event>, namespace: &str, news: News, now: Timesta
     if let Some(event) = same {
         event.count += 1;
         event.last = now;
+        event.fresh = true;
         return;
     }
     let mut serial = now.as_nanosecond();
-    while events.iter().any(|event| event.name.ends_with(&format!("{serial:x}"))) {
+    let name = loop {
+        let name = format!("{}.{serial:x}", news.about.name);
+        if events.iter().all(|event| event.name != name) {
+            break name;
+        }
         serial += 1;
-    }
+    };
     events.push(Event {
         namespace: namespace.to_owned(),
-        name: format!("{}.{serial:x}", news.about.name),
+        name,
         uid,
         about: news.about,
         reporter: news.reporter,
@@ -96,12 +103,13 @@ pub fn record(events: &mut Vec<Event>, namespace: &str, news: News, now: Timesta
         first: now,
         last: now,
         count: 1,
+        fresh: true,
     });
 }
 
-/// Forgets what the API server would have dropped by now.
-pub fn expire(events: &mut Vec<Event>, now: Timestamp) {
-    events.retain(|event| now.duration_since(event.last) < KEPT);
+/// Takes out what the API server would have dropped by now.
+pub fn expire(events: &mut Vec<Event>, now: Timestamp) -> Vec<Event> {
+    events.extract_if(.., |event| now.duration_since(event.last) >= KEPT).collect()
 }
 
 #[cfg(test)]
@@ -137,9 +145,8 @@ mod tests {
         let mut events = Vec::new();
         let start = Timestamp::from_second(1_000).unwrap();
         record(&mut events, "shop", news("503"), start, "a".into());
-        expire(&mut events, start + SignedDuration::from_mins(59));
-        assert_eq!(events.len(), 1);
-        expire(&mut events, start + SignedDuration::from_mins(60));
+        assert!(expire(&mut events, start + SignedDuration::from_mins(59)).is_empty());
+        assert_eq!(expire(&mut events, start + SignedDuration::from_mins(60)).len(), 1);
         assert!(events.is_empty());
     }
 }

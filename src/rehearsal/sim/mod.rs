@@ -165,8 +165,12 @@ impl World {
         self.now = self.now.max(to);
     }
 
-    /// When something will happen by itself.
+    /// When something will happen by itself: a move in the cluster or a scrape.
     pub fn next_due(&self) -> Option<Timestamp> {
+        self.next_move().into_iter().chain([self.traffic.next_scrape()]).min()
+    }
+
+    fn next_move(&self) -> Option<Timestamp> {
         let pods = self.pods.iter().filter_map(Pod::next_due);
         let sets = self.replica_sets.iter().filter_map(|set| set.next_due(&self.pods, self.now));
         let deployments = self.deployments.iter().flat_map(|deployment| {
@@ -175,17 +179,18 @@ impl World {
             [deployment.look_at, deadline.filter(|at| *at > self.now)]
         });
         let runs = self.runs.iter().filter_map(Run::next_due);
-        pods.chain(sets)
-            .chain(deployments.flatten())
-            .chain(runs)
-            .chain(std::iter::once(self.traffic.next_scrape()))
-            .min()
+        pods.chain(sets).chain(deployments.flatten()).chain(runs).min()
     }
 
     fn fire(&mut self) {
         if self.traffic.next_scrape() <= self.now {
             self.traffic.scrape(self.scenario, &self.pods, self.now);
-            event::expire(&mut self.events, self.now);
+            for gone in event::expire(&mut self.events, self.now) {
+                self.store.remove(&key(Kind::Event, &gone.namespace, &gone.name));
+            }
+        }
+        if self.next_move().is_none_or(|at| at > self.now) {
+            return;
         }
         self.finish_runs();
         let mut news = Vec::new();
@@ -270,16 +275,16 @@ impl World {
             let key = key(Kind::Pod, &pod.namespace, &pod.name);
             self.store.publish(key, render::pod(pod, self.scenario));
         }
-        for event in &self.events {
+        for event in self.events.iter_mut().filter(|event| event.fresh) {
+            event.fresh = false;
             self.store.publish(key(Kind::Event, &event.namespace, &event.name), render::event(event));
         }
         let (deployments, sets) = (&self.deployments, &self.replica_sets);
-        let (pods, events) = (&self.pods, &self.events);
+        let pods = &self.pods;
         self.store.retain(Kind::Pod, |key| pods.iter().any(|pod| pod.name == key.name));
         self.store.retain(Kind::ReplicaSet, |key| sets.iter().any(|set| set.name == key.name));
         self.store
             .retain(Kind::Deployment, |key| deployments.iter().any(|deployment| deployment.name == key.name));
-        self.store.retain(Kind::Event, |key| events.iter().any(|event| event.name == key.name));
     }
 
     fn publish_fixtures(&mut self) {
