@@ -23,9 +23,7 @@ pub fn start(file: &Path) -> io::Result<()> {
     tui_logger::set_hot_buffer_depth(PANE_LINES);
     tui_logger::set_buffer_depth(PANE_LINES);
     tui_logger::set_default_level(tui_logger::LevelFilter::Trace);
-    let filter = || {
-        EnvFilter::try_from_env("GONOGO_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER))
-    };
+    let filter = || EnvFilter::try_from_env("GONOGO_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let to_file = tracing_subscriber::fmt::layer().with_writer(Mutex::new(file)).with_ansi(false);
     let to_pane = tui_logger::TuiTracingSubscriberLayer;
     // A second start in one process, as tests do, keeps the first.

@@ -15,8 +15,8 @@ fn main() -> ExitCode {
     let program = Path::new(&program).file_name().and_then(OsStr::to_str).unwrap_or_default();
     // Inside the practice world the same program answers under these names.
     match program {
-        "kubectl" => return ExitCode::from(rehearsal::shim::kubectl(args.collect())),
-        "gh" => return ExitCode::from(rehearsal::shim::gh(args.collect())),
+        "kubectl" => return answer(rehearsal::shim::kubectl, args),
+        "gh" => return answer(rehearsal::shim::gh, args),
         _ => {}
     }
     if let Err(error) = install_hooks() {
@@ -24,6 +24,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::from(cli::run())
+}
+
+fn answer(shim: fn(&[String]) -> i32, args: std::env::ArgsOs) -> ExitCode {
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    u8::try_from(shim(&args)).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// A panic gives the terminal back before it says what happened.

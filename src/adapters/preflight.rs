@@ -14,7 +14,8 @@ use crate::workflow::Metric;
 
 pub(super) async fn run(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) {
     let mut lines: Vec<Preflight> = settings.tools.iter().map(|tool| tool_line(&settings, tool)).collect();
-    lines.push(cluster_line(&settings));
+    lines.extend(cluster_line(&settings));
+    lines.extend(settings.left_out.iter().map(|why| Preflight::limited("cluster", why)));
     for line in lines {
         tell(&news, News::Preflight(line)).await;
     }
@@ -22,17 +23,18 @@ pub(super) async fn run(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) 
     tell(&news, News::Preflight(line)).await;
 }
 
-fn cluster_line(settings: &WorldSettings) -> Preflight {
+fn cluster_line(settings: &WorldSettings) -> Option<Preflight> {
     let Some(options) = &settings.cluster else {
-        return Preflight::limited("cluster", "the workflow names no workload: nothing is watched");
+        let why = "the workflow names no workload: nothing is watched";
+        return settings.left_out.is_empty().then(|| Preflight::limited("cluster", why));
     };
-    match options.settle() {
+    Some(match options.settle() {
         Ok(pinned) => {
             let detail = format!("{} · namespace {} · {}", pinned.context, pinned.namespace, pinned.host);
             Preflight::fine("context", detail)
         }
         Err(error) => Preflight::limited("context", error.to_string()),
-    }
+    })
 }
 
 async fn metrics_line(settings: &WorldSettings) -> Preflight {

@@ -72,6 +72,8 @@ pub struct WorldSettings {
     pub document: (PathBuf, Vec<u8>),
     /// Programs that the workflow's commands call.
     pub tools: Vec<String>,
+    /// Why part of the world is not reached at all, for the preflight.
+    pub left_out: Vec<String>,
     /// How long running commands may take to end when the process leaves.
     pub patience: Duration,
 }

@@ -52,14 +52,22 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
     let mut keys = EventStream::new();
     let mut tick = next_second(&cockpit.clock);
     let asks = std::mem::take(&mut cockpit.asks);
-    let mut turn = Turn { cockpit, started: Instant::now(), pace: Pace::default(), scrolls: Scrolls::default(), judge_at: None, redraws: 0 };
+    let mut turn = Turn {
+        cockpit,
+        started: Instant::now(),
+        pace: Pace::default(),
+        scrolls: Scrolls::default(),
+        judge_at: None,
+        redraws: 0,
+    };
     // The first frame comes before any answer of the network.
     turn.paint();
     tracing::info!(took_us = u64::try_from(turn.started.elapsed().as_micros()).unwrap_or(0), "first frame");
     turn.cockpit.world.start();
     let mut ended = turn.carry_out(asks);
     while ended.is_none() {
-        let judge = turn.judge_at.map(|at| Instant::now() + turn.cockpit.clock.wall_until(WakeTime::World(at)));
+        let judge =
+            turn.judge_at.map(|at| Instant::now() + turn.cockpit.clock.wall_until(WakeTime::World(at)));
         let frame = turn.pace.due().map(|due| turn.started + due);
         let first = tokio::select! {
             biased;
@@ -141,7 +149,10 @@ impl Turn {
         self.pace.drawn(self.started.elapsed());
         if let Err(error) = drawn {
             tracing::error!(%error, "the terminal takes no frame");
-            let msg = Msg { at: self.cockpit.clock.now(), what: What::Leave { why: "the terminal is gone".to_owned() } };
+            let msg = Msg {
+                at: self.cockpit.clock.now(),
+                what: What::Leave { why: "the terminal is gone".to_owned() },
+            };
             let asks = update(&mut self.cockpit.model, msg);
             self.carry_out(asks);
         }

@@ -19,7 +19,9 @@ use crate::adapters::shell::Shell;
 use crate::adapters::store::Folder;
 use crate::adapters::{News, World, WorldSettings, git};
 use crate::app::Cockpit;
-use crate::app::model::{Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Settings, StartForm, View};
+use crate::app::model::{
+    Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Settings, StartForm, View,
+};
 use crate::app::msg::JournalNews;
 use crate::app::screen::Screen;
 use crate::app::update::Ask;
@@ -125,17 +127,37 @@ impl Place {
             speed: practice.clock().speed,
             left_out: Vec::new(),
         };
+        place.reach_practice(workflow, practice.kubeconfig.clone());
+        place
+    }
+
+    /// The practice world of another process, to watch: its cluster can be reached, its metrics are
+    /// that process's own.
+    pub fn practice_of_another(workflow: &Workflow, directory: &Path, speed: f64) -> Place {
+        let mut place = Place {
+            targets: Vec::new(),
+            context: None,
+            cluster: None,
+            prometheus: None,
+            health: None,
+            directory: directory.join("repo"),
+            child_env: Vec::new(),
+            speed,
+            left_out: Vec::new(),
+        };
+        place.reach_practice(workflow, directory.join("kubeconfig"));
+        place
+    }
+
+    fn reach_practice(&mut self, workflow: &Workflow, kubeconfig: PathBuf) {
         let wanted: Vec<Target> =
             workflow.targets.iter().filter(|target| target.kind == Kind::Deployment).cloned().collect();
         if !wanted.is_empty() {
             // The practice world has one context; a document's own would lead out of it.
             let wanted = wanted.into_iter().map(|target| Target { context: None, ..target }).collect();
-            place.reach(wanted, ConnectOptions {
-                kubeconfig: Some(practice.kubeconfig.clone().into_os_string()),
-                ..ConnectOptions::default()
-            });
+            let kubeconfig = Some(kubeconfig.into_os_string());
+            self.reach(wanted, ConnectOptions { kubeconfig, ..ConnectOptions::default() });
         }
-        place
     }
 }
 

@@ -18,7 +18,8 @@ pub fn plan(file: &Path, as_json: bool) -> color_eyre::Result<u8> {
 
 pub fn lint(file: &Path) -> color_eyre::Result<u8> {
     let workflow = document::read(file)?.workflow;
-    let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let coloured =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     print(&lint_text(&workflow, coloured))?;
     let failed = workflow.diagnostics.iter().any(|found| found.severity == Severity::Error);
     Ok(if failed { FAILED } else { DONE })
