@@ -2,6 +2,7 @@
 //!
 //! The worlds run hundreds of times faster than the wall clock, and tests wait for what the world
 //! shows, never for time.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -352,6 +353,7 @@ async fn the_practice_kubectl_fails_with_the_words_and_code_of_the_real_one() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the other server is a task of the test")]
 async fn the_shims_refuse_a_server_that_is_no_practice_world() {
     let stage = stage(Scenario::Good, 1.0).await;
     let real =

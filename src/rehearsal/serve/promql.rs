@@ -634,7 +634,7 @@ mod tests {
         world.set_image(NAMESPACE, APPLICATION, "myapp:v1.3.0").unwrap();
         world.step(world.now() + SignedDuration::from_secs(200));
         assert!(default_value(&world, Metric::ErrorRate) < 0.5);
-        world.step(world.now() + SignedDuration::from_secs(300));
+        world.step(world.now() + SignedDuration::from_secs(350));
         assert!(default_value(&world, Metric::ErrorRate) > 1.0);
         assert!(default_value(&world, Metric::ErrorRate) < 10.0);
     }
