@@ -154,6 +154,12 @@ async fn refusals_are_status_objects_of_the_real_kind() {
     let message = "Deployment.apps \"app\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0";
     assert_eq!(invalid, (422, "Invalid".into(), message.into()));
 
+    let renamed = Patch::Merge(json!({"metadata": {"uid": "x"}}));
+    let immutable = status(api.patch("app", &PatchParams::default(), &renamed).await.unwrap_err());
+    let message =
+        "Deployment.apps \"app\" is invalid: metadata.uid: Invalid value: \"x\": field is immutable";
+    assert_eq!(immutable, (422, "Invalid".into(), message.into()));
+
     let stale = Patch::Merge(json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 3}}));
     let conflict = status(api.patch("app", &PatchParams::default(), &stale).await.unwrap_err());
     assert_eq!((conflict.0, conflict.1.as_str()), (409, "Conflict"));

@@ -5,6 +5,7 @@
 //! change, so that a watcher sees the same intermediate states as on a real cluster.
 
 pub mod change;
+mod container;
 pub mod deployment;
 mod dice;
 mod event;
@@ -12,6 +13,7 @@ mod health;
 pub mod logs;
 pub mod pipeline;
 mod pod;
+mod progress;
 mod render;
 mod replica_set;
 pub mod store;
