@@ -9,8 +9,6 @@ pub mod theme;
 mod widgets;
 
 #[cfg(test)]
-pub mod fixture;
-#[cfg(test)]
 mod tests;
 
 use ratatui::Frame;
@@ -153,16 +151,9 @@ fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
         None => right,
     };
     if view.panel.is_some() {
-        if below.height >= LEAST_PANE + 2 {
-            right_pane(
-                paint,
-                buffer,
-                below,
-                if view.focus == Pane::Signals { Pane::Signals } else { Pane::Rollout },
-                scrolls,
-            );
-        } else if below.height > 0 {
-            Clear.render(below, buffer);
+        if below.height > 0 {
+            let which = if view.focus == Pane::Signals { Pane::Signals } else { Pane::Rollout };
+            right_pane(paint, buffer, below, which, scrolls);
         }
         return;
     }
@@ -233,9 +224,19 @@ fn framed(paint: &Paint, buffer: &mut Buffer, area: Rect, focused: bool, title: 
     let (kind, role) =
         if focused { (BorderType::Thick, Role::Focus) } else { (BorderType::Plain, Role::Dim) };
     let block = Block::bordered().border_type(kind).border_style(paint.style(role)).title(title);
-    let inner = block.inner(area);
     block.render(area, buffer);
-    inner
+    inside(area)
+}
+
+/// What a frame leaves for text: the border off, and a margin where there is room for one.
+fn inside(area: Rect) -> Rect {
+    let margin = if area.width >= 30 { 2 } else { 1 };
+    Rect {
+        x: area.x + margin,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2 * margin),
+        height: area.height.saturating_sub(2),
+    }
 }
 
 // ── below 80 columns: tabs, without borders
@@ -251,7 +252,7 @@ fn narrow(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls)
             area
         };
         let rest = draw_panel(paint, buffer, panel_area, panel, scrolls);
-        if rest.height > 2 {
+        if rest.height > 0 {
             rollout_and_logs(paint, buffer, rest, scrolls);
         }
         return;
@@ -298,23 +299,20 @@ fn tabs<'a>(paint: &Paint<'a>) -> Line<'a> {
 /// Draws the open panel at the top of `area`; gives what it left free below.
 fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scrolls: &mut Scrolls) -> Rect {
     let has_border = area.width >= 20 && area.height >= 5;
-    let (border, pad) = if has_border { (2, if area.width >= 60 { 2 } else { 1 }) } else { (0, 0) };
-    let width = usize::from(area.width.saturating_sub(border + 2 * pad));
+    let width = usize::from(if has_border { inside(area).width } else { area.width });
     let scroll = paint.model.view.panel_scroll;
-    let inside = |frame: Rect| Rect {
-        x: frame.x + pad.min(frame.width),
-        width: frame.width.saturating_sub(2 * pad),
-        ..frame
-    };
     let frame = |buffer: &mut Buffer, height: u16, title: Line| {
-        let outer = Rect { height: height.min(area.height), ..area };
+        // What would be too low for a pane below belongs to the panel.
+        let rest = area.height.saturating_sub(height);
+        let height = if rest < LEAST_PANE + 2 { area.height } else { height };
+        let outer = Rect { height, ..area };
         Clear.render(outer, buffer);
         buffer.set_style(outer, paint.style(Role::Text));
         let mut head = Line::from(" ");
         head.spans.extend(title.spans);
         let inner = if has_border { framed(paint, buffer, outer, true, head) } else { outer };
         let rest = Rect { y: outer.bottom(), height: area.height - outer.height, ..area };
-        (inside(inner), rest)
+        (inner, rest)
     };
     match panel {
         Panel::Output { command, attempt } => {

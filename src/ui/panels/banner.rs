@@ -9,6 +9,7 @@ use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use crate::watch::{Link, System};
+use crate::workflow::CriterionId;
 
 /// What has to be said now, the most urgent first; never more than two lines are shown.
 pub fn lines<'a>(paint: &Paint<'a>) -> Vec<Line<'a>> {
@@ -98,7 +99,7 @@ fn safe<'a>(paint: &Paint<'a>, rollback: &RollbackState) -> Line<'a> {
             && !state.is_breached()
             && state.declared_by.is_none()
         {
-            parts.push(state.why.clone());
+            parts.push(measured(paint, id, &state.why));
         }
     }
     if let Some((since_y, since_bad)) = rollback.time_to_safe() {
@@ -123,7 +124,7 @@ fn breach<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
     let what = match &first.declared_by {
         Some(person) => format!("{person} declared “{name}”: {}", first.why),
         None if first.why.is_empty() => name.to_owned(),
-        None => first.why.clone(),
+        None => measured(paint, id, &first.why),
     };
     let more = if breached.len() > 1 { format!("and {} more", breached.len() - 1) } else { String::new() };
     let since = state
@@ -145,6 +146,15 @@ fn breach<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
         }
     };
     Some(line(paint, "▲", vec![what, more, since, proposal], Role::Bad))
+}
+
+/// A reading with the name of what was read: `error rate 3.1 % > 1 % for 3 of 3 readings`.
+fn measured(paint: &Paint, id: &CriterionId, why: &str) -> String {
+    let criterion = paint.model.release.workflow().criterion(id);
+    match criterion.and_then(super::signals::subject) {
+        Some(subject) => format!("{subject} {why}"),
+        None => why.to_owned(),
+    }
 }
 
 fn silence<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {

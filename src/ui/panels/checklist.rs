@@ -235,7 +235,6 @@ impl<'p, 'a> Pane<'p, 'a> {
         } else if status == StepStatus::Done {
             right.spans.push(self.paint.span("done", Role::Dim));
         }
-        right.spans.push(Span::raw(" "));
         self.heading(row, mark, title, section_role(mark.0), right)
     }
 

@@ -67,7 +67,7 @@ fn separator(paint: &Paint, buffer: &mut Buffer, area: Rect) {
         );
     } else {
         let live = store.streams().iter().filter(|stream| stream.state == StreamState::Live).count();
-        parts.push(paint.line(format!("{live} pods"), Role::Text));
+        parts.push(paint.line(format!("{live} streams"), Role::Text));
     }
     if pane.view.is_following() {
         parts.push(paint.line("follow", Role::Info));

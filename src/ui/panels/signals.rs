@@ -41,7 +41,11 @@ pub fn height(paint: &Paint, width: usize) -> usize {
 }
 
 pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) {
-    for (row, line) in lines(paint, usize::from(area.width)).iter().enumerate() {
+    let mut lines = lines(paint, usize::from(area.width));
+    if lines.len() > usize::from(area.height) {
+        lines.retain(|line| line.width() > 0);
+    }
+    for (row, line) in lines.iter().enumerate() {
         text::put(buffer, area, row, line);
     }
 }
@@ -65,6 +69,14 @@ fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
         lines.extend(criteria);
     }
     lines.into_iter().map(|line| text::fit(line, width)).collect()
+}
+
+/// What a measured criterion looks at, in a word or two; `None` for one that a person declares.
+pub fn subject(criterion: &Criterion) -> Option<&'static str> {
+    match &criterion.kind {
+        CriterionKind::Threshold { metric, .. } | CriterionKind::Ratio { metric, .. } => Some(name(*metric, true)),
+        CriterionKind::Declared => None,
+    }
 }
 
 fn name(metric: Metric, long: bool) -> &'static str {
@@ -137,15 +149,11 @@ fn reading<'a>(paint: &Paint<'a>, metric: Metric, width: usize) -> Line<'a> {
     }
     if let Some(trouble) = series.trouble() {
         // What the server says against the query is worth more than an old curve.
-        let mut line = paint.line(format!("{:<12}", name_only(metric)), Role::Text);
+        let mut line = paint.line(format!("{:<12}", self::name(metric, true)), Role::Text);
         line.spans.push(paint.span(format!("error  {trouble}"), Role::Warning));
         return text::fit(line, width);
     }
     text::ends(line, right, width, 18)
-}
-
-fn name_only(metric: Metric) -> &'static str {
-    name(metric, true)
 }
 
 /// The first criterion of the document that looks at this metric.
