@@ -71,7 +71,7 @@ pub fn render(
     buffer.set_style(area, paint.style(Role::Text));
     panels::status::draw(&paint, buffer, screen.status);
     for (row, line) in screen.banners.iter().enumerate() {
-        text::put(buffer, screen.banner_area, row, &text::fit(line.clone(), usize::from(area.width)));
+        text::put(buffer, screen.banner_area, row, line);
     }
     body(&paint, buffer, screen.body, scrolls);
     panels::rollback_line::draw(&paint, buffer, screen.rollback);
@@ -101,7 +101,7 @@ impl<'a> Screen<'a> {
         let n_status = u16::from(height >= 2 || !typing);
         let n_rollback = u16::from(height >= 2 + u16::from(typing));
         let n_footer = u16::from(height >= 5 || typing);
-        let mut banners = panels::banner::lines(paint);
+        let mut banners = panels::banner::lines(paint, usize::from(area.width));
         let most = match height {
             0..8 => 0,
             8..14 => 1,
@@ -298,7 +298,8 @@ fn tabs<'a>(paint: &Paint<'a>) -> Line<'a> {
 
 /// Draws the open panel at the top of `area`; gives what it left free below.
 fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scrolls: &mut Scrolls) -> Rect {
-    let has_border = area.width >= 20 && area.height >= 5;
+    // A border would take two of the few rows there are.
+    let has_border = area.width >= 20 && area.height >= 9;
     let width = usize::from(if has_border { inside(area).width } else { area.width });
     let scroll = paint.model.view.panel_scroll;
     let frame = |buffer: &mut Buffer, height: u16, title: Line| {
@@ -310,7 +311,13 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
         buffer.set_style(outer, paint.style(Role::Text));
         let mut head = Line::from(" ");
         head.spans.extend(title.spans);
-        let inner = if has_border { framed(paint, buffer, outer, true, head) } else { outer };
+        let inner = if has_border {
+            framed(paint, buffer, outer, true, head)
+        } else {
+            text::put(buffer, outer, 0, &text::fit(head, usize::from(outer.width)));
+            let title = 1.min(outer.height);
+            Rect { y: outer.y + title, height: outer.height - title, ..outer }
+        };
         let rest = Rect { y: outer.bottom(), height: area.height - outer.height, ..area };
         (inner, rest)
     };

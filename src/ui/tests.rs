@@ -38,18 +38,89 @@ fn look() {
     let (w, h) = size.split_once('x').unwrap();
     let (w, h) = (w.parse().unwrap(), h.parse().unwrap());
     let which = std::env::var("WHICH").unwrap_or_default();
-    let all: [(&str, fn() -> Script); 11] = [
+    let all: Vec<(&str, fn() -> Script)> = vec![
         ("start", Script::start),
-        ("poll", || { let mut s = Script::at_poll(); s.key("enter"); s }),
-        ("before", || { let mut s = Script::before_production(); s.key("enter"); s.key("1"); s }),
+        ("poll", || {
+            let mut s = Script::at_poll();
+            s.key("enter");
+            s
+        }),
+        ("before", || {
+            let mut s = Script::before_production();
+            s.key("enter");
+            s.key("1");
+            s
+        }),
         ("rolling", Script::rolling_out),
         ("breach", Script::breached),
-        ("panel", || { let mut s = Script::breached(); s.key("R"); s }),
+        ("panel", || {
+            let mut s = Script::breached();
+            s.key("R");
+            s
+        }),
         ("back", Script::rolling_back),
         ("safe", Script::safe),
         ("silent", Script::silent),
-        ("doubt", || { let mut s = Script::in_doubt(); s.key("enter"); s }),
+        ("doubt", Script::in_doubt),
+        ("doubtpanel", || {
+            let mut s = Script::in_doubt();
+            s.key("enter");
+            s
+        }),
         ("held", Script::held),
+        ("help", || {
+            let mut s = Script::rolling_out();
+            s.key("?");
+            s
+        }),
+        ("palette", || {
+            let mut s = Script::rolling_out();
+            s.key(":");
+            s.type_text("ro");
+            s
+        }),
+        ("people", || {
+            let mut s = Script::rolling_out();
+            s.key("o");
+            s
+        }),
+        ("criteria", || {
+            let mut s = Script::breached();
+            s.key("b");
+            s
+        }),
+        ("quit", || {
+            let mut s = Script::rolling_out();
+            s.key("q");
+            s
+        }),
+        ("output", || {
+            let mut s = Script::before_production();
+            s.run("deploiement-production");
+            s.at(548);
+            s
+        }),
+        ("log", || {
+            let mut s = Script::rolling_out();
+            s.key("L");
+            s
+        }),
+        ("nogo", || {
+            let mut s = Script::rolling_out();
+            s.key("x");
+            s.type_text("pas encore");
+            s
+        }),
+        ("validation", || {
+            let mut s = Script::validating();
+            s.at(1200);
+            s
+        }),
+        ("soak", || {
+            let mut s = Script::soaking();
+            s.at(2900);
+            s
+        }),
     ];
     for (name, make) in all {
         if which.is_empty() || which.split(',').any(|w| w == name) {

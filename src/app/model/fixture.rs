@@ -14,7 +14,9 @@ use super::{
 use crate::app::keymap::{Key, Keymap};
 use crate::app::msg::{JournalNews, Msg, OutputBatch, OutputLine, What};
 use crate::app::update::{Ask, update};
-use crate::release::{Effect, Event, Exit, Fact, Finding, Operator, Outcome, Pin, Release, ReleaseId, StepResult};
+use crate::release::{
+    Effect, Event, Exit, Fact, Finding, Operator, Outcome, Pin, Release, ReleaseId, StepResult,
+};
 use crate::watch::metrics::{Judging, MetricsView};
 use crate::watch::*;
 use crate::workflow::{self, Kind, Metric, Source};
@@ -161,7 +163,11 @@ pub fn target() -> TargetRef {
 }
 
 pub fn ana() -> Operator {
-    Operator { name: "ana".to_owned(), host: "kestrel".to_owned(), identity: Some("ana@example.com".to_owned()) }
+    Operator {
+        name: "ana".to_owned(),
+        host: "kestrel".to_owned(),
+        identity: Some("ana@example.com".to_owned()),
+    }
 }
 
 impl Script {
@@ -318,7 +324,10 @@ impl Script {
         script.key("Y");
         script.at(827);
         let (step, attempt) = (0, 1);
-        script.event(None, Fact::RollbackStepEnded { step, attempt, result: StepResult::Accepted { took_ms: 80 } });
+        script.event(
+            None,
+            Fact::RollbackStepEnded { step, attempt, result: StepResult::Accepted { took_ms: 80 } },
+        );
         script.at(828);
         script.see(workload(&[
             Pods { tag: "v1.2.0", revision: 9, ready: 3, starting: 1 },
@@ -338,6 +347,32 @@ impl Script {
             script.health(true);
         }
         script.at(900);
+        script
+    }
+
+    /// The new version is up, and its critical minutes have begun.
+    pub fn validating() -> Script {
+        let mut script = Script::rolling_out();
+        script.at(765);
+        script.see(workload(&[Pods { tag: "v1.3.0", revision: 8, ready: 4, starting: 0 }]));
+        for second in [780, 795] {
+            script.at(second);
+            script.signals(0.3, 201.0);
+            script.health(true);
+        }
+        script.confirm_all(&["deploiement-production", "validation-post-deploiement"]);
+        script.event(
+            Some("ana"),
+            Fact::CheckReopened { check: "validation-post-deploiement/pas-d-erreurs-5xx".into() },
+        );
+        script
+    }
+
+    /// An hour at least has to pass, and two at most.
+    pub fn soaking() -> Script {
+        let mut script = Script::validating();
+        script.confirm_all(&["validation-post-deploiement"]);
+        script.confirm_all(&["monitoring"]);
         script
     }
 
@@ -362,6 +397,7 @@ impl Script {
         script.run("creer-le-tag");
         script.at(300);
         script.event(None, Fact::Reopened);
+        script.model.view.panel = None;
         script
     }
 
@@ -431,7 +467,8 @@ impl Script {
 
     pub fn arm(&mut self) {
         let what = ["may patch deployments", "ReplicaSet kept", "dry run"];
-        let finding = |what: &str| Finding { target: target(), what: what.to_owned(), outcome: Outcome::Fine };
+        let finding =
+            |what: &str| Finding { target: target(), what: what.to_owned(), outcome: Outcome::Fine };
         self.event(None, Fact::Armed { findings: what.map(finding).to_vec() });
     }
 
@@ -462,7 +499,10 @@ impl Script {
             self.key("1");
         }
         self.key("r");
-        let started = self.asked.iter().any(|ask| matches!(ask, Ask::Do(Effect::Run(run)) if run.command == command.id));
+        let started = self
+            .asked
+            .iter()
+            .any(|ask| matches!(ask, Ask::Do(Effect::Run(run)) if run.command == command.id));
         assert!(started, "{:?}", self.model.view.flash);
         self.event(
             None,
@@ -479,7 +519,8 @@ impl Script {
         self.run(step);
         let workflow = Arc::clone(self.model.release.workflow());
         let command = workflow.step(&step.into()).and_then(|step| step.commands.first()).expect("a command");
-        let fact = Fact::CommandEnded { command: command.id.clone(), attempt: 1, exit: Exit::Code(0), took_ms: 412 };
+        let fact =
+            Fact::CommandEnded { command: command.id.clone(), attempt: 1, exit: Exit::Code(0), took_ms: 412 };
         self.event(None, fact);
         self.model.view.panel = None;
         self.model.view.cursor = None;
@@ -571,7 +612,9 @@ pub struct Pods {
 /// A deployment of four; the first of `sets` is the one it is going to.
 pub fn workload(sets: &[Pods]) -> WorkloadFacts {
     let newest = sets.first().expect("a deployment has a template");
-    let image = |tag: &str| vec![Image { container: "app".to_owned(), image: format!("registry.example/myapp:{tag}") }];
+    let image = |tag: &str| {
+        vec![Image { container: "app".to_owned(), image: format!("registry.example/myapp:{tag}") }]
+    };
     let updated = (newest.ready + newest.starting).min(4);
     let replicas = sets.iter().map(|set| set.ready + set.starting).sum();
     let ready = sets.iter().map(|set| set.ready).sum();
@@ -663,7 +706,10 @@ fn pin() -> Pin {
         replica_set: "app-5d40b".to_owned(),
         template_hash: "5d40b".to_owned(),
         template_print: "print-v1.2.0".to_owned(),
-        images: vec![Image { container: "app".to_owned(), image: "registry.example/myapp:v1.2.0".to_owned() }],
+        images: vec![Image {
+            container: "app".to_owned(),
+            image: "registry.example/myapp:v1.2.0".to_owned(),
+        }],
         digests: Vec::new(),
         replicas: 4,
     }

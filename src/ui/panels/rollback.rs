@@ -61,7 +61,7 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
     }
     if let Some(seen) = seen {
         if let Some(words) = came_from(paint, seen, pin) {
-            sheet.fact(paint, "from", &words, Role::Text);
+            sheet.facts(paint, "from", &words, Role::Text);
         }
         let counts = seen.verdict.counts;
         let mut words = set_words(seen.facts.revision, &seen.facts.images, pin);
@@ -72,7 +72,7 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
             words.push("is what was pinned".to_owned());
         }
         let label = if paint.model.rollback().is_some() || is_back { "now" } else { "from" };
-        sheet.fact(paint, label, &words.join("   "), Role::Text);
+        sheet.facts(paint, label, &words, Role::Text);
     }
     let mut parts: Vec<String> = pin.revision.map(|revision| format!("rev {revision}")).into_iter().collect();
     parts.push(format::image(pin.image()).to_owned());
@@ -80,17 +80,17 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
         parts.push(pin.template_hash.clone());
     }
     parts.push(format!("pinned {} ago as known good", format::age(paint.world_since(pin.at))));
-    sheet.fact(paint, "to", &parts.join("   "), Role::Ok);
+    sheet.facts(paint, "to", &parts, Role::Ok);
 }
 
 /// What a rollback that was fired went away from, as long as its ReplicaSet is still there to tell.
-fn came_from(paint: &Paint, seen: &Seen, pin: &Pin) -> Option<String> {
+fn came_from(paint: &Paint, seen: &Seen, pin: &Pin) -> Option<Vec<String>> {
     let shown = paint.model.rollback()?.shown.iter().find(|shown| shown.target == pin.target)?;
     let mut sets = seen.facts.replica_sets.iter();
     let set = sets.find(|set| set.template_print == shown.template_print)?;
     let mut words = set_words(set.revision, &set.images, pin);
     words.push(set.template_hash.clone());
-    Some(words.join("   "))
+    Some(words)
 }
 
 fn set_words(revision: Option<u64>, images: &[Image], pin: &Pin) -> Vec<String> {
@@ -309,7 +309,7 @@ fn why<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     if label == "why" && model.rollback().is_none() {
         // Nothing is wrong as far as gonogo knows: what it sees stands here instead of a reason.
         let seen: Vec<String> =
-            model.rollback_evidence().iter().map(|seen| evidence::line(seen).0).take(3).collect();
+            model.rollback_evidence().iter().map(|seen| evidence::line(seen).joined()).take(3).collect();
         label = "seen now";
         for words in seen {
             sheet.fact(paint, std::mem::replace(&mut label, ""), &words, Role::Dim);
