@@ -301,7 +301,8 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
     // A border would take two of the few rows there are.
     let has_border = area.width >= 20 && area.height >= 9;
     let width = usize::from(if has_border { inside(area).width } else { area.width });
-    let scroll = paint.model.view.panel_scroll;
+    let view = &paint.model.view;
+    let scroll = view.panel_scroll;
     let frame = |buffer: &mut Buffer, height: u16, title: Line| {
         // What would be too low for a pane below belongs to the panel.
         let rest = area.height.saturating_sub(height);
@@ -323,7 +324,9 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
     };
     match panel {
         Panel::Output { command, attempt } => {
-            let (inner, rest) = frame(buffer, area.height, panels::output::title(paint, command, *attempt));
+            // Half of the side shows what the command does to the cluster, unless the operator zooms.
+            let half = if view.zoom || area.height < 20 { area.height } else { area.height / 2 };
+            let (inner, rest) = frame(buffer, half, panels::output::title(paint, command, *attempt));
             scrolls.panel_end = panels::output::draw(paint, buffer, inner, command, *attempt, scroll);
             rest
         }

@@ -515,11 +515,12 @@ impl<'p, 'a> Pane<'p, 'a> {
             mark_words("latest", latest, soak.latest)
         );
         let pad = || Span::raw(" ".repeat(indent));
-        vec![
-            head,
-            text::fit(Line::from_iter([pad(), self.paint.span(bar, Role::Info)]), self.width),
-            text::fit(Line::from_iter([pad(), self.paint.span(marks, Role::Dim)]), self.width),
-        ]
+        let mut lines =
+            vec![head, text::fit(Line::from_iter([pad(), self.paint.span(bar, Role::Info)]), self.width)];
+        for row in text::wrap(&marks, self.width.saturating_sub(indent).max(8), 2) {
+            lines.push(text::fit(Line::from_iter([pad(), self.paint.span(row, Role::Dim)]), self.width));
+        }
+        lines
     }
 
     fn votes(&self, id: &StepId) -> impl Iterator<Item = Option<Vote>> {
