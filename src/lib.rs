@@ -34,8 +34,10 @@
 
 pub mod adapters;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod journal;
+pub mod logging;
 pub mod rehearsal;
 pub mod release;
 pub mod report;

@@ -1,1 +1,49 @@
-fn main() {}
+//! gonogo from start to finish: error hooks, the command, the exit code.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use gonogo::{app::screen, cli, rehearsal};
+
+fn main() -> ExitCode {
+    // Settles which cryptography every TLS client of this process uses; the only error is that
+    // somebody settled it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().and_then(OsStr::to_str).unwrap_or_default();
+    // Inside the practice world the same program answers under these names.
+    match program {
+        "kubectl" => return answer(rehearsal::shim::kubectl, args),
+        "gh" => return answer(rehearsal::shim::gh, args),
+        _ => {}
+    }
+    if let Err(error) = install_hooks() {
+        drop(error);
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(cli::run())
+}
+
+fn answer(shim: fn(&[String]) -> i32, args: std::env::ArgsOs) -> ExitCode {
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    u8::try_from(shim(&args)).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// A panic gives the terminal back before it says what happened.
+fn install_hooks() -> color_eyre::Result<()> {
+    use std::io::IsTerminal as _;
+    let mut hooks = color_eyre::config::HookBuilder::default();
+    if !std::io::stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty()) {
+        hooks = hooks.theme(color_eyre::config::Theme::new());
+    }
+    let (panic_hook, error_hook) = hooks.into_hooks();
+    error_hook.install()?;
+    let panic_hook = panic_hook.into_panic_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        screen::give_back();
+        panic_hook(info);
+    }));
+    Ok(())
+}

@@ -210,14 +210,7 @@ async fn the_link_is_live_and_the_identity_known() {
     let Some(options) = kubeconfig() else { return };
     let mut watching = Watching::new(&options, "nobody-of-this-name").await;
     assert_eq!(watching.world.identity().await.unwrap(), "admin");
-    let first = timeout(PATIENCE, async {
-        loop {
-            if let Some(Observation::Link { system: System::Cluster, link }) = watching.facts.recv().await {
-                return link;
-            }
-        }
-    });
-    assert_eq!(first.await.unwrap(), Link::Live);
+    assert_eq!(link(&mut watching, true).await, Link::Live);
     watching.until(RolloutState::Gone).await;
 }
 

@@ -466,6 +466,24 @@ fn what_is_no_shell_is_shown_and_never_run() {
 }
 
 #[test]
+fn an_escalation_line_needs_an_arrow_or_a_role_in_backticks() {
+    let text = "# R\n## Escalation\n- Broken -> lead + rollback\n- Slow: call `ops`\n- See also: the wiki\n";
+    let lines = parsed(text).escalation;
+    let shown: Vec<_> = lines.iter().map(|line| (line.trigger.as_str(), line.roles[0].as_str())).collect();
+    assert_eq!(shown, [("Broken", "lead"), ("Slow", "ops")]);
+    assert_eq!(lines[0].actions, ["rollback"]);
+}
+
+#[test]
+fn prerequisites_with_commands_are_a_step_because_a_gate_runs_nothing() {
+    let workflow =
+        parsed("# R\n## Prerequisites\n```sh\nmake test\n```\n- [ ] green\n## Steps\n### 1. A\n- [ ] a\n");
+    assert_eq!(workflow.gates, []);
+    assert_eq!(workflow.steps[0].title, "Prerequisites");
+    assert_eq!(workflow.steps[0].commands.len(), 1);
+}
+
+#[test]
 fn a_poll_without_roles_still_asks_somebody() {
     let workflow = parsed("# R\n## Steps\n### 1. A\n- [ ] a\n### 2. Production\n- [ ] b\n");
     let roles: Vec<&str> =

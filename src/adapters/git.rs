@@ -37,6 +37,14 @@ pub enum GitError {
     Remote { remote: String, why: String },
 }
 
+/// Names every tag of the repository at `dir`.
+pub fn tags(dir: &Path) -> Result<std::collections::BTreeSet<String>, GitError> {
+    let broken = |source| GitError::Repository { dir: dir.to_owned(), source };
+    let names = discover(dir)?.tag_names(None).map_err(broken)?;
+    // A tag whose name is not UTF-8 is no version that anybody could type.
+    Ok(names.iter().filter_map(Result::ok).flatten().map(str::to_owned).collect())
+}
+
 /// Finds out whether the repository at `dir` has this tag.
 pub fn tag_exists(dir: &Path, tag: &str) -> Result<bool, GitError> {
     let reference = tag_reference(tag)?;
@@ -185,7 +193,7 @@ fn last_words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let fatal = lines().find_map(|line| line.strip_prefix("fatal: "));
-    match fatal.or_else(|| lines().last()) {
+    match fatal.or_else(|| lines().next_back()) {
         Some(line) => line.to_owned(),
         None => format!("git ended with {}", output.status),
     }

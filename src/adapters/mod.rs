@@ -6,8 +6,11 @@ pub mod health;
 mod http;
 pub mod kube;
 mod link;
+mod preflight;
 pub mod prometheus;
 pub mod shell;
 pub mod store;
+mod world;
 
 pub use http::HttpError;
+pub use world::{News, World, WorldSettings};

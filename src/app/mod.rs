@@ -7,3 +7,229 @@ pub mod msg;
 mod pace;
 pub mod screen;
 pub mod update;
+
+use std::time::Duration;
+
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::adapters::clock::Clock;
+use crate::adapters::store::Written;
+use crate::adapters::{News, World};
+use crate::release::{Effect, WakeTime};
+use crate::ui::theme::Theme;
+use crate::ui::{self, Scrolls};
+use crate::watch::Observation;
+use model::{Model, Panel};
+use msg::{JournalNews, Msg, What};
+use pace::{Change, Pace};
+use screen::Screen;
+use update::{Ask, update};
+
+/// Messages taken in before the next frame is considered: a flood is worked off in portions, so that
+/// a key never waits behind all of it.
+const PORTION: usize = 256;
+
+/// Everything the loop joins.
+#[derive(Debug)]
+pub struct Cockpit {
+    pub model: Model,
+    pub world: World,
+    pub clock: Clock,
+    pub news: mpsc::Receiver<News>,
+    /// Records of a release that another process drives; nothing when this one does.
+    pub followed: Option<mpsc::Receiver<JournalNews>>,
+    /// What a release asked for before the loop began.
+    pub asks: Vec<Ask>,
+    pub theme: Theme,
+    pub screen: Screen,
+}
+
+/// Runs until the operator leaves, and returns the exit code and the model as it was then.
+pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
+    let mut keys = EventStream::new();
+    let mut tick = next_second(&cockpit.clock);
+    let asks = std::mem::take(&mut cockpit.asks);
+    let mut turn = Turn {
+        cockpit,
+        started: Instant::now(),
+        pace: Pace::default(),
+        scrolls: Scrolls::default(),
+        judge_at: None,
+        redraws: 0,
+    };
+    // The first frame comes before any answer of the network.
+    turn.paint();
+    tracing::info!(took_us = u64::try_from(turn.started.elapsed().as_micros()).unwrap_or(0), "first frame");
+    turn.cockpit.world.start();
+    let mut ended = turn.carry_out(asks);
+    while ended.is_none() {
+        let judge =
+            turn.judge_at.map(|at| Instant::now() + turn.cockpit.clock.wall_until(WakeTime::World(at)));
+        let frame = turn.pace.due().map(|due| turn.started + due);
+        let first = tokio::select! {
+            biased;
+            event = keys.next() => Some(of_terminal(event)),
+            news = turn.cockpit.news.recv() => news.map(of_world),
+            news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
+            () = tokio::time::sleep_until(tick) => {
+                tick = next_second(&turn.cockpit.clock);
+                Some(What::Tick)
+            }
+            () = sleep_until(judge) => {
+                turn.judge_at = None;
+                Some(What::Judge)
+            }
+            () = sleep_until(frame) => None,
+        };
+        let mut pending = first;
+        let mut n_taken = 0;
+        while let Some(what) = pending.take() {
+            ended = turn.take(what);
+            n_taken += 1;
+            if ended.is_none() && n_taken < PORTION {
+                // Keys first: data that waits can wait a little longer.
+                pending = match keys.next().now_or_never() {
+                    Some(event) => Some(of_terminal(event)),
+                    None => turn.cockpit.news.try_recv().ok().map(of_world),
+                };
+            }
+        }
+        if turn.pace.due().is_some_and(|due| due <= turn.started.elapsed()) {
+            turn.paint();
+        }
+    }
+    let Cockpit { world, model, screen, .. } = turn.cockpit;
+    tracing::info!(frames = screen.n_frames, "leaving");
+    drop(screen);
+    world.close();
+    (ended.unwrap_or(1), model)
+}
+
+/// What the loop carries from one turn to the next.
+struct Turn {
+    cockpit: Cockpit,
+    started: Instant,
+    pace: Pace,
+    scrolls: Scrolls,
+    judge_at: Option<jiff::Timestamp>,
+    redraws: u32,
+}
+
+impl Turn {
+    /// Takes one message in; an answer is the exit code.
+    fn take(&mut self, what: What) -> Option<u8> {
+        self.pace.changed(change_of(&what), self.started.elapsed());
+        let msg = Msg { at: self.cockpit.clock.now(), what };
+        let asks = update(&mut self.cockpit.model, msg);
+        self.carry_out(asks)
+    }
+
+    fn carry_out(&mut self, asks: Vec<Ask>) -> Option<u8> {
+        for ask in asks {
+            match ask {
+                Ask::Append { seq, event, essential } => self.cockpit.world.append(seq, *event, essential),
+                Ask::Do(Effect::Ring) => {
+                    // A terminal that is gone is noticed by the next frame.
+                    let _ = self.cockpit.screen.ring();
+                }
+                Ask::Do(effect) => self.cockpit.world.act(effect, &self.cockpit.model.state().params),
+                Ask::JudgeAt(at) => self.judge_at = Some(self.judge_at.map_or(at, |known| known.min(at))),
+                Ask::Drain => self.cockpit.world.drain(),
+                Ask::Exit(code) => return Some(code),
+            }
+        }
+        None
+    }
+
+    fn paint(&mut self) {
+        let drawn = self.try_paint();
+        self.pace.drawn(self.started.elapsed());
+        if let Err(error) = drawn {
+            tracing::error!(%error, "the terminal takes no frame");
+            let msg = Msg {
+                at: self.cockpit.clock.now(),
+                what: What::Leave { why: "the terminal is gone".to_owned() },
+            };
+            let asks = update(&mut self.cockpit.model, msg);
+            self.carry_out(asks);
+        }
+    }
+
+    fn try_paint(&mut self) -> std::io::Result<()> {
+        let Cockpit { model, theme, screen, clock, .. } = &mut self.cockpit;
+        model.now = clock.now();
+        if model.view.redraws != self.redraws {
+            self.redraws = model.view.redraws;
+            screen.forget()?;
+        }
+        screen.draw(|frame| ui::draw(frame, model, &mut self.scrolls, theme))?;
+        model.view.rollback_painted = matches!(model.view.panel, Some(Panel::Rollback { .. }));
+        if self.scrolls.log_rows > 0 {
+            model.view.log.height = self.scrolls.log_rows;
+        }
+        model.view.panel_scroll = model.view.panel_scroll.min(self.scrolls.panel_end);
+        Ok(())
+    }
+}
+
+fn of_terminal(event: Option<std::io::Result<TerminalEvent>>) -> What {
+    match event {
+        Some(Ok(TerminalEvent::Key(key))) => What::Key(key),
+        Some(Ok(TerminalEvent::Paste(text))) => What::Paste(text),
+        Some(Ok(TerminalEvent::Resize(columns, rows))) => What::Resize(columns, rows),
+        // Focus and mouse are not asked for; what comes all the same changes nothing.
+        Some(Ok(_)) => What::Judge,
+        Some(Err(error)) => What::Leave { why: format!("the terminal cannot be read: {error}") },
+        None => What::Leave { why: "the terminal is gone".to_owned() },
+    }
+}
+
+fn of_world(news: News) -> What {
+    match news {
+        News::Fact(event) => What::Fact(event),
+        News::Observed(observation) => What::Observed(observation),
+        News::Output(batch) => What::Output(batch),
+        News::Probed { probe, pass, value } => What::Probed { probe, pass, value },
+        News::Preflight(line) => What::Preflight(line),
+        News::Identity(identity) => What::Identity(identity),
+        News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
+        News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
+        News::DocumentChanged { differs } => What::DocumentChanged { differs },
+        News::Leave { why } => What::Leave { why },
+        News::Drained => What::Drained,
+    }
+}
+
+fn change_of(what: &What) -> Change {
+    match what {
+        What::Key(_) | What::Paste(_) | What::Resize(..) => Change::Urgent,
+        What::Output(_) | What::Observed(Observation::Logs(_)) => Change::Flood,
+        _ => Change::Data,
+    }
+}
+
+async fn next_of(followed: &mut Option<mpsc::Receiver<JournalNews>>) -> JournalNews {
+    if let Some(receiver) = followed {
+        if let Some(news) = receiver.recv().await {
+            return news;
+        }
+        *followed = None;
+    }
+    std::future::pending().await
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ticks fall on the seconds of the wall clock, so that the clock on screen moves evenly.
+fn next_second(clock: &Clock) -> Instant {
+    let nanos = clock.now().wall.subsec_nanosecond().unsigned_abs();
+    Instant::now() + Duration::from_nanos(u64::from(1_000_000_000 - nanos.min(999_999_999)))
+}

@@ -2,10 +2,10 @@
 
 use crossterm::event::KeyEvent;
 
-use super::model::Preflight;
 use crate::release::Event;
-use crate::watch::{Moment, Observation};
-use crate::workflow::{CommandId, Probe};
+use crate::watch::{Moment, Observation, Preflight};
+pub use crate::watch::{OutputBatch, OutputLine};
+use crate::workflow::Probe;
 
 /// One message, and the moment it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,22 +49,6 @@ pub enum What {
     },
     /// Changes under way have ended, or their grace is over: the process may go.
     Drained,
-}
-
-/// Lines of a running command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputBatch {
-    pub command: CommandId,
-    pub attempt: u32,
-    pub lines: Vec<OutputLine>,
-    /// Lines cut from the middle, so far.
-    pub cut: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputLine {
-    pub is_stderr: bool,
-    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,1 +1,23 @@
-//! See the crate's map.
+//! The practice world: a cluster, its metrics, logs and health, a repository and a CI, simulated and
+//! served on loopback to the very same adapters that meet the real ones.
+//!
+//! ```text
+//! scenario ──> sim::World (pure, saved as JSON)        repository (real git)
+//!                  │ step(world time)                        │ pushed tags
+//!                  v                                         v
+//!              serve: Kubernetes API · Prometheus · /health · practice CI
+//!                  ^                                         ^
+//!           adapters, a real kubectl                  shim: kubectl and gh under gonogo's own roof
+//! ```
+
+mod clock;
+mod practice;
+mod repository;
+pub mod scenario;
+mod serve;
+pub mod shim;
+pub mod sim;
+
+pub use clock::PracticeClock;
+pub use practice::{CONTEXT, Fault, Options, Practice, RehearsalError};
+pub use scenario::{Scenario, UnknownScenario};

@@ -26,7 +26,7 @@ pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use state::*;
 use table::Deed;
 
-use crate::watch::Moment;
+pub use crate::watch::Moment;
 use crate::workflow::{CommandId, Workflow};
 
 /// How many lines of recent deeds a screen may ask for.

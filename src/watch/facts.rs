@@ -325,3 +325,48 @@ pub enum Observation {
         link: Link,
     },
 }
+
+/// Lines of a running command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputBatch {
+    pub command: crate::workflow::CommandId,
+    pub attempt: u32,
+    pub lines: Vec<OutputLine>,
+    /// Lines cut from the middle, so far.
+    pub cut: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputLine {
+    pub is_stderr: bool,
+    pub text: String,
+}
+
+/// One line of what was tested before the release may begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preflight {
+    /// `git`, `kubectl`, `context`, `prometheus`, `lock`.
+    pub what: String,
+    pub outcome: PreflightOutcome,
+    /// Version, address, or what is wrong and the way out.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreflightOutcome {
+    Asking,
+    Fine,
+    /// The release can begin, with this known.
+    Limited,
+    Missing,
+}
+
+impl Preflight {
+    pub fn fine(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), outcome: PreflightOutcome::Fine, detail: detail.into() }
+    }
+
+    pub fn limited(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), outcome: PreflightOutcome::Limited, detail: detail.into() }
+    }
+}

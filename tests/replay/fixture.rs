@@ -197,7 +197,7 @@ pub fn bo() -> Operator {
 }
 
 pub fn start() -> Timestamp {
-    "2026-11-22T13:49:00Z".parse().unwrap()
+    "2026-11-22T13:49:00Z".parse().expect("this is a timestamp")
 }
 
 pub fn at(seconds: i64) -> Moment {
@@ -296,7 +296,7 @@ impl Live {
         let attempt = run.attempt;
         self.ana(3, Fact::CommandStarted(run));
         self.world(0, Fact::CommandSpawned { command: id.into(), attempt, pid: 4_711, start_time: Some(99) });
-        let seconds = i64::try_from(took_ms / 1_000).unwrap();
+        let seconds = i64::try_from(took_ms / 1_000).expect("no command takes longer than the sun");
         self.world(seconds, Fact::CommandEnded { command: id.into(), attempt, exit, took_ms });
     }
 
@@ -476,7 +476,7 @@ impl Live {
                 Fact::Voted { step, role, vote, reason: Some(reason), evidence: Vec::new() }
             }
             30 => Fact::NothingToRun { command, choice: 1 },
-            _ if pick % 8 == 0 => Fact::Aborted { reason },
+            _ if pick.is_multiple_of(8) => Fact::Aborted { reason },
             _ => Fact::RollbackReason { reason },
         }
     }
@@ -559,9 +559,9 @@ pub fn history(choices: impl IntoIterator<Item = (u16, u16, u8)>) -> Live {
 impl Live {
     /// Lets one thing happen. Whether the release took it.
     pub fn happen(&mut self, kind: u16, pick: u16, after: u8) -> bool {
-        let forward = (kind % 2 == 0).then(|| self.next_fact()).flatten();
+        let forward = kind.is_multiple_of(2).then(|| self.next_fact()).flatten();
         let fact = forward.unwrap_or_else(|| self.stray_fact(kind / 2, pick));
-        let by = if pick % 2 == 0 { ana() } else { bo() };
+        let by = if pick.is_multiple_of(2) { ana() } else { bo() };
         self.tell(after.into(), Some(by), fact)
     }
 }

@@ -32,6 +32,11 @@ impl ConnectOptions {
         }
     }
 
+    /// Settles context, namespace and server from the files alone. No network, no plugin.
+    pub fn settle(&self) -> Result<Pinned, KubeError> {
+        settle(self).map(|(_, pinned)| pinned)
+    }
+
     /// The files that count, in order: the list, or `~/.kube/config`.
     pub fn files(&self) -> Vec<PathBuf> {
         let listed: Vec<PathBuf> = self

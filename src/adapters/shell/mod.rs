@@ -42,6 +42,10 @@ pub use process::{Alive, is_still_running};
 const LEFT_OUT: [&str; 7] =
     ["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT", "CDPATH", "GLOBIGNORE"];
 
+/// Functions that bash takes from its environment: one named `kubectl` would run in place of the
+/// program, past the pinned context or out of a practice world.
+const FUNCTION: &str = "BASH_FUNC_";
+
 /// Nobody can type into an editor here. Accepting its default text silently (`true`) would write a
 /// commit nobody worded, so git is told to give up and says how to go on.
 const NO_EDITOR: &str =
@@ -66,6 +70,8 @@ const CHANNEL: usize = 64;
 /// Why a command could not be started. Nothing of it ran.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
+    #[error("gonogo is leaving: nothing new starts")]
+    Leaving,
     #[error("the directory {path} is not there")]
     Directory { path: String },
     #[error("the command names no shell to read it")]
@@ -110,6 +116,14 @@ impl Shell {
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.ours.insert(name.into(), value.into());
+        self
+    }
+
+    /// Keeps an inherited variable from every command, such as a `GIT_DIR` that would lead out of a
+    /// practice world.
+    #[must_use]
+    pub fn without_variable(mut self, name: &str) -> Self {
+        self.inherited.remove(OsStr::new(name));
         self
     }
 
@@ -189,6 +203,9 @@ impl Shell {
         output: Option<&Path>,
         keep: usize,
     ) -> Result<Running, ShellError> {
+        if self.tasks.is_closed() {
+            return Err(ShellError::Leaving);
+        }
         if !Path::new(&run.directory).is_dir() {
             return Err(ShellError::Directory { path: run.directory.clone() });
         }
@@ -251,7 +268,10 @@ impl Shell {
         let mut environment = self.inherited.clone();
         environment.extend(params.iter().map(|(name, value)| (name.into(), value.into())));
         environment.extend(self.ours.clone());
-        environment.retain(|name, _| !LEFT_OUT.iter().any(|left_out| name == left_out));
+        environment.retain(|name, _| {
+            let is_function = name.as_encoded_bytes().starts_with(FUNCTION.as_bytes());
+            !is_function && !LEFT_OUT.iter().any(|left_out| name == left_out)
+        });
         environment
     }
 

@@ -124,10 +124,17 @@ async fn what_changes_how_bash_reads_the_text_is_left_out() {
         ("ENV".into(), startup.into()),
         ("SHELLOPTS".into(), "nounset:noexec".into()),
         ("CDPATH".into(), "/".into()),
+        ("BASH_FUNC_git%%".into(), "() { echo not git; }".into()),
+        ("GIT_DIR".into(), "/elsewhere".into()),
     ]));
-    let running = shell.start(&run("echo \"ran $UNSET\"; cd /tmp"), &BTreeMap::new(), None).await;
+    let shell = shell.without_variable("GIT_DIR");
+    let text = "echo \"ran $UNSET$GIT_DIR\"; cd tmp 2>/dev/null || git --version";
+    let mut run = run(text);
+    run.directory = folder.path().display().to_string();
+    let running = shell.start(&run, &BTreeMap::new(), None).await;
     let (lines, ended) = to_end(running.expect("bash starts")).await;
-    assert_eq!(texts(&lines, Stream::Out), ["ran "]);
+    let told = texts(&lines, Stream::Out);
+    assert!(told[0] == "ran " && told[1].starts_with("git version"), "{told:?}");
     assert_eq!(ended.exit, Exit::Code(0));
 }
 
@@ -303,6 +310,8 @@ async fn leaving_lets_short_work_finish_and_ends_the_rest() {
     let (short, long, ()) = tokio::join!(to_end(short), to_end(long), shell.shutdown(Duration::from_secs(2)));
     assert_eq!(short.1.exit, Exit::Code(0));
     assert_eq!(long.1.exit, Exit::Signal(15));
+    let error = shell.start(&run("true"), &BTreeMap::new(), None).await.expect_err("it left");
+    assert_eq!(error.to_string(), "gonogo is leaving: nothing new starts");
 }
 
 #[tokio::test]

@@ -158,7 +158,8 @@ impl Store {
         self.medium.has_reserve()
     }
 
-    /// Starts the thread that writes. `answer` is called on it, in the order of the records.
+    /// Starts the thread that writes. `answer` is called on it, in the order of the records, and must
+    /// not wait: closing the writer waits for the thread.
     ///
     /// - Errors: [`StoreError::Io`] when the system has no thread left.
     pub fn start(self, answer: impl FnMut(Written) + Send + 'static) -> Result<Writer, StoreError> {

@@ -15,13 +15,12 @@ pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use view::*;
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 
 use super::keymap::Keymap;
-use crate::release::{
-    Arming, Current, Effect, Event, Operator, Phase, Release, RollbackState, State, arming,
-};
+use crate::release::{Arming, Current, Effect, Operator, Phase, Release, RollbackState, State, arming};
 use crate::watch::{Link, Moment, System};
+pub use crate::watch::{Preflight, PreflightOutcome};
 
 #[derive(Debug)]
 pub struct Model {
@@ -58,6 +57,8 @@ pub struct Settings {
     pub shell: Vec<String>,
     /// Names of the variables that are set for commands.
     pub command_env: Vec<String>,
+    /// Tags that the repository already has: a release does not make one twice.
+    pub known_tags: BTreeSet<String>,
     /// Where the health endpoint and Prometheus are, for words; `None` when not configured.
     pub prometheus: Option<String>,
     pub health: Option<String>,
@@ -74,31 +75,10 @@ pub struct Settings {
 pub struct JournalState {
     pub appended: u64,
     pub durable: u64,
-    /// Records that the disk has not confirmed yet, oldest first.
-    pub unsaved: VecDeque<(u64, Event)>,
     /// Outside effects, each with the record that must be durable before it leaves.
     pub withheld: Vec<(u64, Effect)>,
     /// Why the disk takes nothing any more.
     pub failed: Option<String>,
-}
-
-/// One line of what was tested before the release may begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preflight {
-    /// `git`, `kubectl`, `context`, `prometheus`, `lock`.
-    pub what: String,
-    pub outcome: PreflightOutcome,
-    /// Version, address, or what is wrong and the way out.
-    pub detail: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PreflightOutcome {
-    Asking,
-    Fine,
-    /// The release can begin, with this known.
-    Limited,
-    Missing,
 }
 
 /// The process is on its way out.

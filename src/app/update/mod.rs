@@ -86,7 +86,6 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
     let seq = model.journal.appended;
     let phase = model.state().phase;
     let essential = matches!(phase, Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed);
-    model.journal.unsaved.push_back((seq, event.clone()));
     let mut asks = vec![Ask::Append { seq, event: Box::new(event), essential }];
     for effect in effects {
         if let Effect::PinBaseline { until } = effect {
@@ -188,14 +187,6 @@ fn tick(model: &mut Model) -> Vec<Ask> {
             asks.extend(arm(model));
         }
     }
-    if !model.journal.unsaved.is_empty() && model.journal.failed.is_some() {
-        let again = model.journal.unsaved.iter();
-        asks.extend(again.map(|(seq, event)| Ask::Append {
-            seq: *seq,
-            event: Box::new(event.clone()),
-            essential: false,
-        }));
-    }
     asks.extend(observations::ask_probes(model));
     asks.extend(observations::judge_all(model));
     asks.extend(observations::judge_criteria(model));
@@ -214,9 +205,6 @@ fn journal(model: &mut Model, news: JournalNews) -> Vec<Ask> {
             let journal = &mut model.journal;
             journal.durable = journal.durable.max(seq);
             journal.failed = None;
-            while journal.unsaved.front().is_some_and(|(known, _)| *known <= seq) {
-                journal.unsaved.pop_front();
-            }
             let (ready, waiting) =
                 std::mem::take(&mut journal.withheld).into_iter().partition(|(needs, _)| *needs <= seq);
             journal.withheld = waiting;

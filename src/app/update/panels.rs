@@ -270,6 +270,12 @@ fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
             }
         }
     }
+    let makes_tag = model.release.workflow().commands().any(|command| command.text.contains("git tag "));
+    if let Some(tag) = params.values().find(|value| makes_tag && model.settings.known_tags.contains(*value)) {
+        let text = format!("the tag {tag} exists already; type the version that this release makes");
+        flash(model, text, true);
+        return Vec::new();
+    }
     let asks = deed(model, Fact::Begun { params, roster });
     if !asks.is_empty() {
         model.view.panel = None;

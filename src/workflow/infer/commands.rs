@@ -12,6 +12,9 @@ use crate::workflow::vocabulary;
 const SHELLS: &[&str] = &["bash", "sh", "shell", "zsh"];
 const SESSIONS: &[&str] = &["console", "shell-session", "shellsession", "sh-session", "terminal"];
 
+/// Bytes up to which an open quote of a terminal session is followed; nobody types more at a prompt.
+const MAX_PROMPTED: usize = 4_096;
+
 /// Whether a block holds something that gonogo would run.
 pub(super) fn is_runnable(code: &Code) -> bool {
     let session = session(code);
@@ -41,15 +44,20 @@ fn session(code: &Code) -> Option<Code> {
     let mut commands =
         Code { language: "bash".into(), text: String::new(), map: SourceMap::default(), ..code.clone() };
     let mut at = 0;
+    let mut command_start = 0;
     let mut goes_on = false;
     for line in code.text.split_inclusive('\n') {
         let command = line.strip_prefix("$ ").or_else(|| line.strip_prefix("> ").filter(|_| goes_on));
         // After a backslash or inside a quote the next line belongs to the command, prompt or not.
         if let Some(command) = command.or(goes_on.then_some(line)) {
+            if !goes_on {
+                command_start = commands.text.len();
+            }
             commands.map.push(commands.text.len(), code.map.source(at + (line.len() - command.len())));
             commands.text.push_str(command);
+            let so_far = &commands.text[command_start..];
             goes_on = command.trim_end_matches('\n').ends_with('\\')
-                || shell::scan(&commands.text).unclosed.is_some() && commands.text.len() < 16_384;
+                || so_far.len() < MAX_PROMPTED && shell::scan(so_far).unclosed.is_some();
         }
         at += line.len();
     }
@@ -222,10 +230,11 @@ impl Reader<'_> {
     }
 }
 
-/// Characters that make a terminal show something else than what runs.
+/// Characters that make a terminal show something else than what runs; not the joiners, which
+/// ordinary emoji are made with.
 fn is_hidden(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A code block with its pieces.

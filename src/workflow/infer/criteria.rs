@@ -11,14 +11,14 @@ use crate::workflow::vocabulary;
 
 /// `x2`, `× 1,5`, `2x`, perhaps after a comparison.
 static RATIO: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:(>=|<=|[<>≥≤])\s*)?(?:[x×]\s?(\d{1,6}(?:[.,]\d{1,6})?)\b|\b(\d{1,6}(?:[.,]\d{1,6})?)\s?[x×](?:\s|$))")
+    Regex::new(r"(?:(>=|<=|[<>≥≤])\s*)?(?:[x×]\s?([0-9]{1,6}(?:[.,][0-9]{1,6})?)\b|\b([0-9]{1,6}(?:[.,][0-9]{1,6})?)\s?[x×](?:\s|$))")
         .expect("the pattern is a constant and the tests use it")
 });
 
 /// A comparison in signs or words, a number, perhaps a unit; on folded text.
 static THRESHOLD: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(>=|<=|[<>≥≤]|au moins|at least|au plus|at most|au[- ]dessus de|above|over|exceeds?|more than|plus de|superieure? a|depasse|below|under|less than|moins de|inferieure? a|au[- ]dessous de)\s*(\d{1,9}(?:[.,]\d{1,9})?)\s*(%|ms\b|s\b|sec\b|secondes?\b|seconds?\b)?",
+        r"(>=|<=|[<>≥≤]|au moins|at least|au plus|at most|au[- ]dessus de|above|over|exceeds?|more than|plus de|superieure? a|depasse|below|under|less than|moins de|inferieure? a|au[- ]dessous de)\s*([0-9]{1,9}(?:[.,][0-9]{1,9})?)\s*(%|ms\b|s\b|sec\b|secondes?\b|seconds?\b)?",
     )
     .expect("the pattern is a constant and the tests use it")
 });

@@ -19,7 +19,7 @@ static DURATION: LazyLock<Regex> = LazyLock::new(|| {
     const UNIT: &str =
         r"(secondes?|seconds?|secs?|minutes?|mins?|mn|heures?|hours?|hrs?|jours?|days?|s|m|h|j|d)";
     let pattern = format!(
-        r"(?i)\b(\d{{1,6}}(?:[.,]\d{{1,3}})?)(?:(?:\s*{UNIT})?\s*(?:\.\.|-|–|—|à|a|to|et|and)\s*(\d{{1,6}}(?:[.,]\d{{1,3}})?))?\s*{UNIT}(?:(\d{{2}})\b|\b)"
+        r"(?i)\b([0-9]{{1,6}}(?:[.,][0-9]{{1,3}})?)(?:(?:\s*{UNIT})?\s*(?:\.\.|-|–|—|à|a|to|et|and)\s*([0-9]{{1,6}}(?:[.,][0-9]{{1,3}})?))?\s*{UNIT}(?:([0-9]{{2}})\b|\b)"
     );
     Regex::new(&pattern).expect("the pattern is a constant and the tests use it")
 });
@@ -57,7 +57,7 @@ pub(in crate::workflow) fn exactly(text: &str) -> Option<u64> {
 /// A number with a word after it that should have been a unit, as in `5 minuts`.
 pub(in crate::workflow) fn misspelt(text: &str) -> Option<Range<usize>> {
     static NUMBER_AND_WORD: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\b\d{1,6}\s*(\p{L}{2,})").expect("the pattern is a constant"));
+        LazyLock::new(|| Regex::new(r"\b[0-9]{1,6}\s*(\p{L}{2,})").expect("the pattern is a constant"));
     const UNITS: &[&str] =
         &["minutes", "minute", "heures", "heure", "hours", "hour", "secondes", "seconds", "jours", "days"];
     NUMBER_AND_WORD.captures_iter(text).find_map(|found| {

@@ -214,7 +214,9 @@ impl<'d> Reader<'_> {
     fn escalation_line(&mut self, inline: &Inline) -> Option<Escalation> {
         let text = inline.text.trim();
         let arrow = ARROWS.iter().find_map(|arrow| text.split_once(arrow));
-        let (trigger, answer) = arrow.or_else(|| text.split_once(':'))?;
+        // A colon alone says too little; with a role in backticks behind it, it is an arrow.
+        let (trigger, answer) =
+            arrow.or_else(|| text.split_once(':').filter(|_| !inline.codes.is_empty()))?;
         let mut roles: Vec<RoleName> = Vec::new();
         let mut actions = Vec::new();
         for part in answer.split(['+', ',', ';']).map(str::trim).filter(|part| !part.is_empty()) {

@@ -53,6 +53,7 @@ pub(super) struct Reader<'r> {
     version_is_set: bool,
     workloads: Vec<Named>,
     calls: Vec<Call>,
+    siblings_found: HashMap<String, bool>,
     in_rollback: bool,
     step_ids: Ids,
     gate_ids: Ids,
@@ -111,6 +112,7 @@ pub(super) fn infer(document: Document<'_>) -> (Workflow, Findings) {
         version_is_set: false,
         workloads: Vec::new(),
         calls: Vec::new(),
+        siblings_found: HashMap::new(),
         in_rollback: false,
         step_ids: Ids::default(),
         gate_ids: Ids::default(),
@@ -312,10 +314,11 @@ impl<'r> Reader<'r> {
 
     /// Notes that another workflow is called for, and whether it lies next to this one.
     fn call(&mut self, name: &str, span: Range<usize>) -> Call {
-        let found = match self.calls.iter().find(|call| call.workflow == name) {
-            Some(known) => known.found,
+        let found = match self.siblings_found.get(name) {
+            Some(known) => *known,
             None => {
                 let found = sibling_files(self.file, name).iter().any(|file| (self.siblings)(file));
+                self.siblings_found.insert(name.to_owned(), found);
                 self.calls.push(Call { workflow: name.to_owned(), found });
                 found
             }

@@ -17,7 +17,7 @@ pub(in crate::workflow) const VERSION: &str = "VERSION";
 pub(in crate::workflow) fn literals(text: &str) -> impl Iterator<Item = Range<usize>> {
     // Only known words make a pre-release, so that `v1.2.0-linux.tar.gz` names v1.2.0.
     static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r"v?\d{1,5}\.\d{1,5}\.\d{1,5}(?:-(?:alpha|beta|rc|pre|dev|preview|snapshot|next)[0-9A-Za-z]*(?:\.[0-9A-Za-z]+)*)?";
+        let pattern = r"v?[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,5}(?:-(?:alpha|beta|rc|pre|dev|preview|snapshot|next)[0-9A-Za-z]*(?:\.[0-9A-Za-z]+)*)?";
         Regex::new(pattern).expect("the pattern is a constant and the tests use it")
     });
     LITERAL.find_iter(text).map(|found| found.range()).filter(|range| {

@@ -1,0 +1,83 @@
+//! What is found out before a release begins: tools, cluster, metrics. Each line is told as soon as
+//! it is known, and none of them keeps the operator from looking at the screen.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::World;
+use super::prometheus::Prometheus;
+use super::world::{News, WorldSettings, tell};
+use crate::watch::Preflight;
+use crate::workflow::Metric;
+
+pub(super) async fn run(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) {
+    let mut lines: Vec<Preflight> = settings.tools.iter().map(|tool| tool_line(&settings, tool)).collect();
+    lines.extend(cluster_line(&settings));
+    lines.extend(settings.left_out.iter().map(|why| Preflight::limited("cluster", why)));
+    for line in lines {
+        tell(&news, News::Preflight(line)).await;
+    }
+    let line = metrics_line(&settings).await;
+    tell(&news, News::Preflight(line)).await;
+}
+
+fn cluster_line(settings: &WorldSettings) -> Option<Preflight> {
+    let Some(options) = &settings.cluster else {
+        let why = "the workflow names no workload: nothing is watched";
+        return settings.left_out.is_empty().then(|| Preflight::limited("cluster", why));
+    };
+    Some(match options.settle() {
+        Ok(pinned) => {
+            let detail = format!("{} · namespace {} · {}", pinned.context, pinned.namespace, pinned.host);
+            Preflight::fine("context", detail)
+        }
+        Err(error) => Preflight::limited("context", error.to_string()),
+    })
+}
+
+async fn metrics_line(settings: &WorldSettings) -> Preflight {
+    let (Some(prometheus), Some(target)) = (&settings.prometheus, settings.targets.first()) else {
+        let detail = "not configured: measured criteria read “no data” (--prometheus URL)";
+        return Preflight::limited("prometheus", detail);
+    };
+    let asked = match Prometheus::new(prometheus, &target.namespace, &target.name) {
+        Ok(asker) => asker.read(Metric::RequestRate, settings.clock.now().world).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(sample) if sample.value.is_some() => Preflight::fine("prometheus", prometheus.url.clone()),
+        Ok(_) => {
+            let detail = format!("{} answers, but has no requests of {target}", prometheus.url);
+            Preflight::limited("prometheus", detail)
+        }
+        Err(error) => Preflight::limited("prometheus", error.to_string()),
+    }
+}
+
+fn tool_line(settings: &WorldSettings, tool: &str) -> Preflight {
+    let path = settings.shell.search_path().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    let found: Option<PathBuf> =
+        std::env::split_paths(&path).map(|directory| directory.join(tool)).find(|file| file.is_file());
+    match found {
+        Some(file) => Preflight::fine(tool, file.display().to_string()),
+        None => Preflight::limited(tool, "not on the PATH: its commands will fail"),
+    }
+}
+
+impl World {
+    /// The programs that texts of commands call, by the first word of their lines.
+    pub fn tools<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let known =
+            ["git", "gh", "kubectl", "helm", "docker", "curl", "jq", "make", "npm", "argocd", "istioctl"];
+        let texts: Vec<&str> = texts.into_iter().collect();
+        let calls = |tool: &str| {
+            texts
+                .iter()
+                .flat_map(|text| text.lines())
+                .any(|line| line.split_whitespace().next() == Some(tool))
+        };
+        known.into_iter().filter(|tool| calls(tool)).map(str::to_owned).collect()
+    }
+}

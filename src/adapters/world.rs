@@ -1,0 +1,509 @@
+//! Effects to tasks, tasks to news.
+#![expect(clippy::disallowed_methods, reason = "this is where the tasks of a release are started")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clock::Clock;
+use super::health::Health;
+use super::kube::{Cause, ConnectOptions, Fired, KubeError, KubeWorld};
+use super::prometheus::{Prometheus, PrometheusSettings};
+use super::shell::{self, Shell, Stopper};
+use super::store::{Folder, Writer, Written};
+use super::{git, preflight};
+use crate::journal::Record;
+use crate::release::{
+    Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, Run, StepResult, Template, Timer,
+    WakeTime,
+};
+use crate::watch::{Link, Moment, Observation, OutputBatch, OutputLine, Preflight, System, TargetRef};
+use crate::workflow::{CommandId, Probe};
+
+/// News that may wait for the loop. Log readers are held back when it is full, facts wait for a place.
+const NEWS: usize = 1024;
+/// A cluster that could not be connected to is tried again after this long. Units: wall time.
+const RECONNECT: Duration = Duration::from_secs(5);
+/// The document on disk is looked at this often: editors rename on saving, so it is read anew each time.
+const DOCUMENT: Duration = Duration::from_secs(1);
+/// Health is asked this often. Units: world time.
+const HEALTH_EVERY: Duration = Duration::from_secs(10);
+/// One answer of the health endpoint may take this long. Units: wall time.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the world tells the loop.
+#[derive(Debug)]
+pub enum News {
+    Fact(Box<Event>),
+    Observed(Observation),
+    Output(OutputBatch),
+    Probed { probe: Probe, pass: bool, value: String },
+    Preflight(Preflight),
+    Identity(String),
+    Written(Written),
+    DocumentChanged { differs: bool },
+    Leave { why: String },
+    Drained,
+}
+
+/// What a world is made of.
+#[derive(Debug)]
+pub struct WorldSettings {
+    pub clock: Clock,
+    /// World seconds per wall second.
+    pub speed: f64,
+    pub targets: Vec<TargetRef>,
+    /// `None`: this release touches no cluster.
+    pub cluster: Option<ConnectOptions>,
+    pub prometheus: Option<PrometheusSettings>,
+    pub health: Option<String>,
+    pub shell: Shell,
+    pub directory: PathBuf,
+    /// On top of gonogo's own environment, for git.
+    pub child_env: Vec<(OsString, OsString)>,
+    pub folder: Folder,
+    /// The document as it lies on disk, and what its bytes were at the start.
+    pub document: (PathBuf, Vec<u8>),
+    /// Programs that the workflow's commands call.
+    pub tools: Vec<String>,
+    /// Why part of the world is not reached at all, for the preflight.
+    pub left_out: Vec<String>,
+    /// How long running commands may take to end when the process leaves.
+    pub patience: Duration,
+}
+
+/// The way to everything outside: takes effects, tells news.
+#[derive(Debug)]
+pub struct World {
+    settings: Arc<WorldSettings>,
+    writer: Option<Writer>,
+    news: mpsc::Sender<News>,
+    kube: watch::Sender<Option<KubeWorld>>,
+    /// By target; read at the start, or back from the folder.
+    templates: Arc<Mutex<BTreeMap<TargetRef, Template>>>,
+    running: Arc<Mutex<BTreeMap<(CommandId, u32), Stopper>>>,
+    reads: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl World {
+    /// Makes the channel of news; its sending end also belongs to the journal's thread.
+    pub fn news() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
+        mpsc::channel(NEWS)
+    }
+
+    /// - `writer`: `None` for a view that changes nothing.
+    /// - `pins`: known already when a release is resumed; their templates lie in its folder.
+    pub fn new(
+        settings: WorldSettings,
+        writer: Option<Writer>,
+        news: mpsc::Sender<News>,
+        pins: &[Pin],
+    ) -> Self {
+        let mut templates = BTreeMap::new();
+        for (n, pin) in pins.iter().enumerate() {
+            match settings.folder.template(n) {
+                Ok(Some(template)) => {
+                    templates.insert(pin.target.clone(), template);
+                }
+                Ok(None) => tracing::warn!(target = %pin.target, "the pinned template is not in the folder"),
+                Err(error) => tracing::warn!(%error, "the pinned template cannot be read"),
+            }
+        }
+        Self {
+            settings: Arc::new(settings),
+            writer,
+            news,
+            kube: watch::channel(None).0,
+            templates: Arc::new(Mutex::new(templates)),
+            running: Arc::new(Mutex::new(BTreeMap::new())),
+            reads: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Starts all that is watched. Called after the first frame: nothing on the way to it waits.
+    pub fn start(&self) {
+        let settings = Arc::clone(&self.settings);
+        self.reading(connect(settings, self.kube.clone(), self.news.clone(), self.reads.clone()));
+        self.reading(preflight::run(Arc::clone(&self.settings), self.news.clone()));
+        self.reading(watch_document(Arc::clone(&self.settings), self.news.clone()));
+        self.reading(signals(self.news.clone()));
+        let (observations, mut observed) = mpsc::channel(256);
+        let news = self.news.clone();
+        self.reading(async move {
+            while let Some(observation) = observed.recv().await {
+                tell(&news, News::Observed(observation)).await;
+            }
+        });
+        self.watch_metrics(&observations);
+        self.watch_health(&observations);
+    }
+
+    fn watch_metrics(&self, out: &mpsc::Sender<Observation>) {
+        let (Some(settings), Some(target)) = (&self.settings.prometheus, self.settings.targets.first())
+        else {
+            return;
+        };
+        match Prometheus::new(settings, &target.namespace, &target.name) {
+            Ok(prometheus) => {
+                let (clock, speed) = (self.settings.clock.clone(), self.settings.speed);
+                let watching = prometheus.watch(
+                    move || clock.now(),
+                    move |world| world.div_f64(speed),
+                    out.clone(),
+                    self.reads.clone(),
+                );
+                self.tasks.spawn(watching);
+            }
+            Err(error) => self.link_is_down(System::Metrics, error.to_string()),
+        }
+    }
+
+    fn watch_health(&self, out: &mpsc::Sender<Observation>) {
+        let Some(url) = &self.settings.health else { return };
+        match Health::new(url, HEALTH_EVERY, HEALTH_PATIENCE) {
+            Ok(health) => {
+                let (clock, speed) = (self.settings.clock.clone(), self.settings.speed);
+                // A rehearsal asks no faster than four times a second: health is for people.
+                let pause = move |world: Duration| world.div_f64(speed).max(Duration::from_millis(250));
+                let watching = health.watch(move || clock.now(), pause, out.clone(), self.reads.clone());
+                self.tasks.spawn(watching);
+            }
+            Err(error) => self.link_is_down(System::Health, error.to_string()),
+        }
+    }
+
+    fn link_is_down(&self, system: System, cause: String) {
+        let link = Link::Down { since: self.settings.clock.now(), cause, retry_at: None };
+        let news = self.news.clone();
+        self.tasks
+            .spawn(async move { tell(&news, News::Observed(Observation::Link { system, link })).await });
+    }
+
+    /// Hands a record to the journal's thread; answered by [`News::Written`].
+    pub fn append(&self, seq: u64, event: Event, essential: bool) {
+        if let Some(writer) = &self.writer {
+            writer.append(vec![Record::new(seq, event)], essential);
+        }
+    }
+
+    /// Starts what an effect asks for. Its answer comes as news.
+    pub fn act(&self, effect: Effect, params: &BTreeMap<String, String>) {
+        match effect {
+            Effect::Run(run) => self.run(run, params.clone()),
+            Effect::Stop { command, attempt } => {
+                let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(stopper) = running.get(&(command, attempt)) {
+                    stopper.stop();
+                }
+            }
+            Effect::Pin { targets } => self.pin(targets),
+            Effect::Arm { pins } => self.arm(pins),
+            Effect::RollBack(patch) => self.roll_back(*patch),
+            Effect::Sense { probe: Probe::TagPushed } => self.sense_tag(params),
+            Effect::WakeAt { at, timer } => self.wake_at(at, timer),
+            // Both are answered within the loop: from the model, and by the screen.
+            Effect::Sense { probe: Probe::RolloutComplete } | Effect::PinBaseline { .. } | Effect::Ring => {}
+        }
+    }
+
+    fn run(&self, run: Run, params: BTreeMap<String, String>) {
+        let settings = Arc::clone(&self.settings);
+        let (news, running) = (self.news.clone(), Arc::clone(&self.running));
+        self.tasks.spawn(async move {
+            let clock = &settings.clock;
+            let (command, attempt) = (run.command.clone(), run.attempt);
+            let output = settings.folder.output_path(&command, attempt);
+            let mut started = match settings.shell.start(&run, &params, Some(&output)).await {
+                Ok(started) => started,
+                Err(error) => {
+                    let exit = Exit::NotStarted(error.to_string());
+                    let fact = Fact::CommandEnded { command, attempt, exit, took_ms: 0 };
+                    return tell(&news, fact_of(clock, fact)).await;
+                }
+            };
+            let key = (command.clone(), attempt);
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key.clone(), started.stopper.clone());
+            let shell::Spawned { pid, start_time } = started.spawned;
+            tell(&news, fact_of(clock, Fact::CommandSpawned { command, attempt, pid, start_time })).await;
+            while let Some(message) = started.news.recv().await {
+                match message {
+                    shell::News::Output(batch) => tell(&news, News::Output(output_of(batch))).await,
+                    shell::News::Ended(ended) => {
+                        if let Some(problem) = &ended.file_problem {
+                            tracing::warn!(%problem, "the output file is not whole");
+                        }
+                        let shell::Ended { command, attempt, exit, took_ms, .. } = *ended;
+                        let fact = Fact::CommandEnded { command, attempt, exit, took_ms };
+                        tell(&news, fact_of(clock, fact)).await;
+                    }
+                }
+            }
+            running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        });
+    }
+
+    fn pin(&self, targets: Vec<TargetRef>) {
+        let Some(kube) = self.kube.borrow().clone() else { return };
+        let (settings, news, templates) =
+            (Arc::clone(&self.settings), self.news.clone(), Arc::clone(&self.templates));
+        self.reading(async move {
+            let mut pins = Vec::new();
+            for (n, target) in targets.iter().enumerate() {
+                match kube.pin(target, settings.clock.now().world).await {
+                    Ok((pin, template)) => {
+                        if let Err(error) = settings.folder.save_template(n, &template) {
+                            tracing::warn!(%error, "the pinned template cannot be kept beside the journal");
+                        }
+                        templates
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(target.clone(), template);
+                        pins.push(pin);
+                    }
+                    Err(error) => {
+                        let line = Preflight::limited("rollback", error.to_string());
+                        return tell(&news, News::Preflight(line)).await;
+                    }
+                }
+            }
+            let images: Vec<&str> = pins.iter().map(Pin::image).collect();
+            let line = Preflight::fine("rollback", format!("pinned {} as known good", images.join(", ")));
+            tell(&news, News::Preflight(line)).await;
+            tell(&news, fact_of(&settings.clock, Fact::Pinned { pins })).await;
+        });
+    }
+
+    fn arm(&self, pins: Vec<Pin>) {
+        let Some(kube) = self.kube.borrow().clone() else { return };
+        let (clock, news, templates) =
+            (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
+        self.reading(async move {
+            let mut findings = Vec::new();
+            for pin in &pins {
+                let Some(template) = template_of(&templates, &pin.target) else {
+                    tracing::warn!(target = %pin.target, "no template to test the way back with");
+                    return;
+                };
+                match kube.arm(pin, &template).await {
+                    Ok(found) => findings.extend(found),
+                    // Nothing is concluded from silence: the age of the last test says it.
+                    Err(error) => {
+                        tracing::warn!(%error, "the way back could not be tested");
+                        return;
+                    }
+                }
+            }
+            tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
+        });
+    }
+
+    fn roll_back(&self, patch: PatchBack) {
+        let kube = self.kube.borrow().clone();
+        let (clock, news, templates) =
+            (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
+        self.tasks.spawn(async move {
+            let PatchBack { step, attempt, pin, shown } = patch;
+            let result = match (kube, template_of(&templates, &pin.target)) {
+                (Some(kube), Some(template)) => {
+                    let shown = shown.as_ref().map(|shown| shown.template_print.as_str());
+                    match kube.fire(&pin, &template, shown).await {
+                        Ok(Fired::Accepted { took_ms, .. }) => StepResult::Accepted { took_ms },
+                        Ok(Fired::AlreadyThere) => StepResult::AlreadyThere,
+                        Err(error) => StepResult::Failed(failure_of(&error)),
+                    }
+                }
+                (None, _) => StepResult::Failed(Failure {
+                    kind: FailureKind::Unreachable,
+                    summary: "the cluster has not been reached yet".to_owned(),
+                }),
+                (_, None) => StepResult::Failed(Failure {
+                    kind: FailureKind::Rejected,
+                    summary: format!("the pinned template of {} is lost", pin.target),
+                }),
+            };
+            tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
+        });
+    }
+
+    fn sense_tag(&self, params: &BTreeMap<String, String>) {
+        let Some(tag) = params.get("VERSION").cloned() else { return };
+        let (settings, news) = (Arc::clone(&self.settings), self.news.clone());
+        self.reading(async move {
+            let (pass, value) =
+                match git::remote_has_tag(&settings.directory, &tag, &settings.child_env).await {
+                    Ok(true) => (true, format!("{tag} is on the remote")),
+                    Ok(false) => (false, format!("{tag} is not on the remote")),
+                    Err(error) => (false, error.to_string()),
+                };
+            tell(&news, News::Probed { probe: Probe::TagPushed, pass, value }).await;
+        });
+    }
+
+    fn wake_at(&self, at: WakeTime, timer: Timer) {
+        let (clock, news) = (self.settings.clock.clone(), self.news.clone());
+        self.reading(async move {
+            loop {
+                let wait = clock.wall_until(at);
+                if wait.is_zero() {
+                    break;
+                }
+                tokio::time::sleep(wait).await;
+            }
+            tell(&news, fact_of(&clock, Fact::Woke { timer })).await;
+        });
+    }
+
+    /// A task that is dropped as soon as the process leaves.
+    fn reading(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.reads.clone().run_until_cancelled_owned(task));
+    }
+
+    /// Drops all reads, gives running commands their time to end, then tells [`News::Drained`].
+    pub fn drain(&self) {
+        self.reads.cancel();
+        self.tasks.close();
+        let (settings, news, tasks) = (Arc::clone(&self.settings), self.news.clone(), self.tasks.clone());
+        tokio::spawn(async move {
+            settings.shell.shutdown(settings.patience).await;
+            // A rollback patch on its way is not torn off either; its own timeouts bound it.
+            let _ = tokio::time::timeout(settings.patience, tasks.wait()).await;
+            tell(&news, News::Drained).await;
+        });
+    }
+
+    /// Waits for what the journal's thread still holds.
+    pub fn close(mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.close();
+        }
+    }
+}
+
+pub(super) async fn tell(news: &mpsc::Sender<News>, message: News) {
+    // Nobody listens any more once the loop has ended; then there is nobody to tell.
+    let _ = news.send(message).await;
+}
+
+fn fact_of(clock: &Clock, fact: Fact) -> News {
+    News::Fact(Box::new(Event { at: clock.now(), by: None, fact }))
+}
+
+fn template_of(templates: &Mutex<BTreeMap<TargetRef, Template>>, target: &TargetRef) -> Option<Template> {
+    templates.lock().unwrap_or_else(PoisonError::into_inner).get(target).cloned()
+}
+
+fn output_of(batch: shell::OutputBatch) -> OutputBatch {
+    let line = |line: shell::OutputLine| OutputLine {
+        is_stderr: line.stream == shell::Stream::Err,
+        text: line.text.into_string(),
+    };
+    OutputBatch {
+        command: batch.command,
+        attempt: batch.attempt,
+        lines: batch.lines.into_iter().map(line).collect(),
+        cut: batch.dropped,
+    }
+}
+
+fn failure_of(error: &KubeError) -> Failure {
+    let kind = match error {
+        KubeError::Changed { .. } => FailureKind::Changed,
+        _ => match error.cause() {
+            Some(cause) if cause.is_unreachable() => FailureKind::Unreachable,
+            // Whether it arrived is not known; sending it again is harmless.
+            Some(Cause::TimedOut | Cause::Broken | Cause::Busy | Cause::Server) => FailureKind::TimedOut,
+            Some(Cause::Unauthorized | Cause::Forbidden) => FailureKind::Refused,
+            _ => FailureKind::Rejected,
+        },
+    };
+    Failure { kind, summary: error.to_string() }
+}
+
+/// Connects, and goes on trying: a cluster that is away at the start may come.
+async fn connect(
+    settings: Arc<WorldSettings>,
+    slot: watch::Sender<Option<KubeWorld>>,
+    news: mpsc::Sender<News>,
+    reads: CancellationToken,
+) {
+    let Some(options) = &settings.cluster else { return };
+    let kube = loop {
+        match KubeWorld::connect(options).await {
+            Ok(kube) => break kube,
+            Err(error) => {
+                let link =
+                    Link::Down { since: settings.clock.now(), cause: error.to_string(), retry_at: None };
+                tell(&news, News::Observed(Observation::Link { system: System::Cluster, link })).await;
+                tokio::time::sleep(RECONNECT).await;
+            }
+        }
+    };
+    slot.send_replace(Some(kube.clone()));
+    let (observations, mut observed) = mpsc::channel(256);
+    let clock = settings.clock.clone();
+    let watching =
+        kube.spawn_watches(settings.targets.clone(), observations, reads, move || -> Moment { clock.now() });
+    let forward = news.clone();
+    let forwarding = async move {
+        while let Some(observation) = observed.recv().await {
+            tell(&forward, News::Observed(observation)).await;
+        }
+    };
+    let asking = async {
+        match kube.identity().await {
+            Ok(identity) if !identity.is_empty() => tell(&news, News::Identity(identity)).await,
+            Ok(_) => {}
+            Err(error) => tracing::info!(%error, "the cluster does not say who we are"),
+        }
+    };
+    tokio::join!(forwarding, asking);
+    watching.wait().await;
+}
+
+/// Notices that the document was edited while its release runs.
+async fn watch_document(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) {
+    let (path, started_with) = &settings.document;
+    let mut differed = false;
+    loop {
+        tokio::time::sleep(DOCUMENT).await;
+        // While an editor saves, the file may be missing for a moment: that is no difference yet.
+        let Ok(bytes) = tokio::fs::read(path).await else { continue };
+        let differs = bytes != *started_with;
+        if differs != differed {
+            differed = differs;
+            tell(&news, News::DocumentChanged { differs }).await;
+        }
+    }
+}
+
+async fn signals(news: mpsc::Sender<News>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).ok();
+    let (mut hangup, mut terminate, mut interrupt) =
+        (listen(SignalKind::hangup()), listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
+    async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+        match signal {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+    let why = tokio::select! {
+        () = next(&mut hangup) => "the terminal hung up",
+        () = next(&mut terminate) => "asked to terminate",
+        () = next(&mut interrupt) => "interrupted",
+    };
+    tell(&news, News::Leave { why: why.to_owned() }).await;
+}

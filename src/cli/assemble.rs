@@ -1,0 +1,367 @@
+//! From flags, settings and a document to a cockpit that can be run.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use color_eyre::eyre::{WrapErr as _, bail};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+
+use super::document::Document;
+use crate::adapters::clock::Clock;
+use crate::adapters::kube::ConnectOptions;
+use crate::adapters::prometheus::PrometheusSettings;
+use crate::adapters::shell::Shell;
+use crate::adapters::store::Folder;
+use crate::adapters::{News, World, WorldSettings, git};
+use crate::app::Cockpit;
+use crate::app::model::{
+    Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Settings, StartForm, View,
+};
+use crate::app::msg::JournalNews;
+use crate::app::screen::Screen;
+use crate::app::update::Ask;
+use crate::config::Config;
+use crate::rehearsal::Practice;
+use crate::release::{Operator, Phase, Release};
+use crate::ui::theme::{Depth, Theme};
+use crate::watch::TargetRef;
+use crate::watch::metrics::{Judging, MetricsView};
+use crate::workflow::{Kind, Target, Workflow};
+
+/// Where a release meets the outside; settled before anything is drawn.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub targets: Vec<TargetRef>,
+    pub context: Option<String>,
+    pub cluster: Option<ConnectOptions>,
+    pub prometheus: Option<String>,
+    pub health: Option<String>,
+    pub directory: PathBuf,
+    /// On top of our own environment, for whatever we start.
+    pub child_env: Vec<(OsString, OsString)>,
+    pub speed: f64,
+    /// Why a target that the workflow names is left out, or the cluster is not used at all.
+    pub left_out: Vec<String>,
+}
+
+/// What the command line says about the place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PlaceFlags {
+    pub context: Option<String>,
+    pub namespace: Option<String>,
+    pub targets: Vec<String>,
+    pub prometheus: Option<String>,
+    pub health: Option<String>,
+}
+
+impl Place {
+    /// - Errors: a flag that cannot be meant; a kubeconfig that is missing is not one, the release
+    ///   then runs without a cluster and says so.
+    pub fn settle(workflow: &Workflow, flags: PlaceFlags, config: &Config) -> color_eyre::Result<Place> {
+        let mut left_out = Vec::new();
+        let named = [&flags.targets, &config.targets].into_iter().find(|named| !named.is_empty());
+        let wanted = match named {
+            Some(named) => named.iter().map(|text| target_of(text)).collect::<Result<Vec<_>, _>>()?,
+            None => workflow.targets.clone(),
+        };
+        let (wanted, others): (Vec<Target>, Vec<Target>) =
+            wanted.into_iter().partition(|target| target.kind == Kind::Deployment);
+        left_out.extend(others.iter().map(|target| {
+            format!("{}/{} is not watched: deployments only, so far", target.kind.as_str(), target.name)
+        }));
+        let of_workflow = wanted.iter().find_map(|target| target.context.clone());
+        let context = flags.context.or(of_workflow).or_else(|| config.context.clone());
+        let namespace = flags.namespace.or_else(|| config.namespace.clone());
+        let mut place = Place {
+            targets: Vec::new(),
+            context: context.clone(),
+            cluster: None,
+            prometheus: flags.prometheus.or_else(|| config.prometheus.url.clone()),
+            health: flags.health.or_else(|| config.health.clone()),
+            directory: std::env::current_dir().wrap_err("cannot tell the current directory")?,
+            child_env: Vec::new(),
+            speed: 1.0,
+            left_out,
+        };
+        if !wanted.is_empty() {
+            place.reach(wanted, ConnectOptions { context, namespace, ..ConnectOptions::from_env() });
+        }
+        Ok(place)
+    }
+
+    /// Settles the context, and the namespace of every target, from the kubeconfig.
+    pub fn reach(&mut self, wanted: Vec<Target>, options: ConnectOptions) {
+        match options.settle() {
+            Ok(pinned) => {
+                let of = |target: Target| TargetRef {
+                    kind: target.kind,
+                    namespace: target.namespace.unwrap_or_else(|| pinned.namespace.clone()),
+                    name: target.name,
+                    container: target.container,
+                };
+                self.targets = wanted.into_iter().map(of).collect();
+                self.context = Some(pinned.context.clone());
+                // Pinned now: what another terminal makes the current context is nothing to us.
+                self.cluster = Some(ConnectOptions { context: Some(pinned.context), ..options });
+            }
+            Err(error) => self.left_out.push(error.to_string()),
+        }
+    }
+
+    /// The practice world instead of this machine's own surroundings.
+    pub fn practice(workflow: &Workflow, practice: &Practice) -> Place {
+        let child_env = practice.child_env();
+        let mut place = Place {
+            targets: Vec::new(),
+            context: None,
+            cluster: None,
+            prometheus: Some(practice.prometheus_url.clone()),
+            health: Some(practice.health_url.clone()),
+            directory: practice.repo.clone(),
+            child_env: child_env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            speed: practice.clock().speed,
+            left_out: Vec::new(),
+        };
+        place.reach_practice(workflow, practice.kubeconfig.clone());
+        place
+    }
+
+    /// The practice world of another process, to watch: its cluster can be reached, its metrics are
+    /// that process's own.
+    pub fn practice_of_another(workflow: &Workflow, directory: &Path, speed: f64) -> Place {
+        let mut place = Place {
+            targets: Vec::new(),
+            context: None,
+            cluster: None,
+            prometheus: None,
+            health: None,
+            directory: directory.join("repo"),
+            child_env: Vec::new(),
+            speed,
+            left_out: Vec::new(),
+        };
+        place.reach_practice(workflow, directory.join("kubeconfig"));
+        place
+    }
+
+    fn reach_practice(&mut self, workflow: &Workflow, kubeconfig: PathBuf) {
+        let wanted: Vec<Target> =
+            workflow.targets.iter().filter(|target| target.kind == Kind::Deployment).cloned().collect();
+        if !wanted.is_empty() {
+            // The practice world has one context; a document's own would lead out of it.
+            let wanted = wanted.into_iter().map(|target| Target { context: None, ..target }).collect();
+            let kubeconfig = Some(kubeconfig.into_os_string());
+            self.reach(wanted, ConnectOptions { kubeconfig, ..ConnectOptions::default() });
+        }
+    }
+}
+
+/// Reads `deployment/app`, as kubectl writes it.
+fn target_of(text: &str) -> color_eyre::Result<Target> {
+    let Some((kind, name)) = text.split_once('/').filter(|(_, name)| !name.is_empty()) else {
+        bail!("`{text}` is not a target; write KIND/NAME, such as deployment/app");
+    };
+    let kind = match kind {
+        "deployment" | "deployments" | "deploy" => Kind::Deployment,
+        "statefulset" | "statefulsets" | "sts" => Kind::StatefulSet,
+        "daemonset" | "daemonsets" | "ds" => Kind::DaemonSet,
+        "rollout" | "rollouts" => Kind::Rollout,
+        _ => bail!("`{kind}` is not a kind of workload; write deployment, statefulset, daemonset or rollout"),
+    };
+    Ok(Target { kind, name: name.to_owned(), namespace: None, context: None, container: None })
+}
+
+/// Who sits here: by flag, settings, git, or the login name.
+pub(super) fn operator(flag: Option<String>, config: &Config, directory: &Path) -> Operator {
+    let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let name = flag.or_else(|| config.operator.clone()).or_else(|| git::user_name(directory)).or_else(login);
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Operator { name: name.unwrap_or_else(|| "operator".to_owned()), host, identity: None }
+}
+
+/// Everything but the terminal.
+pub(super) struct Parts<'a> {
+    pub config: &'a Config,
+    pub place: Place,
+    pub document: &'a Document,
+    pub me: Operator,
+    pub clock: Clock,
+    pub release: Release,
+    pub mode: Mode,
+    pub folder: Folder,
+    pub writer: Option<crate::adapters::store::Writer>,
+    pub news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    pub followed: Option<mpsc::Receiver<JournalNews>>,
+    /// Records that the journal has, or that were handed to it.
+    pub n_records: u64,
+    pub asks: Vec<Ask>,
+    /// Given on the command line.
+    pub params: BTreeMap<String, String>,
+}
+
+/// Joins the parts and takes the terminal, which comes last.
+pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
+    let Parts { config, place, document, me, clock, release, mode, .. } = parts;
+    let ascii = config.ascii.unwrap_or_else(|| !speaks_unicode());
+    let theme = theme(config)?;
+    let mut shell = Shell::new(std::env::vars_os())
+        .without_variable("GIT_DIR")
+        .without_variable("GIT_WORK_TREE")
+        .without_variable("GIT_INDEX_FILE")
+        .with_grace(Duration::from_secs(u64::from(config.kill_grace_s)));
+    for (name, value) in &place.child_env {
+        shell = shell.with_variable(name, value);
+    }
+    if let Some(pinned) = place.cluster.as_ref().and_then(|options| options.settle().ok()) {
+        let pin = parts.folder.path().join("kubeconfig");
+        pinned.write(&pin)?;
+        shell = shell.with_variable("KUBECONFIG", pinned.kubeconfig(&pin));
+    }
+    let workflow = release.document();
+    let state = release.state();
+    let mut metrics = MetricsView::new(&workflow.rollback.criteria, judging(config));
+    if let Some((at, values)) = &state.baseline {
+        metrics.set_baseline(at.world, values);
+    }
+    let settings = Settings {
+        shell: Shell::command_line(),
+        command_env: shell.variable_names(&BTreeMap::new()),
+        known_tags: git::tags(&place.directory).unwrap_or_default(),
+        prometheus: place.prometheus.clone(),
+        health: place.health.clone(),
+        settle_s: config.settle_s,
+        ascii,
+        zone: TimeZone::system(),
+    };
+    let mut view = View::default();
+    if state.phase == Phase::Preparing {
+        let form = start_form(workflow, config, &me, &parts.params);
+        view.start = Some(form.clone());
+        view.panel = Some(Panel::Start(form));
+    }
+    let texts = workflow.commands().map(|command| command.text.as_str());
+    let world = WorldSettings {
+        clock: clock.clone(),
+        speed: place.speed,
+        targets: place.targets.clone(),
+        cluster: place.cluster,
+        prometheus: place.prometheus.map(|url| prometheus(config, url)),
+        health: place.health,
+        shell,
+        directory: place.directory,
+        child_env: place.child_env,
+        folder: parts.folder,
+        document: (document.path.clone(), document.bytes.clone()),
+        tools: World::tools(texts),
+        patience: Duration::from_secs(u64::from(config.kill_grace_s)),
+        left_out: place.left_out,
+    };
+    let (sender, news) = parts.news;
+    let world = World::new(world, parts.writer, sender, &state.pins);
+    let journal = JournalState { appended: parts.n_records, ..JournalState::default() };
+    let keymap = config.keymap().unwrap_or_default();
+    let mut model = Model {
+        now: clock.now(),
+        release,
+        mode,
+        me,
+        observed: Observed::new(metrics),
+        view,
+        journal,
+        preflight: Vec::new(),
+        keymap,
+        settings,
+        speed: place.speed,
+        leaving: None,
+    };
+    let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
+    if let Ok(size) = screen.size() {
+        model.view.size = size;
+    }
+    Ok(Cockpit { model, world, clock, news, followed: parts.followed, asks: parts.asks, theme, screen })
+}
+
+fn judging(config: &Config) -> Judging {
+    let seconds = |s: u32| SignedDuration::from_secs(i64::from(s));
+    Judging {
+        interval: seconds(config.prometheus.interval_s),
+        window: seconds(config.prometheus.window_s),
+        bad_needed: config.prometheus.bad as usize,
+        of_last: config.prometheus.of as usize,
+        least_requests: config.prometheus.request_floor,
+        latency_floor_ms: config.prometheus.latency_floor_ms,
+        ..Judging::default()
+    }
+}
+
+fn prometheus(config: &Config, url: String) -> PrometheusSettings {
+    let mut settings = PrometheusSettings::new(url);
+    settings.expressions.clone_from(&config.prometheus.expressions);
+    settings.interval = Duration::from_secs(u64::from(config.prometheus.interval_s));
+    settings.window = Duration::from_secs(u64::from(config.prometheus.window_s));
+    settings
+}
+
+fn start_form(
+    workflow: &Arc<Workflow>,
+    config: &Config,
+    me: &Operator,
+    params: &BTreeMap<String, String>,
+) -> StartForm {
+    let param = |param: &crate::workflow::Param| Field {
+        kind: FieldKind::Param(param.name.clone()),
+        value: params.get(&param.name).cloned().unwrap_or_default(),
+        note: match param.default.as_str() {
+            "" => "the document names no example".to_owned(),
+            example => format!("the document says {example}, {} times", param.occurrences.len()),
+        },
+    };
+    // Somebody answers for every role from the start, and the form shows who: the one who sits here,
+    // unless the settings know better.
+    let role = |role: &crate::workflow::Role| Field {
+        kind: FieldKind::Role(role.name.clone()),
+        value: config.roster.get(role.name.as_str()).cloned().unwrap_or_else(|| me.name.clone()),
+        note: String::new(),
+    };
+    let declared = workflow.roles.iter().filter(|role| role.declared);
+    let fields = workflow.params.iter().map(param).chain(declared.map(role)).collect();
+    StartForm { fields, selected: 0 }
+}
+
+fn theme(config: &Config) -> color_eyre::Result<Theme> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let depth = Depth::of_terminal(set("COLORTERM").as_deref(), set("TERM").as_deref());
+    if set("NO_COLOR").is_some() {
+        return Ok(Theme::default_for(true, depth));
+    }
+    let theme = match Theme::built_in(&config.theme) {
+        Ok(theme) => theme,
+        Err(unknown) if !config.theme.contains(['/', '.']) => return Err(unknown.into()),
+        Err(_) => {
+            let text = std::fs::read_to_string(&config.theme)
+                .wrap_err_with(|| format!("cannot read the theme {}", config.theme))?;
+            Theme::read(&config.theme, &text).map_err(|errors| {
+                let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                color_eyre::eyre::eyre!(all.join("\n"))
+            })?
+        }
+    };
+    Ok(theme.with_depth(depth))
+}
+
+/// Whether the locale says UTF-8; a terminal that was told nothing is taken for a modern one.
+fn speaks_unicode() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")) {
+        Some(locale) => {
+            let locale = locale.to_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        }
+        None => true,
+    }
+}

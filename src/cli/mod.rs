@@ -1,0 +1,195 @@
+//! Flags, commands and exit codes.
+
+mod assemble;
+mod document;
+mod history;
+mod plan;
+mod release;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::rehearsal::Scenario;
+
+/// Completed, or done.
+pub const DONE: u8 = 0;
+/// Failed, or something given to us is not usable.
+pub const FAILED: u8 = 1;
+
+const EXIT_CODES: &str = "Exit codes: 0 completed · 1 failed or bad input · 2 usage · 10 aborted · \
+11 rolled back · 12 rollback failed · 75 left while still open (resume it).";
+
+/// Walks a release workflow written in Markdown, beside the live rollout, with a rollback key that
+/// is proven before it is needed.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Settings file [default: $XDG_CONFIG_HOME/gonogo/config.yaml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play a release in the embedded practice world: no cluster needed, none touched
+    Demo(Demo),
+    /// Release: walk through a workflow
+    Run(Run),
+    /// Take an open release up again; while another process drives it, watch it live
+    Resume {
+        /// The release, or the beginning of its id [default: the newest that is open]
+        id: Option<String>,
+    },
+    /// List the releases kept on this machine, newest first
+    List,
+    /// Print the report of a release as Markdown
+    Report {
+        /// The release, or the beginning of its id [default: the newest]
+        id: Option<String>,
+    },
+    /// Print what a workflow would do
+    Plan {
+        file: PathBuf,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print what a workflow's reader should know before running it
+    Lint { file: PathBuf },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The workflow, a Markdown file
+    file: PathBuf,
+    /// A parameter's value; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_value)]
+    params: Vec<(String, String)>,
+    /// Kubeconfig context [default: the workflow's, else the current one]
+    #[arg(long)]
+    context: Option<String>,
+    /// Namespace of targets that name none
+    #[arg(long, short)]
+    namespace: Option<String>,
+    /// What is released, in this order, instead of what the workflow names; may be repeated
+    #[arg(long = "target", value_name = "KIND/NAME")]
+    targets: Vec<String>,
+    /// Base address of Prometheus
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
+    /// Address of the health endpoint
+    #[arg(long, value_name = "URL")]
+    health: Option<String>,
+    /// Your name in the record [default: the settings', git's, or the login name]
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// What happens to the new version
+    #[arg(long, value_name = "NAME", default_value_t = Scenario::ErrorSpike)]
+    scenario: Scenario,
+    /// How many practice seconds pass in one second
+    #[arg(long, value_name = "N", default_value_t = 30.0)]
+    speed: f64,
+    /// Play this workflow instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    workflow: Option<PathBuf>,
+    /// Language of the built-in workflow
+    #[arg(long, value_enum, default_value_t = Lang::En)]
+    lang: Lang,
+    /// A parameter's value; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_value)]
+    params: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Lang {
+    En,
+    Fr,
+}
+
+fn name_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// Does what the command line asks for and returns the exit code.
+pub fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Clap's own words and its own exit code: 2 for usage, 0 for help.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let config = cli.config;
+    let done = match cli.command {
+        Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
+        Command::Lint { file } => plan::lint(&file),
+        Command::List => history::list(),
+        Command::Report { id } => history::report(id.as_deref()),
+        Command::Run(run) => release::run(run, config),
+        Command::Resume { id } => release::resume(id.as_deref(), config),
+        Command::Demo(demo) => release::demo(demo, config),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}
+
+/// Prints an error and what led to it, for people.
+fn complain(error: &color_eyre::Report) {
+    let mut lines = error.chain().map(ToString::to_string);
+    let first = lines.next().unwrap_or_default();
+    let mut text = format!("gonogo: {first}\n");
+    for cause in lines {
+        text.push_str(&format!("  because {cause}\n"));
+    }
+    // Nowhere is left to tell it when even this fails.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints to standard output; a reader that has gone away, such as `head`, is no error.
+fn print(text: &str) -> color_eyre::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_parameter_without_a_name_is_a_usage_error() {
+        assert_eq!(name_value("VERSION=v1.3.0"), Ok(("VERSION".into(), "v1.3.0".into())));
+        assert_eq!(name_value("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert!(name_value("=x").is_err());
+        assert!(name_value("VERSION").is_err());
+    }
+}

@@ -1,0 +1,442 @@
+//! `run`, `resume` and `demo`: a release on the screen.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use color_eyre::eyre::{WrapErr as _, bail};
+use tokio::sync::mpsc;
+
+use super::assemble::{self, Parts, Place, PlaceFlags};
+use super::document::{self, Document};
+use super::{Demo, Lang, Run, print};
+use crate::adapters::clock::Clock;
+use crate::adapters::store::{self, ReadOnly, Store, StoreError, Writer};
+use crate::adapters::{News, World};
+use crate::app;
+use crate::app::model::{Mode, Model};
+use crate::app::msg::JournalNews;
+use crate::app::update::Ask;
+use crate::config::Config;
+use crate::journal::{self, ReadJournal};
+use crate::logging;
+use crate::rehearsal::{Options, Practice};
+use crate::release::{Event, Fact, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId};
+use crate::workflow::{self, Workflow};
+
+const RELEASE_EN: &str = include_str!("../../workflows/release.en.md");
+const RELEASE_FR: &str = include_str!("../../workflows/release.md");
+const ROLLBACK_EN: &str = include_str!("../../workflows/rollback.en.md");
+const ROLLBACK_FR: &str = include_str!("../../workflows/rollback.md");
+
+pub fn run(flags: Run, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+    needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
+    let config = settings(config)?;
+    let document = document::read(&flags.file)?;
+    let params = checked_params(&document.workflow, flags.params)?;
+    let place = PlaceFlags {
+        context: flags.context,
+        namespace: flags.namespace,
+        targets: flags.targets,
+        prometheus: flags.prometheus,
+        health: flags.health,
+    };
+    let place = Place::settle(&document.workflow, place, &config)?;
+    let me = assemble::operator(flags.operator, &config, &place.directory);
+    runtime()?.block_on(open(Opening { config, document, params, place, me, practice: None }))
+}
+
+pub fn demo(flags: Demo, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+    needs_a_terminal("the demo is played on a screen")?;
+    let config = Config { roster: BTreeMap::new(), ..settings(config)? };
+    let state_dir = store::state_dir()?;
+    runtime()?.block_on(async {
+        let stamp = Clock::real().now().wall.strftime("%Y%m%d-%H%M%S").to_string();
+        let directory = state_dir.join("practice").join(format!("{stamp}-{}", std::process::id()));
+        let exe = std::env::current_exe().wrap_err("cannot tell where this program is")?;
+        let options = Options { dir: directory.clone(), scenario: flags.scenario, speed: flags.speed, exe };
+        let practice = Practice::start(options).await.wrap_err("the practice world cannot start")?;
+        let document = match flags.workflow {
+            Some(file) => document::read(&file)?,
+            None => built_in(&directory, flags.lang)?,
+        };
+        let mut params = checked_params(&document.workflow, flags.params)?;
+        for param in &document.workflow.params {
+            // The practice repository has tags up to v1.2.0; the lesson is about what comes after.
+            let next = || next_version(&param.default);
+            params.entry(param.name.clone()).or_insert_with(next);
+        }
+        let place = Place::practice(&document.workflow, &practice);
+        let me = assemble::operator(Some("you".to_owned()), &config, &place.directory);
+        open(Opening { config, document, params, place, me, practice: Some((practice, directory)) }).await
+    })
+}
+
+/// `v1.3.0` after `v1.2.0`: the version that a rehearsal releases.
+fn next_version(example: &str) -> String {
+    let bare = example.strip_prefix('v').unwrap_or(example);
+    match semver::Version::parse(bare) {
+        Ok(version) => format!("v{}.{}.0", version.major, version.minor + 1),
+        Err(_) => "v1.3.0".to_owned(),
+    }
+}
+
+/// Lays the built-in workflow out beside the practice world, so that it is a file like any other.
+fn built_in(directory: &Path, lang: Lang) -> color_eyre::Result<Document> {
+    let (file, text, beside, rollback) = match lang {
+        Lang::En => ("release.en.md", RELEASE_EN, "rollback.en.md", ROLLBACK_EN),
+        Lang::Fr => ("release.md", RELEASE_FR, "rollback.md", ROLLBACK_FR),
+    };
+    let folder = directory.join("workflows");
+    let lay_out = || {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(beside), rollback)?;
+        std::fs::write(folder.join(file), text)
+    };
+    lay_out().wrap_err_with(|| format!("cannot write to {}", folder.display()))?;
+    Ok(document::read(&folder.join(file))?)
+}
+
+struct Opening {
+    config: Config,
+    document: Document,
+    params: BTreeMap<String, String>,
+    place: Place,
+    me: Operator,
+    /// With the directory that keeps it.
+    practice: Option<(Practice, PathBuf)>,
+}
+
+async fn open(opening: Opening) -> color_eyre::Result<u8> {
+    let Opening { config, document, params, place, me, practice } = opening;
+    if document.workflow.steps.is_empty() {
+        bail!("{} has no step to walk through; see gonogo lint {0}", document.path.display());
+    }
+    let state_dir = store::state_dir()?;
+    let clock = practice.as_ref().map_or_else(Clock::real, |(practice, _)| practice_clock(practice));
+    let at = clock.now();
+    let id = id_of(at, &document.workflow, &params);
+    let opened = Event {
+        at,
+        by: Some(me.clone()),
+        fact: Fact::Opened {
+            id: id.clone(),
+            file: absolute(&document.path),
+            sha256: document.workflow.sha256.clone(),
+            title: document.workflow.title.clone(),
+            targets: place.targets.clone(),
+            context: place.context.clone(),
+            directory: place.directory.to_string_lossy().into_owned(),
+            practice: practice.as_ref().map(|(practice, directory)| PracticeWorld {
+                directory: directory.to_string_lossy().into_owned(),
+                scenario: practice.scenario().to_string(),
+                speed: practice.clock().speed,
+            }),
+        },
+    };
+    let (release, effects) = Release::open(Arc::new(document.workflow.clone()), &opened)?;
+    let store = Store::create(&state_dir, &id, &document.bytes)?;
+    logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
+    let folder = store.folder().clone();
+    let news = World::news();
+    let writer = start(store, &news.0)?;
+    let mut asks = vec![Ask::Append { seq: 1, event: Box::new(opened), essential: false }];
+    asks.extend(effects.into_iter().map(Ask::Do));
+    let parts = Parts {
+        config: &config,
+        place,
+        document: &document,
+        me,
+        clock,
+        release,
+        mode: Mode::Driving,
+        folder,
+        writer: Some(writer),
+        news,
+        followed: None,
+        n_records: 1,
+        asks,
+        params,
+    };
+    play(parts, practice.map(|(practice, _)| practice)).await
+}
+
+/// Takes up a release, or watches it while another process drives it.
+pub fn resume(id: Option<&str>, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+    needs_a_terminal("gonogo report ID prints what has happened so far")?;
+    let config = settings(config)?;
+    let state_dir = store::state_dir()?;
+    let id = store::resolve(&state_dir, id)?;
+    logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
+    runtime()?.block_on(async {
+        match Store::open_for_writing(&state_dir, &id) {
+            Ok((store, read)) => take_up(config, store, read).await,
+            Err(StoreError::Held { .. }) => watch(config, &state_dir, &id).await,
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
+async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre::Result<u8> {
+    let Kept { document, mut release, last, opened } = kept(store.folder().document()?, &read)?;
+    if release.state().phase.is_over() {
+        print(&format!("{} is over; gonogo report {0} tells it\n", release.state().id))?;
+        return Ok(exit_code(release.state().phase));
+    }
+    let practice = match &release.state().practice {
+        Some(world) => {
+            let exe = std::env::current_exe().wrap_err("cannot tell where this program is")?;
+            Some(Practice::reopen(&world.directory, exe).await.wrap_err("the practice world is lost")?)
+        }
+        None => None,
+    };
+    let clock = practice.as_ref().map_or_else(Clock::real, practice_clock).not_before(last);
+    let place = match &practice {
+        Some(practice) => Place::practice(&document.workflow, practice),
+        None => place_of(&release, &config)?,
+    };
+    let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
+    let me = assemble::operator(operator, &config, &place.directory);
+    let n_records = store.last_seq() + 1;
+    let event = Event { at: clock.now(), by: Some(me.clone()), fact: Fact::Reopened };
+    let effects = release.handle(&event)?;
+    let folder = store.folder().clone();
+    let news = World::news();
+    let writer = start(store, &news.0)?;
+    let mut asks = vec![Ask::Append { seq: n_records, event: Box::new(event), essential: false }];
+    // The record of the reopening goes to disk first; what it asks for is idempotent.
+    asks.extend(effects.into_iter().map(Ask::Do));
+    let parts = Parts {
+        config: &config,
+        place,
+        document: &document,
+        me,
+        clock,
+        params: release.state().params.clone(),
+        release,
+        mode: Mode::Driving,
+        folder,
+        writer: Some(writer),
+        news,
+        followed: None,
+        n_records,
+        asks,
+    };
+    play(parts, practice).await
+}
+
+async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::Result<u8> {
+    let (mut journal, read) = ReadOnly::open(state_dir, id)?;
+    let Kept { document, release, last, .. } = kept(journal.folder().document()?, &read)?;
+    let place = match &release.state().practice {
+        Some(world) => {
+            Place::practice_of_another(&document.workflow, Path::new(&world.directory), world.speed)
+        }
+        None => place_of(&release, &config)?,
+    };
+    let clock = match &release.state().practice {
+        // The other process tells its world's time with each record; that is as near as we get.
+        Some(world) => Clock::practice(last.wall, last.world, world.speed),
+        None => Clock::real(),
+    };
+    let me = assemble::operator(None, &config, &place.directory);
+    let holder = read.records.iter().rev().find_map(|record| record.event.by.clone());
+    let holder = holder.map_or_else(|| "another process".to_owned(), |by| by.name);
+    let folder = journal.folder().clone();
+    let (told, followed) = mpsc::channel(64);
+    let following = async move {
+        loop {
+            let news = match journal.next().await {
+                Ok(records) => {
+                    JournalNews::Followed(records.into_iter().map(|record| record.event).collect())
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the journal cannot be followed any more");
+                    JournalNews::HolderGone
+                }
+            };
+            let is_last = news == JournalNews::HolderGone;
+            if told.send(news).await.is_err() || is_last {
+                return;
+            }
+        }
+    };
+    let parts = Parts {
+        config: &config,
+        place,
+        document: &document,
+        me,
+        clock,
+        params: release.state().params.clone(),
+        release,
+        mode: Mode::Watching { holder },
+        folder,
+        writer: None,
+        news: World::news(),
+        followed: Some(followed),
+        n_records: read.records.len() as u64,
+        asks: Vec::new(),
+    };
+    tokio::select! {
+        code = play(parts, None) => code,
+        () = async { following.await; std::future::pending().await } => Ok(super::FAILED),
+    }
+}
+
+/// A release as its journal tells it.
+struct Kept {
+    document: Document,
+    release: Release,
+    /// The moment of the last record.
+    last: Moment,
+    opened: Event,
+}
+
+fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
+    let Some((opened, last)) = read.records.first().zip(read.records.last()) else {
+        bail!("its journal is empty: the process ended before anything was recorded; start it anew");
+    };
+    let Fact::Opened { file, .. } = &opened.event.fact else {
+        bail!("its journal does not start with the opening of a release");
+    };
+    let document = document::understood(Path::new(file), bytes);
+    let release = journal::replay(Arc::new(document.workflow.clone()), &read.records)?;
+    Ok(Kept { document, release, last: last.event.at, opened: opened.event.clone() })
+}
+
+/// The place that a release was opened at, reached anew.
+fn place_of(release: &Release, config: &Config) -> color_eyre::Result<Place> {
+    let state = release.state();
+    let target = |target: &crate::watch::TargetRef| workflow::Target {
+        kind: target.kind,
+        name: target.name.clone(),
+        namespace: Some(target.namespace.clone()),
+        context: None,
+        container: target.container.clone(),
+    };
+    let mut document = (**release.document()).clone();
+    document.targets = state.targets.iter().map(target).collect();
+    let flags = PlaceFlags { context: state.context.clone(), ..PlaceFlags::default() };
+    let config = Config { targets: Vec::new(), ..config.clone() };
+    let mut place = Place::settle(&document, flags, &config)?;
+    place.directory = PathBuf::from(&state.directory);
+    Ok(place)
+}
+
+/// Plays a release to the end of this process, and says how it stands.
+async fn play(parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Result<u8> {
+    let cockpit = assemble::cockpit(parts)?;
+    let (code, model) = app::run(cockpit).await;
+    if let Some(practice) = practice {
+        practice.shutdown().await;
+    }
+    print(&farewell(&model))?;
+    Ok(code)
+}
+
+fn farewell(model: &Model) -> String {
+    let state = model.state();
+    let id = &state.id;
+    let told = format!("report: gonogo report {id}\n");
+    match state.phase {
+        _ if model.mode != Mode::Driving => String::new(),
+        Phase::Completed => format!("completed {id}\n{told}"),
+        Phase::Aborted => format!("aborted {id}\n{told}"),
+        Phase::RolledBack => {
+            let safe = state.rollback.as_ref().and_then(crate::release::RollbackState::time_to_safe);
+            let clock = if state.practice.is_some() { " on the practice clock" } else { "" };
+            let safe = safe.map(|(fired, _)| format!(", safe {fired:#} after Y{clock}")).unwrap_or_default();
+            format!("rolled back {id}{safe}\n{told}")
+        }
+        Phase::RollbackFailed => format!("ROLLBACK FAILED {id}\ngo on with: gonogo resume {id}\n{told}"),
+        Phase::Preparing | Phase::Running | Phase::Held | Phase::RollingBack => {
+            format!("left open {id}\ngo on with: gonogo resume {id}\n")
+        }
+    }
+}
+
+fn exit_code(phase: Phase) -> u8 {
+    match phase {
+        Phase::Completed => 0,
+        Phase::Aborted => 10,
+        Phase::RolledBack => 11,
+        Phase::RollbackFailed => 12,
+        Phase::Preparing | Phase::Running | Phase::Held | Phase::RollingBack => 75,
+    }
+}
+
+fn start(store: Store, news: &mpsc::Sender<News>) -> color_eyre::Result<Writer> {
+    // Called on the journal's own thread, which ends only after the loop has: waiting for a place in
+    // the channel would keep it from ending.
+    let (sender, handle) = (news.clone(), tokio::runtime::Handle::current());
+    Ok(store.start(move |written| {
+        let sender = sender.clone();
+        handle.spawn(async move {
+            let _ = sender.send(News::Written(written)).await;
+        });
+    })?)
+}
+
+fn practice_clock(practice: &Practice) -> Clock {
+    let clock = practice.clock();
+    Clock::practice(clock.wall_origin, clock.world_origin, clock.speed)
+}
+
+fn id_of(at: Moment, workflow: &Workflow, params: &BTreeMap<String, String>) -> ReleaseId {
+    let stamp = at.wall.strftime("%Y%m%d-%H%M%S");
+    let plain = |text: &str| -> String {
+        text.chars()
+            .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' })
+            .take(40)
+            .collect()
+    };
+    let version = params.get("VERSION").map(|version| format!("-{}", plain(version))).unwrap_or_default();
+    ReleaseId(format!("{stamp}-{}{version}-{}", plain(&workflow.name), std::process::id()))
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+fn checked_params(
+    workflow: &Workflow,
+    given: Vec<(String, String)>,
+) -> color_eyre::Result<BTreeMap<String, String>> {
+    let mut params = BTreeMap::new();
+    for (name, value) in given {
+        if !workflow.params.iter().any(|param| param.name == name) {
+            let known: Vec<&str> = workflow.params.iter().map(|param| param.name.as_str()).collect();
+            match known.as_slice() {
+                [] => bail!("the workflow has no parameter {name}, nor any other"),
+                known => bail!("the workflow has no parameter {name}; it has {}", known.join(", ")),
+            }
+        }
+        if let Err(why) = workflow::valid_param(&name, &value) {
+            bail!("{why}");
+        }
+        params.insert(name, value);
+    }
+    Ok(params)
+}
+
+fn settings(path: Option<PathBuf>) -> color_eyre::Result<Config> {
+    match path {
+        Some(path) if !path.exists() => bail!("the settings file {} does not exist", path.display()),
+        Some(path) => Ok(Config::load(&path)?),
+        None => Ok(Config::default_path().map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?),
+    }
+}
+
+fn needs_a_terminal(instead: &str) -> color_eyre::Result<()> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    bail!("this needs a terminal, and standard input or output is none; {instead}")
+}
+
+fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // Two threads: one for the loop, one for whatever answers; both mostly sleep.
+    builder.worker_threads(2).enable_all().build().wrap_err("cannot start the runtime")
+}

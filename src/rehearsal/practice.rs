@@ -1,0 +1,364 @@
+//! The life of a practice world: start, resume after a crash, shut down.
+#![expect(clippy::disallowed_methods, reason = "the world is driven, saved and watched by tasks of its own")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use super::clock::PracticeClock;
+use super::repository;
+use super::scenario::Scenario;
+use super::serve::{Save, Servers, Shared};
+use super::sim::{NAMESPACE, World};
+
+/// The context that every practice world has.
+pub const CONTEXT: &str = "practice";
+
+const SCHEMA: &str = "gonogo.practice/1";
+const WORLD_FILE: &str = "world.json";
+/// Between two saves nothing but the passing of time is lost.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often the CI looks for pushed tags.
+const LOOK_FOR_TAGS_EVERY: Duration = Duration::from_millis(300);
+/// The driver wakes at least this often, in case the wall clock was set.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+
+/// Why a practice world could not be made or found again.
+#[derive(Debug, thiserror::Error)]
+pub enum RehearsalError {
+    #[error("cannot {what} {path}: {source}", path = path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot prepare the practice repository in {path}: {message}", path = path.display(), message = source.message())]
+    Repository { path: PathBuf, source: git2::Error },
+    #[error("{path} is no saved practice world: {why}", path = path.display())]
+    Saved { path: PathBuf, why: String },
+    #[error("cannot serve the practice world on loopback: {0}")]
+    Serve(io::Error),
+    #[error("the speed must be a number from 0.1 to 10000, not {0}")]
+    Speed(f64),
+}
+
+/// How a practice world begins.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where all of it is kept; made when missing.
+    pub dir: PathBuf,
+    pub scenario: Scenario,
+    /// World seconds per real second.
+    pub speed: f64,
+    /// The program that answers as `kubectl` and `gh`: gonogo itself.
+    pub exe: PathBuf,
+}
+
+/// Something that breaks around the application. Durations are real time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Connections to the API server break, and new ones are dropped.
+    ApiDown {
+        lasting: Duration,
+    },
+    MetricsDown {
+        lasting: Duration,
+    },
+    HealthDown {
+        lasting: Duration,
+    },
+    /// Ends all of the above.
+    Over,
+}
+
+/// A running practice world. Dropping it stops it; [`Practice::reopen`] goes on from there.
+#[derive(Debug)]
+pub struct Practice {
+    pub kubeconfig: PathBuf,
+    /// Without a slash at its end: `http://127.0.0.1:40123`.
+    pub prometheus_url: String,
+    /// The whole address: `http://127.0.0.1:40124/health`.
+    pub health_url: String,
+    /// The practice repository, a clone of a bare remote beside it.
+    pub repo: PathBuf,
+    dir: PathBuf,
+    shared: Arc<Shared>,
+    servers: Servers,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved<W> {
+    schema: String,
+    speed: f64,
+    world: W,
+}
+
+impl Practice {
+    /// Makes a new practice world in `options.dir` and serves it.
+    pub async fn start(options: Options) -> Result<Self, RehearsalError> {
+        check_speed(options.speed)?;
+        let clock = PracticeClock::starting_now(options.speed);
+        let (dir, exe) = (options.dir.clone(), options.exe.clone());
+        let make = move || {
+            make_dir(&dir)?;
+            repository::make(&dir, clock.world_origin)?;
+            lay_out(&dir, &exe)?;
+            // One seed for all: a rehearsal is the same each time it is played.
+            Ok(World::new(options.scenario, clock.world_origin, 20_261_122))
+        };
+        let world = off_the_loop(make).await?;
+        Self::serve(options.dir, world, clock).await
+    }
+
+    /// Goes on with the world saved in `dir`, from the moment at which it stood still.
+    pub async fn reopen(dir: impl Into<PathBuf>, exe: impl Into<PathBuf>) -> Result<Self, RehearsalError> {
+        let (dir, exe) = (dir.into(), exe.into());
+        let place = dir.clone();
+        let load = move || {
+            let saved = load(&place.join(WORLD_FILE))?;
+            lay_out(&place, &exe)?;
+            Ok(saved)
+        };
+        let saved = off_the_loop(load).await?;
+        check_speed(saved.speed)?;
+        let mut world = saved.world;
+        world.wake_up();
+        let clock = PracticeClock::starting_at(world.now(), saved.speed);
+        Self::serve(dir, world, clock).await
+    }
+
+    async fn serve(dir: PathBuf, world: World, clock: PracticeClock) -> Result<Self, RehearsalError> {
+        let disk = Disk { path: dir.join(WORLD_FILE), speed: clock.speed };
+        let shared = Shared::new(world, clock, Box::new(disk));
+        let servers = Servers::start(&shared).await.map_err(RehearsalError::Serve)?;
+        let kubeconfig = dir.join("kubeconfig");
+        write(&kubeconfig, &kubeconfig_text(&format!("http://{}", servers.kube)))?;
+        shared.save();
+        let tasks = vec![
+            tokio::spawn(drive(shared.clone())),
+            tokio::spawn(keep_saving(shared.clone())),
+            tokio::spawn(watch_tags(shared.clone(), repository::remote(&dir))),
+        ];
+        Ok(Self {
+            kubeconfig,
+            prometheus_url: format!("http://{}", servers.prometheus),
+            health_url: format!("http://{}/health", servers.health),
+            repo: repository::clone_of(&dir),
+            dir,
+            shared,
+            servers,
+            tasks,
+        })
+    }
+
+    pub fn clock(&self) -> PracticeClock {
+        self.shared.clock
+    }
+
+    pub fn scenario(&self) -> Scenario {
+        self.shared.look(World::scenario)
+    }
+
+    /// What a child's environment must hold so that it sees the practice world and nothing else.
+    ///
+    /// - Shape: names and values to set over the inherited environment; an empty value is one that a
+    ///   program takes as unset.
+    pub fn child_env(&self) -> Vec<(String, String)> {
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let paths = std::iter::once(self.dir.join("bin")).chain(std::env::split_paths(&inherited));
+        // A folder whose name holds a colon cannot be on a PATH at all.
+        let path = std::env::join_paths(paths).unwrap_or(inherited);
+        let home = self.dir.join("home");
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        [
+            ("PATH", path.to_string_lossy().into_owned()),
+            ("HOME", text(&home)),
+            ("XDG_CONFIG_HOME", text(&home.join(".config"))),
+            ("KUBECONFIG", text(&self.kubeconfig)),
+            ("GIT_CONFIG_GLOBAL", text(&self.dir.join("gitconfig"))),
+            ("GIT_CONFIG_NOSYSTEM", "1".into()),
+            ("GH_CONFIG_DIR", text(&home.join(".config/gh"))),
+            ("GH_TOKEN", String::new()),
+            ("GITHUB_TOKEN", String::new()),
+            ("GH_HOST", String::new()),
+            ("GH_REPO", String::new()),
+            ("GH_PROMPT_DISABLED", "1".into()),
+            ("GH_NO_UPDATE_NOTIFIER", "1".into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    /// Lets something break, beside what the scenario does.
+    pub fn inject(&self, fault: Fault) {
+        let servers = &self.servers;
+        match fault {
+            Fault::ApiDown { lasting } => servers.kube_switch.cut(lasting),
+            Fault::MetricsDown { lasting } => servers.prometheus_switch.cut(lasting),
+            Fault::HealthDown { lasting } => servers.health_switch.cut(lasting),
+            Fault::Over => {
+                for switch in [&servers.kube_switch, &servers.prometheus_switch, &servers.health_switch] {
+                    switch.restore();
+                }
+            }
+        }
+    }
+
+    /// Looks at the simulated world itself; for tests that ask what happened behind the API.
+    pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        self.shared.look(look)
+    }
+
+    /// Saves the world and stops serving it.
+    pub async fn shutdown(mut self) {
+        self.shared.closing.cancel();
+        for task in std::mem::take(&mut self.tasks) {
+            task.await.ok();
+        }
+        // Dropping saves.
+    }
+}
+
+impl Drop for Practice {
+    fn drop(&mut self) {
+        self.shared.closing.cancel();
+        self.shared.save();
+    }
+}
+
+/// Files, git and the half hour of history are too much for the loop of a screen.
+async fn off_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RehearsalError> + Send + 'static,
+) -> Result<T, RehearsalError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+}
+
+fn check_speed(speed: f64) -> Result<(), RehearsalError> {
+    if (0.1..=10_000.0).contains(&speed) { Ok(()) } else { Err(RehearsalError::Speed(speed)) }
+}
+
+fn load(path: &Path) -> Result<Saved<World>, RehearsalError> {
+    let text = fs::read_to_string(path).map_err(|source| RehearsalError::Io {
+        what: "read",
+        path: path.into(),
+        source,
+    })?;
+    let saved: Saved<World> = serde_json::from_str(&text)
+        .map_err(|error| RehearsalError::Saved { path: path.into(), why: error.to_string() })?;
+    if saved.schema != SCHEMA {
+        let why = format!("its format is {:?}, this gonogo reads {SCHEMA:?}", saved.schema);
+        return Err(RehearsalError::Saved { path: path.into(), why });
+    }
+    Ok(saved)
+}
+
+/// The files around the world that do not belong to it: programs and configuration.
+fn lay_out(dir: &Path, exe: &Path) -> Result<(), RehearsalError> {
+    make_dir(&dir.join("bin"))?;
+    make_dir(&dir.join("home/.config/gh"))?;
+    for name in ["kubectl", "gh"] {
+        let link = dir.join("bin").join(name);
+        let io = |what| {
+            let path = link.clone();
+            move |source| RehearsalError::Io { what, path, source }
+        };
+        // The program may have moved since the link was made.
+        match fs::remove_file(&link) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io("replace")(error)),
+            _ => {}
+        }
+        std::os::unix::fs::symlink(exe, &link).map_err(io("link"))?;
+    }
+    write(&dir.join("gitconfig"), repository::GIT_CONFIG)
+}
+
+fn make_dir(dir: &Path) -> Result<(), RehearsalError> {
+    fs::create_dir_all(dir).map_err(|source| RehearsalError::Io { what: "create", path: dir.into(), source })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), RehearsalError> {
+    fs::write(path, text).map_err(|source| RehearsalError::Io { what: "write", path: path.into(), source })
+}
+
+fn kubeconfig_text(server: &str) -> String {
+    let mut text = String::from("apiVersion: v1\nkind: Config\n");
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "clusters:\n- name: {CONTEXT}\n  cluster:\n    server: {server}\n\
+         users:\n- name: {CONTEXT}\n  user: {{}}\n\
+         contexts:\n- name: {CONTEXT}\n  context:\n    cluster: {CONTEXT}\n    user: {CONTEXT}\n    \
+         namespace: {NAMESPACE}\ncurrent-context: {CONTEXT}\n"
+    );
+    text
+}
+
+/// Saves to a file, whole or not at all.
+#[derive(Debug)]
+struct Disk {
+    path: PathBuf,
+    speed: f64,
+}
+
+impl Save for Disk {
+    fn save(&self, world: &World) {
+        let saved = Saved { schema: SCHEMA.into(), speed: self.speed, world };
+        let new = self.path.with_extension("json.new");
+        let done = serde_json::to_vec(&saved)
+            .map_err(io::Error::from)
+            .and_then(|bytes| fs::write(&new, bytes))
+            .and_then(|()| fs::rename(&new, &self.path));
+        if let Err(error) = done {
+            // The rehearsal can go on; what is lost is its resumption.
+            tracing::warn!(path = %self.path.display(), %error, "the practice world could not be saved");
+        }
+    }
+}
+
+/// Lets happen what is due, when it is due.
+async fn drive(shared: Arc<Shared>) {
+    let mut versions = shared.versions();
+    loop {
+        let due = shared.look(World::next_due);
+        versions.mark_unchanged();
+        let rest = due.map_or(LONGEST_SLEEP, |at| shared.clock.until(at).min(LONGEST_SLEEP));
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            // A client's change may be due earlier than what was waited for.
+            _ = versions.changed() => {}
+            () = shared.closing.cancelled() => return,
+        }
+    }
+}
+
+async fn keep_saving(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SAVE_EVERY) => {}
+            () = shared.closing.cancelled() => return,
+        }
+        let saving = shared.clone();
+        tokio::task::spawn_blocking(move || saving.save()).await.ok();
+    }
+}
+
+/// The trigger of the practice CI: a tag `v…` that appears in the bare remote.
+async fn watch_tags(shared: Arc<Shared>, remote: PathBuf) {
+    loop {
+        for tag in repository::pushed_tags(&remote) {
+            let known = shared.look(|world| world.knows_tag(&tag));
+            if !known {
+                shared.change(|world| world.tag_pushed(&tag));
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_FOR_TAGS_EVERY) => {}
+            () = shared.closing.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,687 @@
+//! The part of PromQL that dashboards of request rates, errors, latency and restarts are made of.
+//!
+//! Known: selectors with `= != =~ !~`, `rate`, `increase`, `sum avg min max count` with `by`,
+//! `histogram_quantile`, `vector`, numbers, `+ - * /`, `or`, parentheses. Anything else is refused with a
+//! message that says so; nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use regex::Regex;
+
+use crate::rehearsal::sim::traffic::{METRICS, Scrape};
+
+/// How far back an instant query looks for a sample.
+const LOOKBACK: SignedDuration = SignedDuration::from_mins(5);
+
+pub type Labels = BTreeMap<String, String>;
+
+/// Why an expression is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PromqlError {
+    #[error("parse error at character {at}: {what}; the practice Prometheus understands {known}", known = known())]
+    Parse { at: usize, what: String },
+    #[error("{0}; the practice Prometheus understands {known}", known = known())]
+    Type(String),
+}
+
+fn known() -> String {
+    format!(
+        "selectors of {}, rate(), increase(), sum/avg/min/max/count with by, histogram_quantile(), vector(), \
+         + - * /, or",
+        METRICS.join(", ")
+    )
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Scalar(f64),
+    Vector(Vec<(Labels, f64)>),
+}
+
+#[derive(Debug, Clone)]
+pub enum Expression {
+    Number(f64),
+    Select(Selector),
+    Rise { selector: Selector, window: SignedDuration, per_second: bool },
+    Aggregate { how: Aggregation, by: Vec<String>, of: Box<Expression> },
+    Quantile { share: Box<Expression>, of: Box<Expression> },
+    Vector(Box<Expression>),
+    Binary { operator: Operator, left: Box<Expression>, right: Box<Expression> },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Aggregation {
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Or,
+}
+
+#[derive(Debug, Clone)]
+pub struct Selector {
+    metric: String,
+    matchers: Vec<(String, Matcher)>,
+}
+
+#[derive(Debug, Clone)]
+enum Matcher {
+    Is(String),
+    IsNot(String),
+    Like(Regex),
+    Unlike(Regex),
+}
+
+impl Selector {
+    fn matches(&self, labels: &Labels) -> bool {
+        self.matchers.iter().all(|(label, matcher)| {
+            // A missing label counts as an empty one.
+            let value = labels.get(label).map_or("", String::as_str);
+            match matcher {
+                Matcher::Is(wanted) => value == wanted,
+                Matcher::IsNot(wanted) => value != wanted,
+                Matcher::Like(pattern) => pattern.is_match(value),
+                Matcher::Unlike(pattern) => !pattern.is_match(value),
+            }
+        })
+    }
+
+    fn series<'a>(&'a self, scrape: &'a Scrape) -> impl Iterator<Item = (Labels, f64)> + 'a {
+        scrape
+            .series(&self.metric)
+            .into_iter()
+            .map(|(labels, value)| {
+                (labels.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(), value)
+            })
+            .filter(|(labels, _)| self.matches(labels))
+    }
+}
+
+/// Evaluates an expression at one moment, over `scrapes` in order of time.
+pub fn evaluate(expression: &Expression, scrapes: &[&Scrape], at: Timestamp) -> Result<Answer, PromqlError> {
+    let vector = |expression: &Expression| match evaluate(expression, scrapes, at)? {
+        Answer::Vector(vector) => Ok(vector),
+        Answer::Scalar(_) => Err(PromqlError::Type("expected an instant vector, got a scalar".into())),
+    };
+    let scalar = |expression: &Expression| match evaluate(expression, scrapes, at)? {
+        Answer::Scalar(value) => Ok(value),
+        Answer::Vector(_) => Err(PromqlError::Type("expected a scalar, got an instant vector".into())),
+    };
+    Ok(match expression {
+        Expression::Number(value) => Answer::Scalar(*value),
+        Expression::Vector(value) => Answer::Vector(vec![(Labels::new(), scalar(value)?)]),
+        Expression::Select(selector) => Answer::Vector(select(selector, scrapes, at)),
+        Expression::Rise { selector, window, per_second } => {
+            Answer::Vector(rise(selector, scrapes, at, *window, *per_second))
+        }
+        Expression::Aggregate { how, by, of } => Answer::Vector(aggregate(*how, by, vector(of)?)),
+        Expression::Quantile { share, of } => Answer::Vector(quantile(scalar(share)?, vector(of)?)),
+        Expression::Binary { operator, left, right } => {
+            binary(*operator, evaluate(left, scrapes, at)?, evaluate(right, scrapes, at)?)?
+        }
+    })
+}
+
+fn select(selector: &Selector, scrapes: &[&Scrape], at: Timestamp) -> Vec<(Labels, f64)> {
+    let end = scrapes.partition_point(|scrape| scrape.at <= at);
+    let Some(last) = scrapes[..end].last() else { return Vec::new() };
+    if at.duration_since(last.at) > LOOKBACK {
+        return Vec::new();
+    }
+    selector
+        .series(last)
+        .map(|(mut labels, value)| {
+            labels.insert("__name__".into(), selector.metric.clone());
+            (labels, value)
+        })
+        .collect()
+}
+
+/// `increase` and `rate` with the corrections that Prometheus makes: counter resets are added up, and
+/// what lies between the samples and the window's ends is extrapolated, by half an interval at most.
+fn rise(
+    selector: &Selector,
+    scrapes: &[&Scrape],
+    at: Timestamp,
+    window: SignedDuration,
+    per_second: bool,
+) -> Vec<(Labels, f64)> {
+    let start = at - window;
+    let first = scrapes.partition_point(|scrape| scrape.at <= start);
+    let end = scrapes.partition_point(|scrape| scrape.at <= at);
+    let mut series: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
+    for scrape in &scrapes[first..end] {
+        let seconds = scrape.at.duration_since(start).as_secs_f64();
+        for (labels, value) in selector.series(scrape) {
+            series.entry(labels).or_default().push((seconds, value));
+        }
+    }
+    let window_s = window.as_secs_f64();
+    series
+        .into_iter()
+        .filter_map(|(labels, samples)| {
+            let increase = extrapolated_increase(&samples, window_s)?;
+            Some((labels, if per_second { increase / window_s } else { increase }))
+        })
+        .collect()
+}
+
+/// `samples`: seconds since the window's start, and the counter.
+fn extrapolated_increase(samples: &[(f64, f64)], window_s: f64) -> Option<f64> {
+    let [first, .., last] = samples else { return None };
+    let resets: f64 = samples
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [before, after] if after.1 < before.1 => Some(before.1),
+            _ => None,
+        })
+        .sum();
+    let increase = last.1 - first.1 + resets;
+    let sampled = last.0 - first.0;
+    let interval = sampled / (samples.len() - 1) as f64;
+    let mut to_start = first.0;
+    let mut to_end = window_s - last.0;
+    if to_start >= interval * 1.1 {
+        to_start = interval / 2.0;
+    }
+    if increase > 0.0 && first.1 >= 0.0 {
+        // A counter cannot have been below zero: do not extrapolate past where it would have been.
+        to_start = to_start.min(sampled * first.1 / increase);
+    }
+    if to_end >= interval * 1.1 {
+        to_end = interval / 2.0;
+    }
+    Some(increase * (sampled + to_start + to_end) / sampled)
+}
+
+fn aggregate(how: Aggregation, by: &[String], vector: Vec<(Labels, f64)>) -> Vec<(Labels, f64)> {
+    let mut groups: BTreeMap<Labels, Vec<f64>> = BTreeMap::new();
+    for (labels, value) in vector {
+        let group = labels.into_iter().filter(|(name, _)| by.contains(name)).collect();
+        groups.entry(group).or_default().push(value);
+    }
+    groups
+        .into_iter()
+        .map(|(labels, values)| {
+            let count = values.len() as f64;
+            let value = match how {
+                Aggregation::Sum => values.iter().sum(),
+                Aggregation::Avg => values.iter().sum::<f64>() / count,
+                Aggregation::Min => values.iter().copied().fold(f64::INFINITY, f64::min),
+                Aggregation::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                Aggregation::Count => count,
+            };
+            (labels, value)
+        })
+        .collect()
+}
+
+fn quantile(share: f64, vector: Vec<(Labels, f64)>) -> Vec<(Labels, f64)> {
+    let mut groups: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
+    for (mut labels, value) in vector {
+        labels.remove("__name__");
+        let end = match labels.remove("le").as_deref() {
+            Some("+Inf") => f64::INFINITY,
+            Some(text) => match text.parse() {
+                Ok(end) => end,
+                Err(_) => continue,
+            },
+            None => continue,
+        };
+        groups.entry(labels).or_default().push((end, value));
+    }
+    groups
+        .into_iter()
+        .map(|(labels, mut buckets)| {
+            buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
+            (labels, bucket_quantile(share, &buckets))
+        })
+        .collect()
+}
+
+fn bucket_quantile(share: f64, buckets: &[(f64, f64)]) -> f64 {
+    let Some(&(end, total)) = buckets.last() else { return f64::NAN };
+    if end != f64::INFINITY || buckets.len() < 2 || total == 0.0 || total.is_nan() {
+        return f64::NAN;
+    }
+    let rank = share * total;
+    let index = buckets.iter().position(|(_, count)| *count >= rank).unwrap_or(buckets.len() - 1);
+    if index == buckets.len() - 1 {
+        return buckets[index - 1].0;
+    }
+    let (low, below) = if index == 0 { (0.0, 0.0) } else { buckets[index - 1] };
+    let (high, count) = buckets[index];
+    if count == below { high } else { low + (high - low) * (rank - below) / (count - below) }
+}
+
+fn binary(operator: Operator, left: Answer, right: Answer) -> Result<Answer, PromqlError> {
+    let compute = |left: f64, right: f64| match operator {
+        Operator::Add => left + right,
+        Operator::Subtract => left - right,
+        Operator::Multiply => left * right,
+        Operator::Divide => left / right,
+        Operator::Or => left,
+    };
+    let nameless = |mut labels: Labels| {
+        labels.remove("__name__");
+        labels
+    };
+    Ok(match (operator, left, right) {
+        (Operator::Or, Answer::Vector(mut left), Answer::Vector(right)) => {
+            let known: Vec<Labels> = left.iter().map(|(labels, _)| nameless(labels.clone())).collect();
+            left.extend(right.into_iter().filter(|(labels, _)| !known.contains(&nameless(labels.clone()))));
+            Answer::Vector(left)
+        }
+        (Operator::Or, ..) => {
+            return Err(PromqlError::Type(
+                "set operator \"or\" not allowed in binary scalar expression".into(),
+            ));
+        }
+        (_, Answer::Scalar(left), Answer::Scalar(right)) => Answer::Scalar(compute(left, right)),
+        (_, Answer::Vector(left), Answer::Scalar(right)) => Answer::Vector(
+            left.into_iter().map(|(labels, value)| (nameless(labels), compute(value, right))).collect(),
+        ),
+        (_, Answer::Scalar(left), Answer::Vector(right)) => Answer::Vector(
+            right.into_iter().map(|(labels, value)| (nameless(labels), compute(left, value))).collect(),
+        ),
+        (_, Answer::Vector(left), Answer::Vector(right)) => {
+            let right: BTreeMap<Labels, f64> =
+                right.into_iter().map(|(labels, value)| (nameless(labels), value)).collect();
+            Answer::Vector(
+                left.into_iter()
+                    .filter_map(|(labels, value)| {
+                        let labels = nameless(labels);
+                        let other = right.get(&labels)?;
+                        let value = compute(value, *other);
+                        Some((labels, value))
+                    })
+                    .collect(),
+            )
+        }
+    })
+}
+
+/// Reads an expression.
+pub fn parse(text: &str) -> Result<Expression, PromqlError> {
+    let mut parser = Parser { text, at: 0 };
+    let expression = parser.or()?;
+    parser.space();
+    if parser.at < text.len() {
+        return Err(parser.error(format!("unexpected {:?}", parser.rest())));
+    }
+    Ok(expression)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn space(&mut self) {
+        self.at += self.rest().len() - self.rest().trim_start().len();
+    }
+
+    fn error(&self, what: impl Into<String>) -> PromqlError {
+        PromqlError::Parse { at: self.at + 1, what: what.into() }
+    }
+
+    fn eat(&mut self, token: &str) -> bool {
+        self.space();
+        let found = self.rest().starts_with(token);
+        if found {
+            self.at += token.len();
+        }
+        found
+    }
+
+    fn expect(&mut self, token: &str) -> Result<(), PromqlError> {
+        if self.eat(token) { Ok(()) } else { Err(self.error(format!("expected {token:?}"))) }
+    }
+
+    fn word(&mut self) -> &'a str {
+        self.space();
+        let rest = self.rest();
+        let end = rest
+            .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'))
+            .unwrap_or(rest.len());
+        if rest.starts_with(|letter: char| letter.is_ascii_digit()) {
+            return "";
+        }
+        self.at += end;
+        &rest[..end]
+    }
+
+    fn or(&mut self) -> Result<Expression, PromqlError> {
+        let mut left = self.sum()?;
+        loop {
+            let before = self.at;
+            if self.word() != "or" {
+                self.at = before;
+                return Ok(left);
+            }
+            let right = self.sum()?;
+            left = join(Operator::Or, left, right);
+        }
+    }
+
+    fn sum(&mut self) -> Result<Expression, PromqlError> {
+        let mut left = self.product()?;
+        loop {
+            let operator = if self.eat("+") {
+                Operator::Add
+            } else if self.eat("-") {
+                Operator::Subtract
+            } else {
+                return Ok(left);
+            };
+            left = join(operator, left, self.product()?);
+        }
+    }
+
+    fn product(&mut self) -> Result<Expression, PromqlError> {
+        let mut left = self.single()?;
+        loop {
+            let operator = if self.eat("*") {
+                Operator::Multiply
+            } else if self.eat("/") {
+                Operator::Divide
+            } else {
+                return Ok(left);
+            };
+            left = join(operator, left, self.single()?);
+        }
+    }
+
+    fn single(&mut self) -> Result<Expression, PromqlError> {
+        if self.eat("(") {
+            let inner = self.or()?;
+            self.expect(")")?;
+            return Ok(inner);
+        }
+        if self.eat("-") {
+            return Ok(join(Operator::Multiply, Expression::Number(-1.0), self.single()?));
+        }
+        self.space();
+        if self.rest().starts_with(|letter: char| letter.is_ascii_digit() || letter == '.') {
+            return self.number();
+        }
+        let start = self.at;
+        let name = self.word();
+        let aggregation = match name {
+            "sum" => Some(Aggregation::Sum),
+            "avg" => Some(Aggregation::Avg),
+            "min" => Some(Aggregation::Min),
+            "max" => Some(Aggregation::Max),
+            "count" => Some(Aggregation::Count),
+            _ => None,
+        };
+        match name {
+            "" => Err(self.error(if self.rest().is_empty() {
+                "unexpected end of input"
+            } else {
+                "expected an expression"
+            })),
+            _ if aggregation.is_some() => {
+                let how = aggregation.expect("tested in the guard");
+                let mut by = self.grouping()?;
+                self.expect("(")?;
+                let of = Box::new(self.or()?);
+                self.expect(")")?;
+                if by.is_empty() {
+                    by = self.grouping()?;
+                }
+                Ok(Expression::Aggregate { how, by, of })
+            }
+            "rate" | "increase" => {
+                self.expect("(")?;
+                let metric = self.word();
+                let selector = self.selector(metric)?;
+                self.expect("[")?;
+                let window = self.duration()?;
+                self.expect("]")?;
+                self.expect(")")?;
+                Ok(Expression::Rise { selector, window, per_second: name == "rate" })
+            }
+            "histogram_quantile" => {
+                self.expect("(")?;
+                let share = Box::new(self.or()?);
+                self.expect(",")?;
+                let of = Box::new(self.or()?);
+                self.expect(")")?;
+                Ok(Expression::Quantile { share, of })
+            }
+            "vector" => {
+                self.expect("(")?;
+                let value = Box::new(self.or()?);
+                self.expect(")")?;
+                Ok(Expression::Vector(value))
+            }
+            _ if self.rest().trim_start().starts_with('(') => {
+                self.at = start;
+                Err(self.error(format!("unknown function {name:?}")))
+            }
+            metric => Ok(Expression::Select(self.selector(metric)?)),
+        }
+    }
+
+    fn grouping(&mut self) -> Result<Vec<String>, PromqlError> {
+        let before = self.at;
+        if self.word() != "by" {
+            self.at = before;
+            return Ok(Vec::new());
+        }
+        self.expect("(")?;
+        let mut labels = Vec::new();
+        while !self.eat(")") {
+            let label = self.word();
+            if label.is_empty() {
+                return Err(self.error("expected a label name"));
+            }
+            labels.push(label.to_owned());
+            self.eat(",");
+        }
+        Ok(labels)
+    }
+
+    fn selector(&mut self, metric: &str) -> Result<Selector, PromqlError> {
+        if metric.is_empty() {
+            return Err(self.error("expected the name of a metric"));
+        }
+        let mut matchers = Vec::new();
+        if self.eat("{") {
+            while !self.eat("}") {
+                let label = self.word();
+                if label.is_empty() {
+                    return Err(self.error("expected a label name"));
+                }
+                let operator = ["=~", "!~", "!=", "="].into_iter().find(|operator| self.eat(operator));
+                let operator = operator.ok_or_else(|| self.error("expected one of = != =~ !~"))?;
+                let value = self.string()?;
+                let pattern = |value: &str| {
+                    Regex::new(&format!("^(?:{value})$"))
+                        .map_err(|_| self.error(format!("bad pattern {value:?}")))
+                };
+                let matcher = match operator {
+                    "=" => Matcher::Is(value),
+                    "!=" => Matcher::IsNot(value),
+                    "=~" => Matcher::Like(pattern(&value)?),
+                    _ => Matcher::Unlike(pattern(&value)?),
+                };
+                matchers.push((label.to_owned(), matcher));
+                self.eat(",");
+            }
+        }
+        Ok(Selector { metric: metric.to_owned(), matchers })
+    }
+
+    fn string(&mut self) -> Result<String, PromqlError> {
+        self.space();
+        let quote = match self.rest().chars().next() {
+            Some(quote @ ('"' | '\'' | '`')) => quote,
+            _ => return Err(self.error("expected a quoted string")),
+        };
+        let mut value = String::new();
+        let mut letters = self.rest().char_indices().skip(1);
+        while let Some((index, letter)) = letters.next() {
+            if letter == quote {
+                self.at += index + 1;
+                return Ok(value);
+            }
+            if letter == '\\' && quote != '`' {
+                value.extend(letters.next().map(|(_, escaped)| if escaped == 'n' { '\n' } else { escaped }));
+            } else {
+                value.push(letter);
+            }
+        }
+        Err(self.error("unterminated quoted string"))
+    }
+
+    fn number(&mut self) -> Result<Expression, PromqlError> {
+        let rest = self.rest();
+        let end = rest
+            .find(|letter: char| !(letter.is_ascii_digit() || letter == '.' || letter == 'e'))
+            .unwrap_or(rest.len());
+        let value = rest[..end].parse().map_err(|_| self.error(format!("bad number {:?}", &rest[..end])))?;
+        self.at += end;
+        Ok(Expression::Number(value))
+    }
+
+    fn duration(&mut self) -> Result<SignedDuration, PromqlError> {
+        self.space();
+        let mut total = SignedDuration::ZERO;
+        while self.rest().starts_with(|letter: char| letter.is_ascii_digit()) {
+            let rest = self.rest();
+            let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+            let count: i64 = rest[..digits].parse().map_err(|_| self.error("bad duration"))?;
+            let units = [("ms", 0), ("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+            let unit = units.into_iter().find(|(unit, _)| rest[digits..].starts_with(unit));
+            let Some((unit, seconds)) = unit else {
+                return Err(self.error("expected a duration such as 5m"));
+            };
+            total += if seconds == 0 {
+                SignedDuration::from_millis(count)
+            } else {
+                SignedDuration::from_secs(count.saturating_mul(seconds))
+            };
+            self.at += digits + unit.len();
+        }
+        if total.is_zero() {
+            return Err(self.error("expected a duration such as 5m"));
+        }
+        Ok(total)
+    }
+}
+
+fn join(operator: Operator, left: Expression, right: Expression) -> Expression {
+    Expression::Binary { operator, left: Box::new(left), right: Box::new(right) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearsal::scenario::Scenario;
+    use crate::rehearsal::sim::{APPLICATION, NAMESPACE, World};
+    use crate::watch::metrics::default_expression;
+    use crate::workflow::Metric;
+
+    fn value(world: &World, text: &str) -> f64 {
+        let scrapes: Vec<&Scrape> = world.traffic().scrapes().iter().collect();
+        match evaluate(&parse(text).unwrap(), &scrapes, world.now()).unwrap() {
+            Answer::Scalar(value) => value,
+            Answer::Vector(vector) => {
+                assert_eq!(vector.len(), 1, "{text}: {vector:?}");
+                vector[0].1
+            }
+        }
+    }
+
+    fn default_value(world: &World, metric: Metric) -> f64 {
+        let text = default_expression(metric).replace("$namespace", NAMESPACE).replace("$name", APPLICATION);
+        value(world, &text)
+    }
+
+    fn world(scenario: Scenario) -> World {
+        World::new(scenario, "2026-11-22T12:00:00Z".parse().unwrap(), 1)
+    }
+
+    #[test]
+    fn the_default_expressions_read_an_ordinary_service() {
+        let world = world(Scenario::Good);
+        assert!((0.0..0.5).contains(&default_value(&world, Metric::ErrorRate)));
+        assert!((150.0..300.0).contains(&default_value(&world, Metric::LatencyP95)));
+        assert!((95.0..145.0).contains(&default_value(&world, Metric::RequestRate)));
+        assert_eq!(default_value(&world, Metric::Restarts), 0.0);
+    }
+
+    #[test]
+    fn the_error_spike_breaches_one_percent_within_ten_minutes_and_not_at_once() {
+        let mut world = world(Scenario::ErrorSpike);
+        world.set_image(NAMESPACE, APPLICATION, "myapp:v1.3.0").unwrap();
+        world.step(world.now() + SignedDuration::from_secs(200));
+        assert!(default_value(&world, Metric::ErrorRate) < 0.5);
+        world.step(world.now() + SignedDuration::from_secs(300));
+        assert!(default_value(&world, Metric::ErrorRate) > 1.0);
+        assert!(default_value(&world, Metric::ErrorRate) < 10.0);
+    }
+
+    #[test]
+    fn a_crash_loop_shows_as_restarts() {
+        let mut world = world(Scenario::CrashLoop);
+        world.set_image(NAMESPACE, APPLICATION, "myapp:v1.3.0").unwrap();
+        world.step(world.now() + SignedDuration::from_secs(200));
+        assert!(default_value(&world, Metric::Restarts) >= 2.0);
+    }
+
+    #[test]
+    fn arithmetic_follows_the_usual_precedence() {
+        let world = world(Scenario::Good);
+        assert_eq!(value(&world, "2 + 3 * (4 - 2) / -2"), -1.0);
+    }
+
+    #[test]
+    fn an_unknown_series_is_an_empty_vector_and_or_fills_it() {
+        let world = world(Scenario::Good);
+        let scrapes: Vec<&Scrape> = world.traffic().scrapes().iter().collect();
+        let nothing = evaluate(&parse("http_requests_total{app=\"other\"}").unwrap(), &scrapes, world.now());
+        assert_eq!(nothing, Ok(Answer::Vector(Vec::new())));
+        assert_eq!(value(&world, "sum(nothing_total) or vector(0)"), 0.0);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_what_is() {
+        let refused = parse("predict_linear(up[5m], 60)").unwrap_err().to_string();
+        assert!(refused.contains("unknown function \"predict_linear\""), "{refused}");
+        assert!(refused.contains("histogram_quantile()"), "{refused}");
+        for text in ["", "sum(", "up{app=}", "rate(up)", "up or", "1 +", "up[5m]"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_restarts_is_added_up() {
+        let increase = extrapolated_increase(&[(0.0, 10.0), (15.0, 20.0), (30.0, 5.0)], 30.0).unwrap();
+        assert_eq!(increase, 15.0);
+    }
+
+    #[test]
+    fn a_quantile_lies_inside_its_bucket() {
+        let buckets = [(0.1, 50.0), (0.2, 90.0), (0.5, 100.0), (f64::INFINITY, 100.0)];
+        assert!((bucket_quantile(0.7, &buckets) - 0.15).abs() < 1e-9);
+        assert!(bucket_quantile(0.5, &[(1.0, 0.0), (f64::INFINITY, 0.0)]).is_nan());
+    }
+}

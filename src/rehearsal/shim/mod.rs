@@ -1,0 +1,119 @@
+//! `kubectl` and `gh` for practice: the same program under another name, so that a rehearsal needs
+//! neither and its commands can reach nothing but the practice world.
+//!
+//! The binary is linked as `bin/kubectl` and `bin/gh`; `main` looks at the name it was called by and
+//! comes here.
+
+mod api;
+mod arguments;
+mod gh;
+mod kubeconfig;
+mod kubectl;
+mod printer;
+
+use std::io::Write;
+
+use self::api::Api;
+
+/// Why a practice command failed; worded as the real program words it where it has words for it.
+#[derive(Debug, thiserror::Error)]
+pub enum ShimError {
+    #[error("error: {0}")]
+    Usage(String),
+    #[error("Error from server ({reason}): {message}")]
+    Server { reason: String, message: String },
+    #[error(
+        "The connection to the server {server} was refused - did you specify the right host or port? ({why})"
+    )]
+    Unreachable { server: String, why: String },
+    #[error("Error in configuration: context was not found for specified context: {0}")]
+    Context(String),
+    #[error("error: the practice {program} speaks to a practice world only, and {server} is none")]
+    NotPractice { program: &'static str, server: String },
+    #[error("error: cannot write: {0}")]
+    Output(#[from] std::io::Error),
+    /// Said already, in the words of the program; only the exit code is left.
+    #[error("")]
+    Silent,
+}
+
+/// Runs the practice kubectl. `args` are without the program's name; the result is its exit code.
+pub fn kubectl(args: &[String]) -> i32 {
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    finish(run(kubectl::run(args, &Surroundings::inherited(), &mut out)), &mut err)
+}
+
+/// Runs the practice gh.
+pub fn gh(args: &[String]) -> i32 {
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    finish(run(gh::run(args, &Surroundings::inherited(), &mut out)), &mut err)
+}
+
+/// Runs `program` with its output caught, as tests want it: exit code, stdout, stderr.
+pub async fn caught(program: &str, args: &[&str], kubeconfig: &std::path::Path) -> (i32, String, String) {
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let around = Surroundings { kubeconfig: kubeconfig.to_string_lossy().into_owned() };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let done = match program {
+        "gh" => gh::run(&args, &around, &mut out).await,
+        _ => kubectl::run(&args, &around, &mut out).await,
+    };
+    let code = finish(done, &mut err);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (code, text(&out), text(&err))
+}
+
+/// What a shim takes from its environment.
+#[derive(Debug)]
+struct Surroundings {
+    /// `KUBECONFIG`: files separated by colons.
+    kubeconfig: String,
+}
+
+impl Surroundings {
+    fn inherited() -> Self {
+        Self { kubeconfig: std::env::var("KUBECONFIG").unwrap_or_default() }
+    }
+}
+
+fn run<T>(work: impl Future<Output = Result<T, ShimError>>) -> Result<T, ShimError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work)
+}
+
+fn finish(done: Result<(), ShimError>, err: &mut dyn Write) -> i32 {
+    match done {
+        Ok(()) => 0,
+        // Somebody closed the pipe: what they wanted to read, they have.
+        Err(ShimError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+        Err(ShimError::Silent) => 1,
+        Err(error) => {
+            writeln!(err, "{error}").ok();
+            1
+        }
+    }
+}
+
+/// Where commands go: the server, the namespace and the context's name.
+#[derive(Debug)]
+struct Session {
+    api: Api,
+    namespace: String,
+}
+
+impl Session {
+    async fn open(
+        program: &'static str,
+        around: &Surroundings,
+        flags: &arguments::Flags,
+    ) -> Result<Self, ShimError> {
+        let files = flags.value("kubeconfig").unwrap_or(&around.kubeconfig);
+        let place = kubeconfig::resolve(files, flags.value("context"))?;
+        let api = Api::new(&place.server)?;
+        if !api.is_practice().await? {
+            return Err(ShimError::NotPractice { program, server: place.server });
+        }
+        let namespace = flags.value("namespace").map_or(place.namespace, str::to_owned);
+        Ok(Self { api, namespace })
+    }
+}

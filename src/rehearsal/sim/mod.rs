@@ -1,0 +1,351 @@
+//! The practice world as data: no I/O, no clock. Time is an argument, chance comes from a seed.
+//!
+//! [`World::step`] lets everything happen that is due until a moment; the API's changes go through
+//! the methods of [`change`]. What clients may see is published to [`store::Store`] after each single
+//! change, so that a watcher sees the same intermediate states as on a real cluster.
+
+pub mod change;
+pub mod deployment;
+mod dice;
+mod event;
+mod health;
+pub mod logs;
+pub mod pipeline;
+mod pod;
+mod render;
+mod replica_set;
+pub mod store;
+pub mod traffic;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use self::deployment::{Deployment, Pass, Step};
+use self::dice::Dice;
+use self::event::{Event, News};
+use self::pipeline::Run;
+use self::pod::{Pod, Surroundings};
+use self::replica_set::ReplicaSet;
+use self::store::{Key, Kind, Store};
+use self::traffic::Traffic;
+use super::scenario::Scenario;
+
+pub const NAMESPACE: &str = "shop";
+pub const APPLICATION: &str = "app";
+pub const FIRST_IMAGE: &str = "myapp:v1.1.0";
+pub const START_IMAGE: &str = "myapp:v1.2.0";
+
+/// The controller's reaction time to a changed object.
+const OBSERVATION_S: f64 = 1.0;
+/// Rounds of "one changed, look again" before we call it a bug; a rollout needs a handful.
+const MAX_ROUNDS: usize = 200;
+
+/// Everything there is, in a form that is saved as it stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct World {
+    now: Timestamp,
+    scenario: Scenario,
+    dice: Dice,
+    deployments: Vec<Deployment>,
+    replica_sets: Vec<ReplicaSet>,
+    pods: Vec<Pod>,
+    events: Vec<Event>,
+    /// Node and image pairs that need no pulling.
+    pulled: BTreeSet<String>,
+    traffic: Traffic,
+    runs: Vec<Run>,
+    store: Store,
+}
+
+/// A condition of a Deployment or a pod, as the API spells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    pub kind: String,
+    pub status: String,
+    pub reason: String,
+    pub message: String,
+    pub updated: Timestamp,
+    pub transitioned: Timestamp,
+}
+
+impl Condition {
+    fn new(kind: &str, status: &str, reason: &str, message: &str, now: Timestamp) -> Self {
+        Self {
+            kind: kind.into(),
+            status: status.into(),
+            reason: reason.into(),
+            message: message.into(),
+            updated: now,
+            transitioned: now,
+        }
+    }
+}
+
+impl World {
+    /// A world with a past: the application has served `v1.2.0` for two days and half an hour of its
+    /// metrics is known.
+    pub fn new(scenario: Scenario, now: Timestamp, seed: u64) -> Self {
+        let beginning = now - SignedDuration::from_hours(9 * 24);
+        let mut world = Self {
+            now: beginning,
+            scenario,
+            dice: Dice::new(seed),
+            deployments: Vec::new(),
+            replica_sets: Vec::new(),
+            pods: Vec::new(),
+            events: Vec::new(),
+            pulled: BTreeSet::new(),
+            traffic: Traffic::new(seed, now - traffic::PAST),
+            runs: Vec::new(),
+            store: Store::new(),
+        };
+        world.publish_fixtures();
+        let spec = serde_json::from_value(first_spec()).expect("our own spec has the shape of the API");
+        let uid = world.dice.uid();
+        world.deployments.push(Deployment {
+            namespace: NAMESPACE.into(),
+            name: APPLICATION.into(),
+            uid,
+            created: beginning,
+            generation: 1,
+            labels: [("app".to_owned(), APPLICATION.to_owned())].into(),
+            annotations: Default::default(),
+            spec,
+            status: Default::default(),
+            conditions: Vec::new(),
+            look_at: Some(beginning),
+        });
+        world.publish();
+        world.step(now - SignedDuration::from_hours(49));
+        world
+            .set_image(NAMESPACE, APPLICATION, START_IMAGE)
+            .expect("the application was made some lines above");
+        world.step(now);
+        world.store.forget_history();
+        world
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn scenario(&self) -> Scenario {
+        self.scenario
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// After loading: watchers of the former process are gone, the new ones list anew.
+    pub fn wake_up(&mut self) {
+        self.store.forget_history();
+    }
+
+    /// Lets all happen that is due until `to`. A moment in the past changes nothing.
+    pub fn step(&mut self, to: Timestamp) {
+        while let Some(at) = self.next_due().filter(|at| *at <= to) {
+            self.now = self.now.max(at);
+            self.fire();
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// When something will happen by itself: a move in the cluster or a scrape.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.next_move().into_iter().chain([self.traffic.next_scrape()]).min()
+    }
+
+    fn next_move(&self) -> Option<Timestamp> {
+        let pods = self.pods.iter().filter_map(Pod::next_due);
+        let sets = self.replica_sets.iter().filter_map(|set| set.next_due(&self.pods, self.now));
+        let deployments = self.deployments.iter().flat_map(|deployment| {
+            // The deadline is exceeded after its second, not in it.
+            let deadline = deployment.times_out_at().map(|at| after(at, 1.0));
+            [deployment.look_at, deadline.filter(|at| *at > self.now)]
+        });
+        let runs = self.runs.iter().filter_map(Run::next_due);
+        pods.chain(sets).chain(deployments.flatten()).chain(runs).min()
+    }
+
+    fn fire(&mut self) {
+        if self.traffic.next_scrape() <= self.now {
+            self.traffic.scrape(self.scenario, &self.pods, self.now);
+            for gone in event::expire(&mut self.events, self.now) {
+                self.store.remove(&key(Kind::Event, &gone.namespace, &gone.name));
+            }
+        }
+        if self.next_move().is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.finish_runs();
+        let mut news = Vec::new();
+        let mut over = Vec::new();
+        let mut around = Surroundings {
+            scenario: self.scenario,
+            now: self.now,
+            pulled: &mut self.pulled,
+            news: &mut news,
+        };
+        for pod in &mut self.pods {
+            if pod.next_due().is_some_and(|due| due <= around.now) && pod.advance(&mut around) {
+                over.push(pod.uid.clone());
+            }
+        }
+        self.pods.retain(|pod| !over.contains(&pod.uid));
+        self.tell(news);
+        self.settle();
+    }
+
+    /// Runs the controllers until none has anything to do, publishing after each change.
+    fn settle(&mut self) {
+        self.publish();
+        for _ in 0..MAX_ROUNDS {
+            if !self.run_controllers() {
+                return;
+            }
+            self.publish();
+        }
+        tracing::error!("the practice controllers did not settle; the world goes on");
+    }
+
+    fn run_controllers(&mut self) -> bool {
+        let mut news = Vec::new();
+        let mut changed = false;
+        for set in &mut self.replica_sets {
+            let mut around = Surroundings {
+                scenario: self.scenario,
+                now: self.now,
+                pulled: &mut self.pulled,
+                news: &mut news,
+            };
+            changed |= set.keep_replicas(&mut self.pods, &mut self.dice, &mut around);
+            changed |= set.count(&self.pods, self.now);
+        }
+        if !changed {
+            let now = self.now;
+            for deployment in &mut self.deployments {
+                if deployment.look_at.is_some_and(|at| at > now) {
+                    continue;
+                }
+                deployment.look_at = None;
+                let mut pass =
+                    Pass { now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
+                if let Step::Changed = deployment.sync(&mut pass) {
+                    changed = true;
+                    break;
+                }
+            }
+        }
+        self.tell(news);
+        changed
+    }
+
+    fn tell(&mut self, news: Vec<News>) {
+        for one in news {
+            let uid = self.dice.uid();
+            event::record(&mut self.events, NAMESPACE, one, self.now, uid);
+        }
+    }
+
+    /// Brings the published objects up to date with the world.
+    fn publish(&mut self) {
+        for deployment in &self.deployments {
+            let key = key(Kind::Deployment, &deployment.namespace, &deployment.name);
+            self.store.publish(key, render::deployment(deployment));
+        }
+        for set in &self.replica_sets {
+            self.store.publish(key(Kind::ReplicaSet, &set.namespace, &set.name), render::replica_set(set));
+        }
+        for pod in &self.pods {
+            let key = key(Kind::Pod, &pod.namespace, &pod.name);
+            self.store.publish(key, render::pod(pod, self.scenario));
+        }
+        for event in self.events.iter_mut().filter(|event| event.fresh) {
+            event.fresh = false;
+            self.store.publish(key(Kind::Event, &event.namespace, &event.name), render::event(event));
+        }
+        let (deployments, sets) = (&self.deployments, &self.replica_sets);
+        let pods = &self.pods;
+        self.store.retain(Kind::Pod, |key| pods.iter().any(|pod| pod.name == key.name));
+        self.store.retain(Kind::ReplicaSet, |key| sets.iter().any(|set| set.name == key.name));
+        self.store
+            .retain(Kind::Deployment, |key| deployments.iter().any(|deployment| deployment.name == key.name));
+    }
+
+    fn publish_fixtures(&mut self) {
+        for name in ["default", "kube-system", NAMESPACE] {
+            let uid = self.dice.uid();
+            let object = render::namespace(name, &uid, self.now);
+            self.store.publish(key(Kind::Namespace, "", name), object);
+        }
+        for number in 1..=2 {
+            let uid = self.dice.uid();
+            let name = format!("practice-node-{number}");
+            self.store.publish(key(Kind::Node, "", &name), render::node(&name, &uid, self.now));
+        }
+    }
+}
+
+pub fn key(kind: Kind, namespace: &str, name: &str) -> Key {
+    Key { kind, namespace: namespace.into(), name: name.into() }
+}
+
+/// `seconds` behind `at`. The practice world never gets near the ends of time.
+fn after(at: Timestamp, seconds: f64) -> Timestamp {
+    at.checked_add(SignedDuration::from_secs_f64(seconds)).unwrap_or(at)
+}
+
+/// A time as Kubernetes objects carry it: whole seconds.
+fn seconds(at: Timestamp) -> String {
+    let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    whole.to_string()
+}
+
+fn first_spec() -> Value {
+    json!({
+        "replicas": 4,
+        "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": 600,
+        "selector": {"matchLabels": {"app": APPLICATION}},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}},
+        "template": {
+            "metadata": {"labels": {"app": APPLICATION}},
+            "spec": {
+                "containers": [{
+                    "name": APPLICATION,
+                    "image": FIRST_IMAGE,
+                    "imagePullPolicy": "IfNotPresent",
+                    "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+                    "env": [{"name": "DATABASE_HOST", "value": "db.shop.svc"}],
+                    "readinessProbe": {
+                        "httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"},
+                        "periodSeconds": 5, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3
+                    },
+                    "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+                    "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File"
+                }],
+                "restartPolicy": "Always",
+                "terminationGracePeriodSeconds": 30,
+                "dnsPolicy": "ClusterFirst",
+                "schedulerName": "default-scheduler",
+                "securityContext": {}
+            }
+        }
+    })
+}
