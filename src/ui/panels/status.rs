@@ -186,8 +186,11 @@ fn position(paint: &Paint) -> Option<(usize, usize)> {
 fn connection<'a>(paint: &Paint<'a>, detail: Detail) -> Option<Line<'a>> {
     if let Some((since, _)) = paint.model.cluster_silence() {
         let age = paint.age(since);
-        let words =
-            if detail >= Detail::Middle { format!("✘ cluster silent {age}") } else { format!("✘ {age}") };
+        let words = match detail {
+            Detail::Full => format!("✘ cluster silent {age}"),
+            Detail::Middle => format!("✘ silent {age}"),
+            _ => format!("✘ {age}"),
+        };
         return Some(paint.line(words, Role::Bad));
     }
     let (words, role) = match paint.model.observed.links.get(&System::Cluster) {
