@@ -176,6 +176,8 @@ fn nothing_is_green_or_red_on_a_silent_cluster() {
         }
     }
     assert!(row(&buffer, first).contains("was PROGRESSING"));
+    let (x, y) = find(&buffer, "ARMED");
+    assert_ne!(Some(buffer[(x, y)].fg), ok, "what was proven before the silence is not green");
 }
 
 #[test]
@@ -382,6 +384,30 @@ fn five_thousand_pods_are_counted_and_the_sick_one_is_named() {
     let pods = screen.lines().find(|line| line.contains("new  ")).unwrap();
     assert!(pods.contains("…f4-qqabc ◌"), "{screen}");
     assert!(screen.contains("+49"), "{screen}");
+}
+
+#[test]
+fn a_crashing_pod_brings_up_what_the_document_knows_about_it() {
+    use crate::watch::{ContainerState, Termination};
+    let mut script = Script::rolling_out();
+    let mut facts = workload(&[
+        Pods { tag: "v1.3.0", revision: 8, ready: 0, starting: 1 },
+        Pods { tag: "v1.2.0", revision: 7, ready: 4, starting: 0 },
+    ]);
+    let container = &mut facts.pods[0].containers[0];
+    container.restarts = 3;
+    container.state =
+        ContainerState::Waiting { reason: "CrashLoopBackOff".to_owned(), message: "back-off 40s".to_owned() };
+    container.last_end = Some(Termination {
+        exit_code: 1,
+        reason: "Error".to_owned(),
+        message: String::new(),
+        finished: None,
+    });
+    script.see(facts);
+    let screen = drawn(&script.model, 150, 26);
+    assert!(screen.contains("◌ 9s CrashLoopBackOff ×3"), "{screen}");
+    assert!(screen.contains("known: Pods crashent — Config manquante → Vérifier les env vars"), "{screen}");
 }
 
 #[test]
