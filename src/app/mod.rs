@@ -196,6 +196,7 @@ fn of_world(news: News) -> What {
         News::Probed { probe, pass, value } => What::Probed { probe, pass, value },
         News::Preflight(line) => What::Preflight(line),
         News::Identity(identity) => What::Identity(identity),
+        News::Diff(diff) => What::Diff(diff),
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
         News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
         News::DocumentChanged { differs } => What::DocumentChanged { differs },

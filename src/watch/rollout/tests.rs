@@ -220,7 +220,7 @@ fn a_rollout_progresses_by_the_first_count_that_is_short() {
     facts.available = 3;
     let verdict = judged(&facts);
     assert_eq!((verdict.state, verdict.field.as_str()), (RolloutState::Progressing, "available 3 < 4"));
-    assert_eq!(verdict.wake_at, Some(at(60)));
+    assert_eq!(verdict.wake_at, Some(at(i64::from(Expectation::STUCK_AFTER_S))));
 }
 
 #[test]
