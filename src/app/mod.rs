@@ -166,11 +166,12 @@ impl Turn {
             screen.forget()?;
         }
         screen.draw(|frame| ui::draw(frame, model, &mut self.scrolls, theme))?;
-        model.view.rollback_painted = matches!(model.view.panel, Some(Panel::Rollback { .. }));
+        let is_rollback = matches!(model.view.panel, Some(Panel::Rollback { .. }));
+        model.view.rollback_painted = is_rollback && self.scrolls.panel_painted;
         if self.scrolls.log_rows > 0 {
             model.view.log.height = self.scrolls.log_rows;
         }
-        model.view.panel_scroll = model.view.panel_scroll.min(self.scrolls.panel_end);
+        model.view.panel_scroll = self.scrolls.panel_at;
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::app::model::{Model, Pane, Panel};
+use crate::workflow::CommandId;
 use paint::Paint;
 use panels::Sheet;
 use theme::{Role, Theme};
@@ -36,8 +37,14 @@ pub struct Scrolls {
     pub checklist: usize,
     /// Rows of log that this frame had room for; zero when no log was in sight.
     pub log_rows: u16,
-    /// The highest `panel_scroll` that shows something new; the model's own may be beyond it.
+    /// Whether any text of the open panel was shown: on a screen too small for it, it was not.
+    pub panel_painted: bool,
+    /// The first line of the open panel that is shown: what `panel_scroll` came to on this screen.
+    pub panel_at: u16,
+    /// The highest `panel_scroll` that shows something new.
     pub panel_end: u16,
+    /// The output that was shown last: one that was at its end stays there while lines come in.
+    output: Option<(CommandId, u32)>,
 }
 
 /// Draws the whole screen.
@@ -65,7 +72,10 @@ pub fn render(
         return None;
     }
     scrolls.log_rows = 0;
-    scrolls.panel_end = 0;
+    scrolls.panel_painted = false;
+    if model.view.panel.is_none() {
+        (scrolls.panel_at, scrolls.panel_end, scrolls.output) = (0, 0, None);
+    }
     let paint = Paint { model, theme };
     let screen = Screen::of(&paint, area);
     buffer.set_style(area, paint.style(Role::Text));
@@ -165,7 +175,7 @@ fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
         _ => {
             let inner = usize::from(below.width.saturating_sub(2));
             let wanted = u16::try_from(panels::signals::height(paint, inner) + 2).unwrap_or(u16::MAX);
-            let lower = wanted.clamp(LEAST_PANE + 1, below.height * 9 / 20);
+            let lower = wanted.min(below.height * 9 / 20).max(LEAST_PANE + 1);
             let upper = below.height - lower;
             right_pane(paint, buffer, Rect { height: upper, ..below }, Pane::Rollout, scrolls);
             let lower = Rect { y: below.y + upper, height: lower, ..below };
@@ -322,17 +332,24 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
         let rest = Rect { y: outer.bottom(), height: area.height - outer.height, ..area };
         (inner, rest)
     };
+    scrolls.panel_painted = area.height > 1;
     match panel {
         Panel::Output { command, attempt } => {
             // Half of the side shows what the command does to the cluster, unless the operator zooms.
             let half = if view.zoom || area.height < 20 { area.height } else { area.height / 2 };
             let (inner, rest) = frame(buffer, half, panels::output::title(paint, command, *attempt));
-            scrolls.panel_end = panels::output::draw(paint, buffer, inner, command, *attempt, scroll);
+            let shown = (command.clone(), *attempt);
+            let follows = scrolls.output.as_ref() != Some(&shown) || scroll >= scrolls.panel_end;
+            let from = if follows { u16::MAX } else { scroll };
+            scrolls.panel_end = panels::output::draw(paint, buffer, inner, command, *attempt, from);
+            scrolls.panel_at = from.min(scrolls.panel_end);
+            scrolls.output = Some(shown);
             rest
         }
         Panel::OwnLog => {
             let (inner, rest) = frame(buffer, area.height, paint.line("gonogo's own log", Role::Title));
             panels::own_log::draw(paint, buffer, inner);
+            (scrolls.panel_at, scrolls.panel_end) = (0, 0);
             rest
         }
         panel => {
@@ -340,6 +357,7 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
             let wanted = u16::try_from(sheet.height()).unwrap_or(u16::MAX);
             let (inner, rest) = frame(buffer, wanted.max(3), sheet.title.clone());
             scrolls.panel_end = sheet.draw(paint, buffer, inner, scroll);
+            scrolls.panel_at = scroll.min(scrolls.panel_end);
             rest
         }
     }

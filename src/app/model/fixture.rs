@@ -238,6 +238,7 @@ impl Script {
                 settle_s: 10,
                 ascii: false,
                 zone: jiff::tz::TimeZone::UTC,
+                known_tags: ["v1.2.0".to_owned()].into(),
             },
             speed: 1.0,
             leaving: None,
@@ -441,7 +442,7 @@ impl Script {
         }
     }
 
-    /// What the loop says after a frame with the rollback panel on it.
+    /// What the loop notes after a frame with the rollback panel on it.
     pub fn painted(&mut self) {
         self.model.view.rollback_painted = true;
     }

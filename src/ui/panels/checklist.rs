@@ -83,7 +83,7 @@ pub fn current_line<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
 fn recent(paint: &Paint, buffer: &mut Buffer, area: Rect, used: usize) {
     let height = usize::from(area.height);
     let free = height.saturating_sub(used + 1);
-    let n = free.min(3);
+    let n = free.min(if height > 30 { 8 } else { 3 });
     if n == 0 || paint.model.state().recent.is_empty() || area.width < 30 {
         return;
     }

@@ -45,7 +45,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) 
     sheet.facts(paint, "where", &place, Role::Text);
     let mut label = "find out";
     for check in ways_to_check(&attempt.run.text) {
-        sheet.fact(paint, std::mem::replace(&mut label, ""), &check, Role::Accent);
+        sheet.fact(paint, std::mem::take(&mut label), &check, Role::Accent);
     }
     sheet.blank();
     sheet.text(

@@ -312,7 +312,7 @@ fn why<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
             model.rollback_evidence().iter().map(|seen| evidence::line(seen).joined()).take(3).collect();
         label = "seen now";
         for words in seen {
-            sheet.fact(paint, std::mem::replace(&mut label, ""), &words, Role::Dim);
+            sheet.fact(paint, std::mem::take(&mut label), &words, Role::Dim);
         }
     }
 }

@@ -194,7 +194,7 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
         let who = attempt.by.as_ref().map_or("", |by| by.name.as_str());
         let role = if end == "exit 0" { Role::Text } else { Role::Warning };
         let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
-        sheet.fact(paint, std::mem::replace(&mut label, ""), &words, role);
+        sheet.fact(paint, std::mem::take(&mut label), &words, role);
     }
     if paint.model.state().command(&command.id) == CommandState::Succeeded {
         sheet.fact(paint, "", "it has already succeeded: running it again is a new attempt", Role::Warning);

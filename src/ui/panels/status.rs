@@ -93,12 +93,10 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
     }
     parts.push(state_word(paint, detail));
     let now = paint.model.now;
-    if detail > Detail::Least {
-        if let Some(t) = paint.model.state().t_clock(now) {
-            let full = format::t_clock(t);
-            let short = full.replace("T+00:", "T+");
-            parts.push(paint.line(if detail == Detail::Full { full } else { short }, Role::Text));
-        }
+    if let Some(t) = paint.model.state().t_clock(now).filter(|_| detail > Detail::Least) {
+        let full = format::t_clock(t);
+        let short = full.replace("T+00:", "T+");
+        parts.push(paint.line(if detail == Detail::Full { full } else { short }, Role::Text));
     }
     if detail >= Detail::Middle {
         let zone = &paint.model.settings.zone;
