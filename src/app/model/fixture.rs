@@ -231,7 +231,6 @@ impl Script {
             keymap: Keymap::default(),
             settings: Settings {
                 shell: vec!["bash".to_owned(), "-e".to_owned()],
-                known_tags: std::collections::BTreeSet::new(),
                 command_env: vec!["KUBECONFIG".to_owned()],
                 prometheus: Some("http://prometheus:9090".to_owned()),
                 health: Some("http://app.shop/health".to_owned()),
