@@ -237,7 +237,6 @@ impl Script {
                 settle_s: 10,
                 ascii: false,
                 zone: jiff::tz::TimeZone::UTC,
-                known_tags: ["v1.2.0".to_owned()].into(),
             },
             speed: 1.0,
             leaving: None,
