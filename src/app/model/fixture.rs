@@ -230,6 +230,7 @@ impl Script {
                 .collect(),
             keymap: Keymap::default(),
             settings: Settings {
+                known_tags: ["v1.2.0".to_owned()].into(),
                 shell: vec!["bash".to_owned(), "-e".to_owned()],
                 command_env: vec!["KUBECONFIG".to_owned()],
                 prometheus: Some("http://prometheus:9090".to_owned()),
