@@ -332,7 +332,8 @@ async fn play(parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Resul
     if let Some(practice) = practice {
         practice.shutdown().await;
     }
-    print(&farewell(&model))?;
+    // A terminal that went away takes no farewell, and that is no failure of the release.
+    let _ = print(&farewell(&model));
     Ok(code)
 }
 

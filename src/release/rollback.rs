@@ -109,11 +109,30 @@ impl Release {
     pub(super) fn rollout_changed(&mut self, at: Moment, seen: &RolloutSeen) -> Vec<Effect> {
         let pin = self.state.pins.iter().find(|pin| pin.target == seen.target);
         let is_new = pin.is_some_and(|pin| pin.template_print != seen.template_print);
+        let had_failed = self.failed_rollout().is_some();
         self.state.rollouts.insert(seen.target.clone(), seen.clone());
+        let mut effects = Vec::new();
         if is_new && self.state.baseline.is_none() && self.state.begun_at.is_some() {
-            return vec![Effect::PinBaseline { until: at.world }];
+            effects.push(Effect::PinBaseline { until: at.world });
         }
-        Vec::new()
+        // A failed rollout is a bad signal like any other: time to safe counts from it.
+        match (had_failed, self.failed_rollout().is_some()) {
+            (false, true) => {
+                self.state.first_bad.get_or_insert(at.world);
+                effects.push(Effect::Ring);
+            }
+            (true, false) if !self.state.is_breached() => self.state.first_bad = None,
+            _ => {}
+        }
+        effects
+    }
+
+    /// A rollout away from the pinned state that has failed, if there is one.
+    pub fn failed_rollout(&self) -> Option<&RolloutSeen> {
+        self.state.rollouts.values().find(|seen| {
+            let pin = self.state.pins.iter().find(|pin| pin.target == seen.target);
+            seen.state.is_failure() && pin.is_some_and(|pin| pin.template_print != seen.template_print)
+        })
     }
 
     pub(super) fn criterion_read(
@@ -191,7 +210,7 @@ impl Release {
             self.state.first_bad = Some(self.state.first_bad.map_or(began, |first| first.min(began)));
             return vec![Effect::Ring];
         }
-        if !self.state.is_breached() {
+        if !self.state.is_breached() && self.failed_rollout().is_none() {
             self.state.first_bad = None;
         }
         Vec::new()

@@ -9,6 +9,8 @@ pub mod theme;
 mod widgets;
 
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod tests;
 
 use ratatui::Frame;

@@ -14,7 +14,7 @@ use crate::workflow::CriterionId;
 
 /// What has to be said now, the most urgent first; never more than two lines are shown.
 pub fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
-    let all = [journal, rollback, breach, silence, leaving, hold, doubt, document, over];
+    let all = [journal, rollback, breach, failed_rollout, silence, leaving, hold, doubt, document, over];
     let said = all.into_iter().filter_map(|banner| banner(paint));
     said.take(2).map(|banner| banner.line(paint, width)).collect()
 }
@@ -193,8 +193,15 @@ fn breach(paint: &Paint) -> Option<Banner> {
     let since = state
         .first_bad
         .map_or(String::new(), |at| format!("first {} ago", format::age(paint.world_since(at))));
+    let proposal = proposal(paint);
+    let short = what.split_once(" for ").map_or(what.as_str(), |(reading, _)| reading).to_owned();
+    Banner::new("▲", Role::Bad, vec![or_short(2, what, short), must(more), may(4, since), proposal])
+}
+
+/// The way back, and the keys that start it.
+fn proposal(paint: &Paint) -> Part {
     let (panel, fire) = (paint.key(Action::RollbackPanel), paint.key_anywhere(Action::Fire));
-    let proposal = match (&model.view.panel, panel, fire) {
+    match (&paint.model.view.panel, panel, fire) {
         (Some(Panel::Rollback { .. }), _, Some(fire)) => {
             or_short(3, format!("nothing happens until you press {fire}"), format!("{fire} rolls back"))
         }
@@ -204,9 +211,19 @@ fn breach(paint: &Paint) -> Option<Banner> {
             format!("{panel} then {fire} rolls back"),
         ),
         _ => may(3, "proposed: roll back"),
-    };
-    let short = what.split_once(" for ").map_or(what.as_str(), |(reading, _)| reading).to_owned();
-    Banner::new("▲", Role::Bad, vec![or_short(2, what, short), must(more), may(4, since), proposal])
+    }
+}
+
+/// No criterion of the document speaks of it, and it is a reason to go back all the same.
+fn failed_rollout(paint: &Paint) -> Option<Banner> {
+    let model = paint.model;
+    let state = model.state();
+    if state.is_breached() || !matches!(state.phase, Phase::Running | Phase::Held) {
+        return None;
+    }
+    let seen = model.release.failed_rollout()?;
+    let why = may(2, seen.why.clone());
+    Banner::new("▲", Role::Bad, vec![must(format!("{} FAILED", seen.target)), why, proposal(paint)])
 }
 
 /// A reading with the name of what was read: `error rate 3.1 % > 1 % for 3 of 3 readings`.
