@@ -1,10 +1,13 @@
 //! Events in, effects and state out. [`Play`] tells a release what happens and holds, at every event
 //! of every test, that what is refused has changed nothing.
 
+mod breaches;
 mod checks;
 mod commands;
 mod holds;
 mod polls;
+mod properties;
+mod rollback;
 mod soaks;
 mod tables;
 
