@@ -230,7 +230,7 @@ async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
     let (pin, template) = world.pin(&target("undone"), clock().world).await.unwrap();
     assert_eq!((pin.image(), pin.replicas, pin.revision), ("myapp:v1.2.0", 3, Some(1)));
     assert!(!pin.digests.is_empty() && pin.replica_set.ends_with(&pin.template_hash));
-    let findings = world.arm(&pin, &template).await.unwrap();
+    let findings = world.arm(&pin, &template).await.unwrap().findings;
     assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
     assert_eq!(world.fire(&pin, &template, None).await.unwrap(), Fired::AlreadyThere);
 
@@ -239,7 +239,7 @@ async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
     let shown = watching.last.as_ref().unwrap().template_print.clone();
     // An autoscaler moves the generation; that alone is no obstacle.
     hands.merge(json!({"spec": {"replicas": 4}})).await;
-    let findings = world.arm(&pin, &template).await.unwrap();
+    let findings = world.arm(&pin, &template).await.unwrap().findings;
     assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
     let fired = world.fire(&pin, &template, Some(&shown)).await.unwrap();
     eprintln!("fired: {fired:?}");
@@ -273,7 +273,7 @@ async fn a_rollback_stops_when_somebody_else_deployed_meanwhile() {
     hands.remove().await;
     let hands = Hands::new(&options, "contested").await;
     hands.create("myapp:v1.3.0").await;
-    let findings = world.arm(&pin, &template).await.unwrap();
+    let findings = world.arm(&pin, &template).await.unwrap().findings;
     assert!(matches!(outcome(&findings, "same object"), Outcome::Broken(_)), "{findings:#?}");
     assert!(matches!(world.fire(&pin, &template, None).await, Err(KubeError::Changed { .. })));
     hands.remove().await;
@@ -300,7 +300,7 @@ async fn what_limits_the_way_back_is_named() {
     watching.until(RolloutState::Paused).await;
     let findings = timeout(PATIENCE, async {
         loop {
-            let findings = world.arm(&pin, &template).await.unwrap();
+            let findings = world.arm(&pin, &template).await.unwrap().findings;
             if *outcome(&findings, "ReplicaSet kept") != Outcome::Fine {
                 return findings;
             }
@@ -330,7 +330,7 @@ async fn an_operator_without_the_right_to_patch_is_told_before() {
     let world = KubeWorld::connect(&limited.0).await.unwrap();
     assert_eq!(world.identity().await.unwrap(), "viewer");
     hands.set_image("myapp:v1.3.0").await;
-    let findings = world.arm(&pin, &template).await.unwrap();
+    let findings = world.arm(&pin, &template).await.unwrap().findings;
     eprintln!("without rights: {findings:#?}");
     assert!(matches!(outcome(&findings, "may patch deployments"), Outcome::Broken(_)));
     assert!(matches!(outcome(&findings, "dry run"), Outcome::Broken(_)));

@@ -43,12 +43,22 @@ pub enum News {
     Fact(Box<Event>),
     Observed(Observation),
     Output(OutputBatch),
-    Probed { probe: Probe, pass: bool, value: String },
+    Probed {
+        probe: Probe,
+        pass: bool,
+        value: String,
+    },
     Preflight(Preflight),
     Identity(String),
+    /// What the rollback would change, from the latest test of the way back.
+    Diff(Vec<String>),
     Written(Written),
-    DocumentChanged { differs: bool },
-    Leave { why: String },
+    DocumentChanged {
+        differs: bool,
+    },
+    Leave {
+        why: String,
+    },
     Drained,
 }
 
@@ -289,14 +299,17 @@ impl World {
         let (clock, news, templates) =
             (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
         self.reading(async move {
-            let mut findings = Vec::new();
+            let (mut findings, mut diff) = (Vec::new(), Vec::new());
             for pin in &pins {
                 let Some(template) = template_of(&templates, &pin.target) else {
                     tracing::warn!(target = %pin.target, "no template to test the way back with");
                     return;
                 };
                 match kube.arm(pin, &template).await {
-                    Ok(found) => findings.extend(found),
+                    Ok(tested) => {
+                        findings.extend(tested.findings);
+                        diff.extend(tested.diff);
+                    }
                     // Nothing is concluded from silence: the age of the last test says it.
                     Err(error) => {
                         tracing::warn!(%error, "the way back could not be tested");
@@ -304,6 +317,7 @@ impl World {
                     }
                 }
             }
+            tell(&news, News::Diff(diff)).await;
             tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
         });
     }

@@ -161,16 +161,19 @@ impl Turn {
     fn try_paint(&mut self) -> std::io::Result<()> {
         let Cockpit { model, theme, screen, clock, .. } = &mut self.cockpit;
         model.now = clock.now();
+        // Its own thread for this would wake a hundred times a second for a pane that is rarely open.
+        tui_logger::move_events();
         if model.view.redraws != self.redraws {
             self.redraws = model.view.redraws;
             screen.forget()?;
         }
         screen.draw(|frame| ui::draw(frame, model, &mut self.scrolls, theme))?;
-        model.view.rollback_painted = matches!(model.view.panel, Some(Panel::Rollback { .. }));
+        let is_rollback = matches!(model.view.panel, Some(Panel::Rollback { .. }));
+        model.view.rollback_painted = is_rollback && self.scrolls.panel_painted;
         if self.scrolls.log_rows > 0 {
             model.view.log.height = self.scrolls.log_rows;
         }
-        model.view.panel_scroll = model.view.panel_scroll.min(self.scrolls.panel_end);
+        model.view.panel_scroll = self.scrolls.panel_at;
         Ok(())
     }
 }
@@ -195,6 +198,7 @@ fn of_world(news: News) -> What {
         News::Probed { probe, pass, value } => What::Probed { probe, pass, value },
         News::Preflight(line) => What::Preflight(line),
         News::Identity(identity) => What::Identity(identity),
+        News::Diff(diff) => What::Diff(diff),
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
         News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
         News::DocumentChanged { differs } => What::DocumentChanged { differs },

@@ -35,6 +35,8 @@ pub enum What {
     },
     /// Who the cluster says we are.
     Identity(String),
+    /// What the rollback would change, `- ` and `+ ` lines.
+    Diff(Vec<String>),
     Output(OutputBatch),
     Journal(JournalNews),
     /// Preflight lines, each told when it is known.

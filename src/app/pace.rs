@@ -110,6 +110,6 @@ mod tests {
 
     #[test]
     fn a_single_line_does_not_wait_for_the_flood_pace() {
-        assert_eq!(frames(&[(500, Change::Flood)], 1_000), [560]);
+        assert_eq!(frames(&[(500, Change::Flood)], 1_000), [500]);
     }
 }

@@ -248,9 +248,10 @@ async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::
     let following = async move {
         loop {
             let news = match journal.next().await {
-                Ok(records) => {
+                Ok(Some(records)) => {
                     JournalNews::Followed(records.into_iter().map(|record| record.event).collect())
                 }
+                Ok(None) => JournalNews::HolderGone,
                 Err(error) => {
                     tracing::warn!(%error, "the journal cannot be followed any more");
                     JournalNews::HolderGone
@@ -331,7 +332,8 @@ async fn play(parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Resul
     if let Some(practice) = practice {
         practice.shutdown().await;
     }
-    print(&farewell(&model))?;
+    // A terminal that went away takes no farewell, and that is no failure of the release.
+    let _ = print(&farewell(&model));
     Ok(code)
 }
 

@@ -91,7 +91,7 @@ const GOOD: Behaviour = Behaviour {
 const ERROR_SPIKE: Behaviour = Behaviour {
     // One pod of four at 5 % already lifts the whole over 1 %; the one-minute rate and the scrape
     // interval add a minute and a half before a reading shows it.
-    errors: Some(Errors { after_s: 170.0, first: 0.03, last: 0.08, ramp_s: 240.0 }),
+    errors: Some(Errors { after_s: 300.0, first: 0.03, last: 0.08, ramp_s: 240.0 }),
     latency_factor: 1.15,
     ..GOOD
 };

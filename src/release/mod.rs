@@ -143,7 +143,7 @@ impl Release {
         if !table::takes(self.state.phase, deed) {
             return Err(self.refuse_phase(deed));
         }
-        let summary = summary::of(event, &self.workflow);
+        let summary = summary::of(event, &self.workflow, &self.state);
         let mut effects = self.apply(event)?;
         self.note_operator(event);
         if let Some(line) = summary {
@@ -188,6 +188,9 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::RoleStaffed { role, person } => {
+                if person.trim().is_empty() {
+                    return Err(Refusal::new(format!("{role} is staffed by a name"), "type one"));
+                }
                 self.state.roster.insert(role.clone(), person.clone());
                 Ok(Vec::new())
             }
@@ -248,7 +251,7 @@ impl Release {
                 self.criterion_declared(at, by, criterion, *met, reason)
             }
             Fact::CriterionOverridden { criterion, reason } => {
-                self.criterion_overridden(criterion, &format!("{}: {reason}", name(by)))
+                self.criterion_overridden(by, criterion, reason)
             }
             Fact::HealthChanged { healthy, summary } => {
                 self.state.health = Some((*healthy, summary.clone()));

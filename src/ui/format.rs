@@ -51,9 +51,11 @@ pub fn planned(seconds: u64) -> String {
     if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
 }
 
-/// How long a command took: `0.4 s`, `12.3 s`, `2m 05s`.
+/// How long a command took: `80 ms`, `0.4 s`, `12.3 s`, `2m 05s`.
 pub fn took(millis: u64) -> String {
-    if millis < 60_000 {
+    if millis < 100 {
+        format!("{millis} ms")
+    } else if millis < 60_000 {
         format!("{}.{} s", millis / 1000, millis % 1000 / 100)
     } else {
         span(SignedDuration::from_secs(i64::try_from(millis / 1000).unwrap_or(i64::MAX)))
@@ -165,6 +167,7 @@ mod tests {
         assert_eq!(planned(3_600), "1h");
         assert_eq!(planned(5_400), "1h 30m");
         assert_eq!(planned(0), "0s");
+        assert_eq!(took(80), "80 ms");
         assert_eq!(took(412), "0.4 s");
         assert_eq!(took(125_000), "2m 05s");
     }

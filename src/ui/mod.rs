@@ -9,7 +9,7 @@ pub mod theme;
 mod widgets;
 
 #[cfg(test)]
-pub mod fixture;
+mod picture;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +20,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::app::model::{Model, Pane, Panel};
+use crate::workflow::CommandId;
 use paint::Paint;
 use panels::Sheet;
 use theme::{Role, Theme};
@@ -38,8 +39,14 @@ pub struct Scrolls {
     pub checklist: usize,
     /// Rows of log that this frame had room for; zero when no log was in sight.
     pub log_rows: u16,
-    /// The highest `panel_scroll` that shows something new; the model's own may be beyond it.
+    /// Whether any text of the open panel was shown: on a screen too small for it, it was not.
+    pub panel_painted: bool,
+    /// The first line of the open panel that is shown: what `panel_scroll` came to on this screen.
+    pub panel_at: u16,
+    /// The highest `panel_scroll` that shows something new.
     pub panel_end: u16,
+    /// The output that was shown last: one that was at its end stays there while lines come in.
+    output: Option<(CommandId, u32)>,
 }
 
 /// Draws the whole screen.
@@ -67,13 +74,16 @@ pub fn render(
         return None;
     }
     scrolls.log_rows = 0;
-    scrolls.panel_end = 0;
+    scrolls.panel_painted = false;
+    if model.view.panel.is_none() {
+        (scrolls.panel_at, scrolls.panel_end, scrolls.output) = (0, 0, None);
+    }
     let paint = Paint { model, theme };
     let screen = Screen::of(&paint, area);
     buffer.set_style(area, paint.style(Role::Text));
     panels::status::draw(&paint, buffer, screen.status);
     for (row, line) in screen.banners.iter().enumerate() {
-        text::put(buffer, screen.banner_area, row, &text::fit(line.clone(), usize::from(area.width)));
+        text::put(buffer, screen.banner_area, row, line);
     }
     body(&paint, buffer, screen.body, scrolls);
     panels::rollback_line::draw(&paint, buffer, screen.rollback);
@@ -103,7 +113,7 @@ impl<'a> Screen<'a> {
         let n_status = u16::from(height >= 2 || !typing);
         let n_rollback = u16::from(height >= 2 + u16::from(typing));
         let n_footer = u16::from(height >= 5 || typing);
-        let mut banners = panels::banner::lines(paint);
+        let mut banners = panels::banner::lines(paint, usize::from(area.width));
         let most = match height {
             0..8 => 0,
             8..14 => 1,
@@ -153,16 +163,9 @@ fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
         None => right,
     };
     if view.panel.is_some() {
-        if below.height >= LEAST_PANE + 2 {
-            right_pane(
-                paint,
-                buffer,
-                below,
-                if view.focus == Pane::Signals { Pane::Signals } else { Pane::Rollout },
-                scrolls,
-            );
-        } else if below.height > 0 {
-            Clear.render(below, buffer);
+        if below.height > 0 {
+            let which = if view.focus == Pane::Signals { Pane::Signals } else { Pane::Rollout };
+            right_pane(paint, buffer, below, which, scrolls);
         }
         return;
     }
@@ -174,7 +177,7 @@ fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
         _ => {
             let inner = usize::from(below.width.saturating_sub(2));
             let wanted = u16::try_from(panels::signals::height(paint, inner) + 2).unwrap_or(u16::MAX);
-            let lower = wanted.clamp(LEAST_PANE + 1, below.height * 9 / 20);
+            let lower = wanted.min(below.height * 9 / 20).max(LEAST_PANE + 1);
             let upper = below.height - lower;
             right_pane(paint, buffer, Rect { height: upper, ..below }, Pane::Rollout, scrolls);
             let lower = Rect { y: below.y + upper, height: lower, ..below };
@@ -233,9 +236,19 @@ fn framed(paint: &Paint, buffer: &mut Buffer, area: Rect, focused: bool, title: 
     let (kind, role) =
         if focused { (BorderType::Thick, Role::Focus) } else { (BorderType::Plain, Role::Dim) };
     let block = Block::bordered().border_type(kind).border_style(paint.style(role)).title(title);
-    let inner = block.inner(area);
     block.render(area, buffer);
-    inner
+    inside(area)
+}
+
+/// What a frame leaves for text: the border off, and a margin where there is room for one.
+fn inside(area: Rect) -> Rect {
+    let margin = if area.width >= 30 { 2 } else { 1 };
+    Rect {
+        x: area.x + margin,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2 * margin),
+        height: area.height.saturating_sub(2),
+    }
 }
 
 // ── below 80 columns: tabs, without borders
@@ -251,7 +264,7 @@ fn narrow(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls)
             area
         };
         let rest = draw_panel(paint, buffer, panel_area, panel, scrolls);
-        if rest.height > 2 {
+        if rest.height > 0 {
             rollout_and_logs(paint, buffer, rest, scrolls);
         }
         return;
@@ -297,34 +310,48 @@ fn tabs<'a>(paint: &Paint<'a>) -> Line<'a> {
 
 /// Draws the open panel at the top of `area`; gives what it left free below.
 fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scrolls: &mut Scrolls) -> Rect {
-    let has_border = area.width >= 20 && area.height >= 5;
-    let (border, pad) = if has_border { (2, if area.width >= 60 { 2 } else { 1 }) } else { (0, 0) };
-    let width = usize::from(area.width.saturating_sub(border + 2 * pad));
-    let scroll = paint.model.view.panel_scroll;
-    let inside = |frame: Rect| Rect {
-        x: frame.x + pad.min(frame.width),
-        width: frame.width.saturating_sub(2 * pad),
-        ..frame
-    };
+    // A border would take two of the few rows there are.
+    let has_border = area.width >= 20 && area.height >= 9;
+    let width = usize::from(if has_border { inside(area).width } else { area.width });
+    let view = &paint.model.view;
+    let scroll = view.panel_scroll;
     let frame = |buffer: &mut Buffer, height: u16, title: Line| {
-        let outer = Rect { height: height.min(area.height), ..area };
+        // What would be too low for a pane below belongs to the panel.
+        let rest = area.height.saturating_sub(height);
+        let height = if rest < LEAST_PANE + 2 { area.height } else { height };
+        let outer = Rect { height, ..area };
         Clear.render(outer, buffer);
         buffer.set_style(outer, paint.style(Role::Text));
         let mut head = Line::from(" ");
         head.spans.extend(title.spans);
-        let inner = if has_border { framed(paint, buffer, outer, true, head) } else { outer };
+        let inner = if has_border {
+            framed(paint, buffer, outer, true, head)
+        } else {
+            text::put(buffer, outer, 0, &text::fit(head, usize::from(outer.width)));
+            let title = 1.min(outer.height);
+            Rect { y: outer.y + title, height: outer.height - title, ..outer }
+        };
         let rest = Rect { y: outer.bottom(), height: area.height - outer.height, ..area };
-        (inside(inner), rest)
+        (inner, rest)
     };
+    scrolls.panel_painted = area.height > 1;
     match panel {
         Panel::Output { command, attempt } => {
-            let (inner, rest) = frame(buffer, area.height, panels::output::title(paint, command, *attempt));
-            scrolls.panel_end = panels::output::draw(paint, buffer, inner, command, *attempt, scroll);
+            // Half of the side shows what the command does to the cluster, unless the operator zooms.
+            let half = if view.zoom || area.height < 20 { area.height } else { area.height / 2 };
+            let (inner, rest) = frame(buffer, half, panels::output::title(paint, command, *attempt));
+            let shown = (command.clone(), *attempt);
+            let follows = scrolls.output.as_ref() != Some(&shown) || scroll >= scrolls.panel_end;
+            let from = if follows { u16::MAX } else { scroll };
+            scrolls.panel_end = panels::output::draw(paint, buffer, inner, command, *attempt, from);
+            scrolls.panel_at = from.min(scrolls.panel_end);
+            scrolls.output = Some(shown);
             rest
         }
         Panel::OwnLog => {
             let (inner, rest) = frame(buffer, area.height, paint.line("gonogo's own log", Role::Title));
             panels::own_log::draw(paint, buffer, inner);
+            (scrolls.panel_at, scrolls.panel_end) = (0, 0);
             rest
         }
         panel => {
@@ -332,6 +359,7 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
             let wanted = u16::try_from(sheet.height()).unwrap_or(u16::MAX);
             let (inner, rest) = frame(buffer, wanted.max(3), sheet.title.clone());
             scrolls.panel_end = sheet.draw(paint, buffer, inner, scroll);
+            scrolls.panel_at = scroll.min(scrolls.panel_end);
             rest
         }
     }

@@ -439,7 +439,7 @@ mod tests {
 
     #[test]
     fn a_colour_without_a_fallback_gets_the_nearest_name() {
-        let theme = Theme::read("t.yaml", "name: t\nbase: dark\nroles:\n  ok: \"#10f010\"\n").unwrap();
+        let theme = Theme::read("t.yaml", "name: t\nbase: dark\nroles:\n  ok: \"#30e890\"\n").unwrap();
         let sixteen = theme.with_depth(Depth::Sixteen);
         assert_eq!(sixteen.style(Role::Ok).fg, Some(Color::LightGreen));
         assert_eq!(

@@ -104,8 +104,8 @@ pub struct Expectation {
 
 impl Expectation {
     pub const SETTLE_S: u32 = 10;
-    /// A pod that starts slower than a minute is rare, and "stuck" is advice only.
-    pub const STUCK_AFTER_S: u32 = 60;
+    /// Services that take a minute and a half to warm up are common; "stuck" is advice for what takes longer.
+    pub const STUCK_AFTER_S: u32 = 120;
 
     /// Watches a workload of which nothing is expected.
     pub fn watching() -> Self {

@@ -35,6 +35,58 @@ pub fn plain(template: &Value) -> Value {
     template
 }
 
+/// What changes between two templates, for a person: `- path: before` and `+ path: after`.
+///
+/// - Shape: one pair per value that differs, in the order of their paths; a value whose name sounds
+///   like a secret is not shown.
+pub fn diff(from: &Value, to: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    compare("", &plain(from), &plain(to), &mut lines);
+    lines
+}
+
+fn compare(path: &str, from: &Value, to: &Value, lines: &mut Vec<String>) {
+    match (from, to) {
+        (Value::Object(before), Value::Object(after)) => {
+            let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = format!("{path}/{key}");
+                let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+                compare(&path, &of(before), &of(after), lines);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for index in 0..before.len().max(after.len()) {
+                let of = |items: &[Value]| items.get(index).cloned().unwrap_or(Value::Null);
+                // Containers and variables are known by name, and a name says more than a number.
+                let name = [before, after].iter().find_map(|items| items.get(index)?.get("name")?.as_str());
+                let step = name.map_or_else(|| index.to_string(), str::to_owned);
+                compare(&format!("{path}/{step}"), &of(before), &of(after), lines);
+            }
+        }
+        (from, to) if from == to => {}
+        (from, to) => {
+            let shown =
+                |value: &Value| if is_secret(path) { "(not shown)".to_owned() } else { value.to_string() };
+            if !from.is_null() {
+                lines.push(format!("- {path}: {}", shown(from)));
+            }
+            if !to.is_null() {
+                lines.push(format!("+ {path}: {}", shown(to)));
+            }
+        }
+    }
+}
+
+fn is_secret(path: &str) -> bool {
+    let path = path.to_uppercase();
+    ["SECRET", "TOKEN", "PASSW", "CREDENTIAL", "API_KEY", "APIKEY", "PRIVATE"]
+        .iter()
+        .any(|word| path.contains(word))
+}
+
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => map
@@ -78,6 +130,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_diff_names_what_changes_and_hides_what_sounds_secret() {
+        let template = |image: &str, password: &str| {
+            serde_json::json!({
+                "metadata": {"labels": {"app": "app", "pod-template-hash": image}},
+                "spec": {"containers": [{
+                    "name": "app",
+                    "image": image,
+                    "env": [{"name": "DB_PASSWORD", "value": password}],
+                }]},
+            })
+        };
+        assert_eq!(
+            diff(&template("myapp:v1.3.0", "new"), &template("myapp:v1.2.0", "old")),
+            [
+                "- /spec/containers/app/env/DB_PASSWORD/value: (not shown)",
+                "+ /spec/containers/app/env/DB_PASSWORD/value: (not shown)",
+                "- /spec/containers/app/image: \"myapp:v1.3.0\"",
+                "+ /spec/containers/app/image: \"myapp:v1.2.0\"",
+            ]
+        );
+        assert!(diff(&template("a", "b"), &template("a", "b")).is_empty());
+    }
 
     #[test]
     fn a_deployment_and_its_replica_set_have_one_print() {

@@ -174,7 +174,9 @@ fn fill_the_disk(state: &Path) {
         true,
     );
     assert_eq!(answered.recv().unwrap(), Written::Durable { seq: last + 2 });
-    assert!(!folder.path().join("reserve").exists(), "the reserve gave its room");
+    // The writer already tries to get it back, and on this disk never gets all of it.
+    let reserve = fs::metadata(folder.path().join("reserve")).map_or(0, |file| file.len());
+    assert!(reserve < 64 * 1024, "the reserve gave its room, and has {reserve} bytes");
     let (_, read) = ReadOnly::open(state, &id()).unwrap();
     assert_eq!(read.records.len() as u64, last + 2);
     say("the rollback is recorded");

@@ -24,13 +24,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::pin::{Finding, Pin, Template};
+use crate::release::pin::{Pin, Template};
 use crate::watch::{Moment, Observation, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 use error::Place;
 pub use error::{Cause, KubeError};
-pub use rollback::Fired;
 use rollback::WayBack;
+pub use rollback::{Fired, Tested};
 
 /// One cluster, reached through one client that everything shares.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ impl KubeWorld {
     /// - Errors: the API server could not be asked; whatever it answers is a finding.
     /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
     ///   server-side dry run of the very patch.
-    pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Vec<Finding>, KubeError> {
+    pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Tested, KubeError> {
         WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
     }
 

@@ -31,6 +31,20 @@ pub enum Fired {
     AlreadyThere,
 }
 
+/// What a test of the way back found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tested {
+    pub findings: Vec<Finding>,
+    /// What the patch would change, `- ` and `+ ` lines; see [`template::diff`].
+    pub diff: Vec<String>,
+}
+
+impl Tested {
+    fn only(finding: Finding) -> Self {
+        Self { findings: vec![finding], diff: Vec::new() }
+    }
+}
+
 pub(super) struct WayBack<'a> {
     client: &'a Client,
     place: &'a Place,
@@ -85,17 +99,17 @@ impl<'a> WayBack<'a> {
     ///
     /// - Errors: only when the API server could not be asked at all, so that an old result is not
     ///   mistaken for a new one.
-    pub async fn arm(&self, pin: &Pin, pinned: &Template) -> Result<Vec<Finding>, KubeError> {
+    pub async fn arm(&self, pin: &Pin, pinned: &Template) -> Result<Tested, KubeError> {
         let deployment = match self.read().await {
             Ok(deployment) => deployment,
             Err(error) => {
                 return match error.cause() {
                     Some(Cause::NotFound) => {
-                        Ok(vec![self.finding("exists", Outcome::Broken("it was deleted".into()))])
+                        Ok(Tested::only(self.finding("exists", Outcome::Broken("it was deleted".into()))))
                     }
                     Some(Cause::Forbidden | Cause::Unauthorized) => {
                         let why = format!("may not read it: {error}");
-                        Ok(vec![self.finding("may read", Outcome::Broken(why))])
+                        Ok(Tested::only(self.finding("may read", Outcome::Broken(why))))
                     }
                     _ => Err(error),
                 };
@@ -103,7 +117,7 @@ impl<'a> WayBack<'a> {
         };
         if deployment.uid != pin.uid {
             let why = "it was deleted and made anew since it was pinned".to_owned();
-            return Ok(vec![self.finding("same object", Outcome::Broken(why))]);
+            return Ok(Tested::only(self.finding("same object", Outcome::Broken(why))));
         }
         let (patch, pods, kept, dry_run) = tokio::join!(
             self.may("patch", "apps", "deployments"),
@@ -123,14 +137,15 @@ impl<'a> WayBack<'a> {
             Outcome::Broken(why) => Outcome::Limited(format!("{why}: its pods cannot be read back")),
             other => other,
         };
-        Ok(vec![
+        let findings = vec![
             self.finding("may patch deployments", patch?),
             self.finding("ReplicaSet kept", kept?),
             self.finding("dry run", dry_run?),
             self.finding("not paused", not_paused),
             self.finding("no GitOps owner", nobody_else),
             self.finding("may list pods", pods),
-        ])
+        ];
+        Ok(Tested { findings, diff: template::diff(&deployment.template, &pinned.0) })
     }
 
     /// Puts the pinned template back.

@@ -1,6 +1,8 @@
 //! The release plus what the operator is looking at: all that `draw` sees.
 
 pub mod evidence;
+#[cfg(test)]
+pub mod fixture;
 pub mod observed;
 pub mod offers;
 pub mod palette;

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn letters_in_order_find_an_action_and_runs_come_first() {
-        assert_eq!(matches("roll").first(), Some(&Action::RollbackPanel));
+        assert_eq!(matches("rollb").first(), Some(&Action::RollbackPanel));
+        assert_eq!(matches("roll").first(), Some(&Action::FocusRollout));
         assert_eq!(matches("skip").first(), Some(&Action::Skip));
         assert_eq!(matches("ovr").first(), Some(&Action::OverrideCriterion));
         assert!(matches("zzzz").is_empty());

@@ -136,6 +136,8 @@ pub enum FieldKind {
 pub struct RunPanel {
     pub command: CommandId,
     pub choice: Option<usize>,
+    /// The operator has seen that the text leads to another cluster than the release's.
+    pub elsewhere_seen: bool,
     /// The operator's own text in place of the document's.
     pub edited: Option<String>,
 }

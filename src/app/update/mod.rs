@@ -67,6 +67,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             model.me.identity = Some(identity);
             Vec::new()
         }
+        What::Diff(diff) => {
+            model.observed.diff = diff;
+            Vec::new()
+        }
         What::DocumentChanged { differs } => {
             model.view.document_differs = differs;
             Vec::new()

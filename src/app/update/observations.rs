@@ -1,13 +1,13 @@
 //! What the world shows: kept in the model, judged, and told to the release when a verdict changes.
 
 use super::{Ask, bound_probes, found};
-use crate::app::model::{Model, Pane, Seen};
+use crate::app::model::{Mode, Model, Pane, Seen};
 use crate::release::{Effect, Fact, Phase, RolloutSeen};
 use crate::watch::metrics::CriterionReading;
 use crate::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
 };
-use crate::watch::{Link, Observation, System, TargetRef, WorkloadFacts};
+use crate::watch::{Link, Moment, Observation, System, TargetRef, WorkloadFacts};
 use crate::workflow::Probe;
 
 /// Probes that decide an open item are asked this often. Units: seconds of wall time.
@@ -81,7 +81,13 @@ fn workload(model: &mut Model, facts: WorkloadFacts) -> Vec<Ask> {
     let verdict = RolloutVerdict::unknown("not judged yet", now.world);
     model.observed.workloads.insert(target.clone(), Seen { facts, at: now, verdict, history });
     news(model, Pane::Rollout);
-    judge_one(model, &target)
+    let mut asks = judge_one(model, &target);
+    // The known-good state is read as soon as there is something to read; the tick asks again.
+    if model.mode == Mode::Driving && model.state().pins.is_empty() && model.observed.pin_asked_at.is_none() {
+        model.observed.pin_asked_at = Some(now);
+        asks.push(Ask::Do(Effect::Pin { targets: model.state().targets.clone() }));
+    }
+    asks
 }
 
 /// Judges every workload again: some verdicts change by time alone.
@@ -139,18 +145,36 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         };
         return expect;
     }
+    let Some(seen) = model.observed.workloads.get(target) else { return expect };
     let attempts = state.commands.values().flat_map(|track| &track.attempts);
-    let first = attempts.map(|attempt| attempt.started).min();
-    expect.started_at = first.map(|at| at.world);
+    let Some(first) = attempts.map(|attempt| attempt.started).min() else {
+        expect.template = ExpectedTemplate::Unchanged { print: pin.template_print.clone() };
+        return expect;
+    };
+    let production = production_started(model);
+    // A tag or a pipeline may roll out without a command of the production step, so any new template
+    // with our version is ours; but until one is there, nothing is waited for.
+    if production.is_none() && seen.facts.template_print == pin.template_print {
+        expect.template = ExpectedTemplate::Unchanged { print: pin.template_print.clone() };
+        return expect;
+    }
+    expect.started_at = Some(production.unwrap_or(first).world);
     let version = state.params.get("VERSION").or_else(|| state.params.values().next());
-    expect.template = match (first, version) {
-        (None, _) => ExpectedTemplate::Unchanged { print: pin.template_print.clone() },
-        (Some(_), Some(version)) => {
+    expect.template = match version {
+        Some(version) => {
             ExpectedTemplate::Version { from: pin.template_print.clone(), version: version.clone() }
         }
-        (Some(_), None) => ExpectedTemplate::Any,
+        None => ExpectedTemplate::Any,
     };
     expect
+}
+
+/// When the first command of a production step was started.
+fn production_started(model: &Model) -> Option<Moment> {
+    let workflow = model.release.workflow();
+    let commands = workflow.steps.iter().filter(|step| step.production).flat_map(|step| &step.commands);
+    let attempts = commands.filter_map(|command| model.state().commands.get(&command.id)?.attempts.first());
+    attempts.map(|attempt| attempt.started).min()
 }
 
 /// Judges every measured criterion and tells the release what changed.
@@ -163,8 +187,11 @@ pub(super) fn judge_criteria(model: &mut Model) -> Vec<Ask> {
     let readings: Vec<CriterionReading> = model.observed.metrics.readings().cloned().collect();
     let mut asks = Vec::new();
     for reading in readings {
-        if model.state().criteria.get(&reading.criterion).map(|state| state.verdict) == Some(reading.verdict)
-        {
+        let known = model.state().criteria.get(&reading.criterion);
+        // What a person declared is theirs to withdraw: telling the reading each second changes nothing.
+        let is_theirs =
+            model.rollback().is_none() && known.is_some_and(crate::release::CriterionState::is_declared_met);
+        if is_theirs || known.map(|state| state.verdict) == Some(reading.verdict) {
             continue;
         }
         let CriterionReading { criterion, verdict, why, since, .. } = reading;

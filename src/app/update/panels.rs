@@ -145,6 +145,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             if n > 0 {
                 panel.choice = Some(panel.choice.map_or(0, |at| moved(at, n)));
                 panel.edited = None;
+                panel.elsewhere_seen = false;
             }
         }
         _ => {}
@@ -159,6 +160,7 @@ pub(super) fn choose(model: &mut Model, index: usize) {
     if index < n {
         panel.choice = Some(index);
         panel.edited = None;
+        panel.elsewhere_seen = false;
     }
 }
 
@@ -174,7 +176,7 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
         },
         (CommandState::InDoubt, _, Some(attempt)) => Panel::Doubt { command: id.clone(), attempt },
         (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
-        _ => Panel::Run(RunPanel { command: id.clone(), choice: None, edited: None }),
+        _ => Panel::Run(RunPanel { command: id.clone(), choice: None, elsewhere_seen: false, edited: None }),
     });
     Vec::new()
 }
@@ -219,6 +221,19 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
         flash(model, "choose an alternative first", true);
         return Vec::new();
     };
+    let pinned = model.state().context.clone();
+    if let Some(context) = contexts(&text).find(|context| Some(*context) != pinned.as_deref())
+        && !panel.elsewhere_seen
+    {
+        let here = pinned.as_deref().unwrap_or("no cluster");
+        let words =
+            format!("this leads to context {context}, the release is on {here}: r again runs it there");
+        flash(model, words, true);
+        if let Some(Panel::Run(panel)) = &mut model.view.panel {
+            panel.elsewhere_seen = true;
+        }
+        return Vec::new();
+    }
     let attempts = model.state().commands.get(&panel.command).map_or(0, |track| track.attempts.len());
     let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
     let run = Run {
@@ -242,9 +257,28 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     asks
 }
 
+/// The contexts that a text names with kubectl's or helm's own flags.
+fn contexts(text: &str) -> impl Iterator<Item = &str> {
+    let mut words = text.split_whitespace();
+    std::iter::from_fn(move || {
+        while let Some(word) = words.next() {
+            let value = match word.split_once('=') {
+                Some(("--context" | "--kube-context", value)) => Some(value),
+                None if matches!(word, "--context" | "--kube-context") => words.next(),
+                _ => None,
+            };
+            if let Some(value) = value {
+                return Some(value.trim_matches(['"', '\'']));
+            }
+        }
+        None
+    })
+}
+
 pub(super) fn edited(model: &mut Model, text: &str) {
     if let Some(Panel::Run(panel)) = &mut model.view.panel {
         panel.edited = (!text.is_empty()).then(|| format!("{text}\n"));
+        panel.elsewhere_seen = false;
     }
 }
 
@@ -391,5 +425,16 @@ pub(super) fn run_palette(model: &mut Model, text: &str) -> Vec<Ask> {
             flash(model, format!("no action is called `{text}`"), true);
             Vec::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contexts;
+
+    #[test]
+    fn the_contexts_of_a_text_are_those_of_its_flags() {
+        let text = "kubectl --context=prod-us get pods\nhelm upgrade --kube-context \"prod-eu\" app .\n# context none";
+        assert_eq!(contexts(text).collect::<Vec<_>>(), ["prod-us", "prod-eu"]);
     }
 }

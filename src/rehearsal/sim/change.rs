@@ -43,6 +43,14 @@ pub struct Cause {
     pub field: String,
 }
 
+impl Refusal {
+    /// A patch of a field that never changes.
+    pub fn immutable(key: &Key, field: &str, value: &Value) -> Self {
+        let causes = vec![Cause::invalid(field, &value.to_string(), "field is immutable")];
+        Self::Invalid { kind: key.kind, name: key.name.clone(), causes }
+    }
+}
+
 impl Cause {
     fn list(causes: &[Self]) -> String {
         let texts: Vec<String> =

@@ -4,8 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::change::Refusal;
+use super::container::{Container, Life, State};
 use super::dice::chance;
-use super::pod::{Container, Life, State};
 use super::store::Kind;
 use super::{World, after};
 use crate::rehearsal::scenario::{Scenario, behaviour, tag_of};

@@ -5,6 +5,7 @@
 //! change, so that a watcher sees the same intermediate states as on a real cluster.
 
 pub mod change;
+mod container;
 pub mod deployment;
 mod dice;
 mod event;
@@ -12,6 +13,7 @@ mod health;
 pub mod logs;
 pub mod pipeline;
 mod pod;
+mod progress;
 mod render;
 mod replica_set;
 pub mod store;
@@ -159,8 +161,10 @@ impl World {
     /// Lets all happen that is due until `to`. A moment in the past changes nothing.
     pub fn step(&mut self, to: Timestamp) {
         while let Some(at) = self.next_due().filter(|at| *at <= to) {
+            // Asked before time goes on: some dues are over once their moment is the present.
+            let moves = self.next_move().is_some_and(|due| due <= at);
             self.now = self.now.max(at);
-            self.fire();
+            self.fire(moves);
         }
         self.now = self.now.max(to);
     }
@@ -182,14 +186,15 @@ impl World {
         pods.chain(sets).chain(deployments.flatten()).chain(runs).min()
     }
 
-    fn fire(&mut self) {
+    /// Lets happen what is due now: a scrape, and moves in the cluster when there are any.
+    fn fire(&mut self, moves: bool) {
         if self.traffic.next_scrape() <= self.now {
             self.traffic.scrape(self.scenario, &self.pods, self.now);
             for gone in event::expire(&mut self.events, self.now) {
                 self.store.remove(&key(Kind::Event, &gone.namespace, &gone.name));
             }
         }
-        if self.next_move().is_none_or(|at| at > self.now) {
+        if !moves {
             return;
         }
         self.finish_runs();

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::container::{Container, Life, State, not_found};
 use super::deployment::Deployment;
 use super::event::{AboutKind, Event, Reporter};
-use super::pod::{Container, Life, Pod, State, not_found};
+use super::pod::Pod;
 use super::replica_set::ReplicaSet;
 use super::{Condition, seconds};
 use crate::rehearsal::scenario::{Scenario, behaviour};

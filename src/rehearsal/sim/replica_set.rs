@@ -7,10 +7,11 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::{Deserialize, Serialize};
 
+use super::container::Container;
 use super::deployment::{DESIRED_REPLICAS, MAX_REPLICAS, REVISION, TEMPLATE_HASH};
 use super::dice::Dice;
 use super::event::{About, AboutKind, News, Reporter};
-use super::pod::{Container, Pod, Surroundings, is_available, more_expendable};
+use super::pod::{Pod, Surroundings, is_available, more_expendable};
 use super::{Condition, after};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -306,7 +306,7 @@ fn errors_begin_some_minutes_after_the_new_pods_serve_and_are_in_the_log() {
         lines.iter().filter(|line| line.text.starts_with("ERROR")).count()
     };
     assert_eq!(failures(&world), 0);
-    run(&mut world, 400);
+    run(&mut world, 500);
     assert!(failures(&world) > 5);
 }
 

@@ -8,53 +8,102 @@ use crate::release::{CommandState, Current, Phase, RollbackState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
+use crate::ui::widgets::text;
 use crate::watch::{Link, System};
+use crate::workflow::CriterionId;
 
 /// What has to be said now, the most urgent first; never more than two lines are shown.
-pub fn lines<'a>(paint: &Paint<'a>) -> Vec<Line<'a>> {
-    let all = [journal, rollback, breach, silence, leaving, hold, doubt, document, over]
-        .map(|banner| banner(paint));
-    all.into_iter().flatten().take(2).collect()
+pub fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
+    let all = [journal, rollback, breach, failed_rollout, silence, leaving, hold, doubt, document, over];
+    let said = all.into_iter().filter_map(|banner| banner(paint));
+    said.take(2).map(|banner| banner.line(paint, width)).collect()
 }
 
-fn line<'a>(paint: &Paint<'a>, sign: &str, parts: Vec<String>, role: Role) -> Line<'a> {
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    paint.line(format!(" {sign} {}", format::clean(&parts.join(" · "))), role)
+/// One banner before it knows how wide it may be.
+struct Banner {
+    sign: &'static str,
+    role: Role,
+    parts: Vec<Part>,
+}
+
+/// A piece of a banner; on a narrow screen the least important ones give way first.
+struct Part {
+    long: String,
+    short: String,
+    /// From 0, which never gives way.
+    rank: u8,
+}
+
+/// What must be said even where nothing else fits.
+fn must(text: impl Into<String>) -> Part {
+    let long: String = text.into();
+    Part { short: long.clone(), long, rank: 0 }
+}
+
+fn may(rank: u8, text: impl Into<String>) -> Part {
+    Part { long: text.into(), short: String::new(), rank }
+}
+
+fn or_short(rank: u8, long: impl Into<String>, short: impl Into<String>) -> Part {
+    Part { long: long.into(), short: short.into(), rank }
+}
+
+impl Banner {
+    fn new(sign: &'static str, role: Role, parts: Vec<Part>) -> Option<Banner> {
+        Some(Banner { sign, role, parts })
+    }
+
+    fn line<'a>(mut self, paint: &Paint<'a>, width: usize) -> Line<'a> {
+        loop {
+            let words: Vec<&str> =
+                self.parts.iter().map(|part| part.long.as_str()).filter(|words| !words.is_empty()).collect();
+            let line = paint.line(format!(" {} {}", self.sign, format::clean(&words.join(" · "))), self.role);
+            let least = self.parts.iter_mut().filter(|part| part.rank > 0).max_by_key(|part| part.rank);
+            match least {
+                Some(part) if line.width() > width => {
+                    part.long = std::mem::take(&mut part.short);
+                    part.rank = 0;
+                }
+                _ => return text::fit(line, width),
+            }
+        }
+    }
 }
 
 fn press(paint: &Paint, action: Action, what: &str) -> String {
     paint.key(action).map_or(String::new(), |key| format!("{key} {what}"))
 }
 
-fn journal<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn journal(paint: &Paint) -> Option<Banner> {
     let why = paint.model.journal.failed.as_ref()?;
     let parts = vec![
-        format!("the journal cannot be written: {why}"),
-        "nothing new starts".to_owned(),
-        "a rollback still fires, but will not be recorded".to_owned(),
+        must("the journal cannot be written"),
+        may(1, why.clone()),
+        may(2, "nothing new starts"),
+        or_short(3, "a rollback still fires, but will not be recorded", "a rollback still fires, unrecorded"),
     ];
-    Some(line(paint, "✘", parts, Role::Bad))
+    Banner::new("✘", Role::Bad, parts)
 }
 
-fn rollback<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn rollback(paint: &Paint) -> Option<Banner> {
     let state = paint.model.rollback()?;
     match paint.model.state().phase {
-        Phase::RollingBack => Some(rolling_back(paint, state)),
-        Phase::RolledBack => Some(safe(paint, state)),
+        Phase::RollingBack => rolling_back(paint, state),
+        Phase::RolledBack => safe(paint, state),
         Phase::RollbackFailed => {
             let why = state.failure.clone().unwrap_or_else(|| "it was not seen to work".to_owned());
             let again = if matches!(paint.model.view.panel, Some(Panel::Rollback { .. })) {
                 press(paint, Action::Fire, "tries the rest again")
             } else {
-                press(paint, Action::RollbackPanel, "opens it and tries the rest again")
+                press(paint, Action::RollbackPanel, "opens it")
             };
-            Some(line(paint, "✘ ROLLBACK FAILED ", vec![why, again], Role::Bad))
+            Banner::new("✘ ROLLBACK FAILED ", Role::Bad, vec![must(again), must(why)])
         }
         _ => None,
     }
 }
 
-fn rolling_back<'a>(paint: &Paint<'a>, rollback: &RollbackState) -> Line<'a> {
+fn rolling_back(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
     let pins = &paint.model.state().pins;
     let to = match pins.as_slice() {
         [pin] => match pin.revision {
@@ -63,33 +112,44 @@ fn rolling_back<'a>(paint: &Paint<'a>, rollback: &RollbackState) -> Line<'a> {
         },
         pins => format!("rolling back {} targets", pins.len()),
     };
-    let since = format!("{} since Y", format::span(paint.since(rollback.fired_at)));
+    let since = format::span(paint.since(rollback.fired_at));
     let accepted = rollback.accepted_ms.map_or(String::new(), |millis| {
         format!("patch accepted after {}.{:02}s", millis / 1000, millis % 1000 / 10)
     });
     let missing = paint.model.release.rollback_missing();
-    let missing =
+    let short = missing.first().map_or(String::new(), |first| match missing.len() {
+        1 => format!("missing: {first}"),
+        n => format!("missing: {first}, {} more", n - 1),
+    });
+    let long =
         if missing.is_empty() { String::new() } else { format!("still missing: {}", missing.join(", ")) };
     let withdraw = if paint.model.rollback_is_queued() {
         press(paint, Action::CancelRollback, "withdraws it")
     } else {
         String::new()
     };
-    line(paint, "◀", vec![to, since, accepted, missing, withdraw], Role::Warning)
+    let parts = vec![
+        or_short(3, to, ""),
+        must(format!("{since} since Y")),
+        may(4, accepted),
+        or_short(2, long, short),
+        must(withdraw),
+    ];
+    Banner::new("◀", Role::Warning, parts)
 }
 
-fn safe<'a>(paint: &Paint<'a>, rollback: &RollbackState) -> Line<'a> {
+fn safe(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
     let model = paint.model;
     let mut parts = Vec::new();
     for pin in &model.state().pins {
-        let seen = model.observed.workloads.get(&pin.target);
         let image = format::image(pin.image());
-        parts.push(match seen {
+        parts.push(match model.observed.workloads.get(&pin.target) {
             Some(seen) => {
                 let counts = seen.verdict.counts;
-                format!("{image} on {} of {} pods", counts.ready, counts.desired)
+                let long = format!("{image} on {} of {} pods", counts.ready, counts.desired);
+                or_short(2, long, image)
             }
-            None => image.to_owned(),
+            None => must(image),
         });
     }
     // What was bad and reads well again is the other half of "safe".
@@ -98,20 +158,24 @@ fn safe<'a>(paint: &Paint<'a>, rollback: &RollbackState) -> Line<'a> {
             && !state.is_breached()
             && state.declared_by.is_none()
         {
-            parts.push(state.why.clone());
+            parts.push(may(3, measured(paint, id, &state.why)));
         }
     }
     if let Some((since_y, since_bad)) = rollback.time_to_safe() {
         let y = format!("{} from Y", format::span(since_y));
         parts.push(match since_bad {
-            Some(bad) => format!("time to safe {} from the first bad reading, {y}", format::span(bad)),
-            None => format!("time to safe {y}"),
+            Some(bad) => {
+                let bad = format::span(bad);
+                let long = format!("time to safe {bad} from the first bad reading, {y}");
+                or_short(1, long, format!("{bad} to safe, {y}"))
+            }
+            None => must(format!("time to safe {y}")),
         });
     }
-    line(paint, "■ SAFE ", parts, Role::Ok)
+    Banner::new("■ SAFE ", Role::Ok, parts)
 }
 
-fn breach<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn breach(paint: &Paint) -> Option<Banner> {
     let model = paint.model;
     let state = model.state();
     if !state.is_breached() || matches!(state.phase, Phase::RollingBack | Phase::RolledBack) {
@@ -123,31 +187,55 @@ fn breach<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
     let what = match &first.declared_by {
         Some(person) => format!("{person} declared “{name}”: {}", first.why),
         None if first.why.is_empty() => name.to_owned(),
-        None => first.why.clone(),
+        None => measured(paint, id, &first.why),
     };
     let more = if breached.len() > 1 { format!("and {} more", breached.len() - 1) } else { String::new() };
     let since = state
         .first_bad
         .map_or(String::new(), |at| format!("first {} ago", format::age(paint.world_since(at))));
-    let proposal = match &model.view.panel {
-        Some(Panel::Rollback { .. }) => match paint.key(Action::Fire) {
-            Some(fire) => format!("nothing happens until you press {fire}"),
-            None => String::new(),
-        },
-        _ => {
-            let (panel, fire) = (paint.key(Action::RollbackPanel), paint.key_anywhere(Action::Fire));
-            match (panel, fire) {
-                (Some(panel), Some(fire)) => {
-                    format!("proposed: roll back · nothing happens until you press {panel} then {fire}")
-                }
-                _ => "proposed: roll back".to_owned(),
-            }
-        }
-    };
-    Some(line(paint, "▲", vec![what, more, since, proposal], Role::Bad))
+    let proposal = proposal(paint);
+    let short = what.split_once(" for ").map_or(what.as_str(), |(reading, _)| reading).to_owned();
+    Banner::new("▲", Role::Bad, vec![or_short(2, what, short), must(more), may(4, since), proposal])
 }
 
-fn silence<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+/// The way back, and the keys that start it.
+fn proposal(paint: &Paint) -> Part {
+    let (panel, fire) = (paint.key(Action::RollbackPanel), paint.key_anywhere(Action::Fire));
+    match (&paint.model.view.panel, panel, fire) {
+        (Some(Panel::Rollback { .. }), _, Some(fire)) => {
+            or_short(3, format!("nothing happens until you press {fire}"), format!("{fire} rolls back"))
+        }
+        (_, Some(panel), Some(fire)) => or_short(
+            3,
+            format!("proposed: roll back · nothing happens until you press {panel} then {fire}"),
+            format!("{panel} then {fire} rolls back"),
+        ),
+        _ => may(3, "proposed: roll back"),
+    }
+}
+
+/// No criterion of the document speaks of it, and it is a reason to go back all the same.
+fn failed_rollout(paint: &Paint) -> Option<Banner> {
+    let model = paint.model;
+    let state = model.state();
+    if state.is_breached() || !matches!(state.phase, Phase::Running | Phase::Held) {
+        return None;
+    }
+    let seen = model.release.failed_rollout()?;
+    let why = may(2, seen.why.clone());
+    Banner::new("▲", Role::Bad, vec![must(format!("{} FAILED", seen.target)), why, proposal(paint)])
+}
+
+/// A reading with the name of what was read: `error rate 3.1 % > 1 % for 3 of 3 readings`.
+fn measured(paint: &Paint, id: &CriterionId, why: &str) -> String {
+    let criterion = paint.model.release.workflow().criterion(id);
+    match criterion.and_then(super::signals::subject) {
+        Some(subject) => format!("{subject} {why}"),
+        None => why.to_owned(),
+    }
+}
+
+fn silence(paint: &Paint) -> Option<Banner> {
     let (since, cause) = paint.model.cluster_silence()?;
     let retry = match paint.model.observed.links.get(&System::Cluster) {
         Some(Link::Down { retry_at: Some(at), .. }) => {
@@ -156,71 +244,89 @@ fn silence<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
         }
         _ => String::new(),
     };
+    let at = paint.wall(since.wall);
     let parts = vec![
-        format!("the API server has not answered since {} ({cause})", paint.wall(since.wall)),
-        retry,
-        format!("what you see below is {} old", paint.age(since)),
+        or_short(
+            1,
+            format!("the API server has not answered since {at} ({cause})"),
+            format!("no answer since {at}"),
+        ),
+        may(3, retry),
+        or_short(
+            2,
+            format!("what you see below is {} old", paint.age(since)),
+            format!("below is {} old", paint.age(since)),
+        ),
     ];
-    Some(line(paint, "?", parts, Role::Warning))
+    Banner::new("?", Role::Warning, parts)
 }
 
-fn leaving<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn leaving(paint: &Paint) -> Option<Banner> {
     let leaving = paint.model.leaving.as_ref()?;
     let parts = vec![
-        format!("leaving: {}", leaving.why),
-        "nothing new starts".to_owned(),
-        "changes under way get their grace and are recorded".to_owned(),
+        must(format!("leaving: {}", leaving.why)),
+        may(2, "nothing new starts"),
+        may(1, "changes under way get their grace and are recorded"),
     ];
-    Some(line(paint, "◀", parts, Role::Warning))
+    Banner::new("◀", Role::Warning, parts)
 }
 
-fn hold<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn hold(paint: &Paint) -> Option<Banner> {
     let hold = paint.model.state().hold.as_ref()?;
+    let lasted = format::span(paint.since(hold.since));
     let parts = vec![
-        format!("{} holds: {}", hold.by, hold.reason),
-        format!("since {}, {}", paint.wall(hold.since.wall), format::span(paint.since(hold.since))),
-        press(paint, Action::Hold, "goes on"),
+        must(press(paint, Action::Hold, "goes on")),
+        must(format!("{} holds: {}", hold.by, hold.reason)),
+        or_short(1, format!("since {}, {lasted}", paint.wall(hold.since.wall)), lasted),
     ];
-    Some(line(paint, "■ HELD ", parts, Role::Warning))
+    Banner::new("■ HELD ", Role::Warning, parts)
 }
 
-fn doubt<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn doubt(paint: &Paint) -> Option<Banner> {
     let model = paint.model;
     let Current::Command(id) = model.release.current() else { return None };
     if model.state().command(&id) != CommandState::InDoubt || model.view.panel.is_some() {
         return None;
     }
     let parts = vec![
-        "a command was started and its end was not seen".to_owned(),
-        press(paint, Action::Open, "tells what ran and how to find out"),
+        or_short(1, "a command was started and its end was not seen", "a command's end was not seen"),
+        or_short(
+            2,
+            press(paint, Action::Open, "tells what ran and how to find out"),
+            press(paint, Action::Open, "tells more"),
+        ),
     ];
-    Some(line(paint, "?", parts, Role::Warning))
+    Banner::new("?", Role::Warning, parts)
 }
 
-fn document<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn document(paint: &Paint) -> Option<Banner> {
     if !paint.model.view.document_differs {
         return None;
     }
     let file = &paint.model.release.workflow().file;
     let parts = vec![
-        format!("{file} was changed on disk since the release started"),
-        "the release goes on with the document that it was started with".to_owned(),
+        must(format!("{file} was changed on disk")),
+        or_short(
+            1,
+            "the release goes on with the document that it was started with",
+            "the release keeps the one it started with",
+        ),
     ];
-    Some(line(paint, "?", parts, Role::Warning))
+    Banner::new("?", Role::Warning, parts)
 }
 
-fn over<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+fn over(paint: &Paint) -> Option<Banner> {
     let state = paint.model.state();
     let t = state.t_clock(paint.model.now).map_or(String::new(), |t| format!("after {}", format::span(t)));
     let report = press(paint, Action::Open, "shows the report");
     match state.phase {
         Phase::Completed => {
-            let watched = "the rollout is watched on until you leave".to_owned();
-            Some(line(paint, "■ COMPLETED ", vec![t, report, watched], Role::Ok))
+            let watched = may(1, "the rollout is watched on until you leave");
+            Banner::new("■ COMPLETED ", Role::Ok, vec![must(t), must(report), watched])
         }
         Phase::Aborted => {
             let why = state.end_reason.clone().unwrap_or_default();
-            Some(line(paint, "■ ABORTED ", vec![why, t, report], Role::Warning))
+            Banner::new("■ ABORTED ", Role::Warning, vec![must(report), must(why), may(1, t)])
         }
         _ => None,
     }

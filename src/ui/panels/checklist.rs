@@ -83,7 +83,7 @@ pub fn current_line<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
 fn recent(paint: &Paint, buffer: &mut Buffer, area: Rect, used: usize) {
     let height = usize::from(area.height);
     let free = height.saturating_sub(used + 1);
-    let n = free.min(3);
+    let n = free.min(if height > 30 { 8 } else { 3 });
     if n == 0 || paint.model.state().recent.is_empty() || area.width < 30 {
         return;
     }
@@ -184,7 +184,7 @@ impl<'p, 'a> Pane<'p, 'a> {
             Span::raw(" "),
             self.paint.span(title, role),
         ]);
-        text::ends(line, right, self.width, 14)
+        text::ends(line, right, self.width, 10)
     }
 
     fn gate(&self, row: &Row, id: &GateId) -> Line<'a> {
@@ -235,7 +235,6 @@ impl<'p, 'a> Pane<'p, 'a> {
         } else if status == StepStatus::Done {
             right.spans.push(self.paint.span("done", Role::Dim));
         }
-        right.spans.push(Span::raw(" "));
         self.heading(row, mark, title, section_role(mark.0), right)
     }
 
@@ -307,10 +306,11 @@ impl<'p, 'a> Pane<'p, 'a> {
                 _ => mark.reason.as_ref(),
             };
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            self.below(&mut lines, &format!("{who} {}{why}", self.paint.wall(mark.at.wall)), Role::Dim);
+            let words = format!("{who} {}{why}", self.paint.wall(mark.at.wall));
+            self.below(&mut lines, &format::clean(&words), "", Role::Dim);
         }
         for seen in evidence::of_check(self.paint, &check.id) {
-            self.below(&mut lines, &seen.0, seen.1);
+            self.below(&mut lines, &seen.words, &seen.age, seen.role);
         }
         lines
     }
@@ -339,10 +339,22 @@ impl<'p, 'a> Pane<'p, 'a> {
         lines
     }
 
-    fn below(&self, lines: &mut Vec<Line<'a>>, words: &str, role: Role) {
+    /// What stands under an item: two rows at most, and never without its age.
+    fn below(&self, lines: &mut Vec<Line<'a>>, words: &str, age: &str, role: Role) {
         let indent = self.text_column();
+        let room = self.width.saturating_sub(indent + 2).max(8);
+        let mut rows = text::wrap(words, room, 2);
+        if !age.is_empty() {
+            match rows.last_mut() {
+                Some(last) if text_width(last) + 3 + text_width(age) <= room => {
+                    last.push_str(" · ");
+                    last.push_str(age);
+                }
+                _ => rows.push(age.to_owned()),
+            }
+        }
         let mut head = Some("↳ ");
-        for row in text::wrap(&format::clean(words), self.width.saturating_sub(indent + 2).max(8), 2) {
+        for row in rows {
             let line = Line::from_iter([
                 Span::raw(" ".repeat(indent)),
                 self.paint.span(head.take().unwrap_or("  "), Role::Dim),
@@ -362,7 +374,7 @@ impl<'p, 'a> Pane<'p, 'a> {
         let began = self.paint.model.state().timeboxes.get(&(id.clone(), index));
         let right = match (group.timebox_s, began) {
             (None, _) => Line::default(),
-            (Some(_), _) if closed => self.paint.line("in time or not: closed", Role::Dim),
+            (Some(_), _) if closed => self.paint.line("closed", Role::Dim),
             (Some(planned), None) => self.paint.line(format::planned(planned), Role::Dim),
             (Some(planned), Some(began)) => {
                 let spent = self.paint.world_since(began.world).as_secs().max(0);
@@ -391,7 +403,13 @@ impl<'p, 'a> Pane<'p, 'a> {
                 (_, CommandState::InDoubt) => "in doubt".to_owned(),
                 (Some((_, Some(exit))), _) => {
                     let took = attempt.took_ms.map(|millis| format!("  {}", format::took(millis)));
-                    format!("{exit}{}", took.unwrap_or_default())
+                    let took = took.unwrap_or_default();
+                    // The mark says "succeeded" already where room is short.
+                    if exit.succeeded() && self.width < INDENTED {
+                        took.trim_start().to_owned()
+                    } else {
+                        format!("{exit}{took}")
+                    }
                 }
                 (None, CommandState::Running) => {
                     let stop = if attempt.stop_asked { "stopping" } else { "running" };
@@ -482,17 +500,27 @@ impl<'p, 'a> Pane<'p, 'a> {
                 _ => '░',
             })
             .collect();
+        let planned =
+            |length: jiff::SignedDuration| format::planned(u64::try_from(length.as_secs()).unwrap_or(0));
+        let mark_words = |word: &str, length, at: jiff::Timestamp| {
+            // The clock on the wall tells nothing about a world that runs faster.
+            let is_wall = self.paint.model.speed == 1.0;
+            let zone = &self.paint.model.settings.zone;
+            let at = if is_wall { format!(" {}", format::wall_short(at, zone)) } else { String::new() };
+            format!("{word}{at} ({})", planned(length))
+        };
         let marks = format!(
-            "earliest {} · latest {}",
-            format::planned(u64::try_from(earliest.as_secs()).unwrap_or(0)),
-            format::planned(u64::try_from(latest.as_secs()).unwrap_or(0)),
+            "{} · {}",
+            mark_words("earliest", earliest, soak.earliest),
+            mark_words("latest", latest, soak.latest)
         );
         let pad = || Span::raw(" ".repeat(indent));
-        vec![
-            head,
-            text::fit(Line::from_iter([pad(), self.paint.span(bar, Role::Info)]), self.width),
-            text::fit(Line::from_iter([pad(), self.paint.span(marks, Role::Dim)]), self.width),
-        ]
+        let mut lines =
+            vec![head, text::fit(Line::from_iter([pad(), self.paint.span(bar, Role::Info)]), self.width)];
+        for row in text::wrap(&marks, self.width.saturating_sub(indent).max(8), 2) {
+            lines.push(text::fit(Line::from_iter([pad(), self.paint.span(row, Role::Dim)]), self.width));
+        }
+        lines
     }
 
     fn votes(&self, id: &StepId) -> impl Iterator<Item = Option<Vote>> {

@@ -105,9 +105,7 @@ pub fn quit<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
     sheet
 }
 
-/// Text of others, such as the report or a block that is not run.
-///
-/// Long lines wrap; only the part from line `scroll` on is looked at, since a report has no bound.
+/// Text to read, such as the report or a block that is not run; long lines wrap under their indent.
 pub fn text<'a>(paint: &Paint<'a>, title: &'a str, words: &str, width: usize) -> Sheet<'a> {
     let mut sheet = Sheet::new(paint.line(title, Role::Title), width);
     for line in words.lines() {

@@ -42,10 +42,10 @@ pub fn sheet<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) 
     let mut place = vec![format!("directory {}", attempt.run.directory)];
     place.extend(attempt.run.context.iter().map(|context| format!("context {context}")));
     place.extend(attempt.run.namespace.iter().map(|namespace| format!("namespace {namespace}")));
-    sheet.fact(paint, "where", &place.join("   "), Role::Text);
+    sheet.facts(paint, "where", &place, Role::Text);
     let mut label = "find out";
     for check in ways_to_check(&attempt.run.text) {
-        sheet.fact(paint, std::mem::replace(&mut label, ""), &check, Role::Accent);
+        sheet.fact(paint, std::mem::take(&mut label), &check, Role::Accent);
     }
     sheet.blank();
     sheet.text(

@@ -8,16 +8,29 @@ use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use crate::workflow::CheckId;
 
-/// One line of text per fact, and how to show it.
-pub fn of_check(paint: &Paint, id: &CheckId) -> Vec<(String, Role)> {
+/// A fact, how old it is, and how to show it.
+pub struct Line {
+    pub words: String,
+    pub age: String,
+    pub role: Role,
+}
+
+impl Line {
+    pub fn joined(&self) -> String {
+        format!("{} · {}", self.words, self.age)
+    }
+}
+
+pub fn of_check(paint: &Paint, id: &CheckId) -> Vec<Line> {
     paint.model.evidence_for(id).iter().map(line).collect()
 }
 
-pub fn line(seen: &Evidence) -> (String, Role) {
+pub fn line(seen: &Evidence) -> Line {
     let age = format::age(SignedDuration::from_secs(i64::try_from(seen.age_s).unwrap_or(i64::MAX)));
+    let words = format::clean(&format!("{}: {}", seen.what, seen.value)).into_owned();
     if seen.stale {
-        (format!("{}: {} · STALE, {age} old", seen.what, seen.value), Role::Stale)
+        Line { words, age: format!("STALE, {age} old"), role: Role::Stale }
     } else {
-        (format!("{}: {} · {age} ago", seen.what, seen.value), Role::Info)
+        Line { words, age: format!("{age} ago"), role: Role::Info }
     }
 }

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::action::Action;
 use crate::app::model::{Flash, Prompt, Purpose};
+use crate::release::Phase;
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -33,7 +34,9 @@ fn answer<'a>(paint: &Paint<'a>, flash: &'a Flash) -> Line<'a> {
 fn keys<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
     let separator = if width >= 110 { "   " } else { "  " };
     let offers = paint.model.offers();
-    let hint = |action: &Action| paint.hint(*action, action.label());
+    let is_held = paint.model.state().phase == Phase::Held;
+    let label = |action: Action| if action == Action::Hold && is_held { "go on" } else { action.label() };
+    let hint = |action: &Action| paint.hint(*action, label(*action));
     // The way to all other keys is kept even when it is the last that would fit.
     let help = hint(&Action::Help);
     let others = offers.iter().filter(|action| **action != Action::Help).map(hint);

@@ -60,14 +60,15 @@ fn separator(paint: &Paint, buffer: &mut Buffer, area: Rect) {
     let store = &model.observed.logs;
     let pane = &model.view.log;
     let width = usize::from(area.width);
+    let long = width >= 60;
     let mut parts: Vec<Line> = Vec::new();
-    if let Some((since, _)) = model.cluster_silence() {
-        parts.push(
-            paint.line(format!("streams silent since {}, resume there", paint.wall(since.wall)), Role::Stale),
-        );
-    } else {
+    let silence = model.cluster_silence();
+    if let Some((since, _)) = silence {
+        let words = format!("silent since {}", paint.wall(since.wall));
+        parts.push(paint.line(words, Role::Stale));
+    } else if long {
         let live = store.streams().iter().filter(|stream| stream.state == StreamState::Live).count();
-        parts.push(paint.line(format!("{live} pods"), Role::Text));
+        parts.push(paint.line(format!("{live} streams"), Role::Text));
     }
     if pane.view.is_following() {
         parts.push(paint.line("follow", Role::Info));
@@ -75,8 +76,9 @@ fn separator(paint: &Paint, buffer: &mut Buffer, area: Rect) {
         let new = pane.view.n_new(store);
         parts.push(paint.line(format!("STANDING, {} new below", format::count(new as u64)), Role::Warning));
     }
-    if model.cluster_silence().is_none() {
-        parts.push(paint.line(format!("{} lines/s", format::count(store.rate(model.now.wall))), Role::Text));
+    if silence.is_none() {
+        let unit = if long { " lines/s" } else { "/s" };
+        parts.push(paint.line(format!("{}{unit}", format::count(store.rate(model.now.wall))), Role::Text));
     }
     let lost = store.n_lost();
     let lost_role = if lost > 0 { Role::Warning } else { Role::Text };

@@ -5,7 +5,6 @@ use ratatui::text::Line;
 use super::{Sheet, evidence};
 use crate::app::action::Action;
 use crate::release::{Ballot, Vote};
-use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::signs::Sign;
 use crate::ui::theme::Role;
@@ -54,15 +53,16 @@ pub fn sheet<'a>(paint: &Paint<'a>, id: &StepId, width: usize) -> Sheet<'a> {
         let person_words = person.map_or("nobody yet", String::as_str);
         let mut line = Line::from_iter([
             paint.span(if is_asked { "▶ " } else { "  " }, Role::Focus),
-            paint.span(format!("{:<18} ", text::elide(role.as_str(), 18)), Role::Title),
+            paint.span(format!("{:<16} ", text::elide(role.as_str(), 16)), Role::Title),
             paint.span(
                 format!("{:<10} ", text::elide(person_words, 10)),
                 if person.is_some() { Role::Text } else { Role::Warning },
             ),
-            paint.span(format!("{word:<9}"), style),
+            paint.span(word, style),
         ]);
-        if let Some(ballot) = ballot {
-            line.spans.push(paint.span(format!("{}  ", paint.wall(ballot.at.wall)), Role::Dim));
+        if let Some(ballot) = ballot.filter(|_| width >= 50) {
+            let gap = " ".repeat(10_usize.saturating_sub(word.len()));
+            line.spans.push(paint.span(format!("{gap}{}", paint.wall(ballot.at.wall)), Role::Dim));
         }
         let reason = ballot.and_then(|ballot| ballot.reason.as_ref());
         sheet.push(line);
@@ -97,8 +97,8 @@ pub fn sheet<'a>(paint: &Paint<'a>, id: &StepId, width: usize) -> Sheet<'a> {
         }
     }
     for seen in model.poll_evidence() {
-        let (words, role) = evidence::line(&seen);
-        sheet.fact(paint, "", &format::clean(&words), role);
+        let seen = evidence::line(&seen);
+        sheet.fact(paint, "", &seen.joined(), seen.role);
     }
     sheet.keys([
         paint.hint(Action::Go, "GO"),

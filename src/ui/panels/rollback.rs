@@ -4,11 +4,12 @@ use ratatui::text::Line;
 
 use super::{Sheet, evidence, rollback_line};
 use crate::app::action::Action;
+use crate::app::model::Seen;
 use crate::release::{Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, summary};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
-use crate::watch::Moment;
+use crate::watch::{Image, Moment};
 use crate::workflow::CommandId;
 
 pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
@@ -46,7 +47,7 @@ fn title<'a>(paint: &Paint<'a>) -> Line<'a> {
         _ => rollback_line::word(paint.model.arming().state),
     };
     line.spans.push(paint.span(word, role));
-    if let Some(at) = paint.model.observed.armed_at {
+    if let Some(at) = paint.model.observed.armed_at.filter(|_| state.rollback.is_none()) {
         line.spans.push(paint.span(format!(", checked {} ago", paint.age(at)), Role::Text));
     }
     line
@@ -59,19 +60,19 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
         sheet.push(paint.line(pin.target.to_string(), Role::Title));
     }
     if let Some(seen) = seen {
-        let named =
-            seen.facts.images.iter().find(|image| pin.target.container.as_ref() == Some(&image.container));
-        let image = named.or(seen.facts.images.first()).map_or("", |image| format::image(&image.image));
-        let mut parts: Vec<String> =
-            seen.facts.revision.map(|revision| format!("rev {revision}")).into_iter().collect();
-        parts.push(image.to_owned());
-        parts.extend(seen.facts.current_replica_set().map(|set| set.template_hash.clone()));
-        let counts = seen.verdict.counts;
-        parts.push(format!("{} pods, {} ready", counts.desired, counts.ready));
-        if seen.facts.template_print == pin.template_print {
-            parts.push("already what was pinned".to_owned());
+        if let Some(words) = came_from(paint, seen, pin) {
+            sheet.facts(paint, "from", &words, Role::Text);
         }
-        sheet.fact(paint, "from", &parts.join("   "), Role::Text);
+        let counts = seen.verdict.counts;
+        let mut words = set_words(seen.facts.revision, &seen.facts.images, pin);
+        words.extend(seen.facts.current_replica_set().map(|set| set.template_hash.clone()));
+        words.push(format!("{} pods, {} ready", counts.desired, counts.ready));
+        let is_back = seen.facts.template_print == pin.template_print;
+        if is_back {
+            words.push("is what was pinned".to_owned());
+        }
+        let label = if paint.model.rollback().is_some() || is_back { "now" } else { "from" };
+        sheet.facts(paint, label, &words, Role::Text);
     }
     let mut parts: Vec<String> = pin.revision.map(|revision| format!("rev {revision}")).into_iter().collect();
     parts.push(format::image(pin.image()).to_owned());
@@ -79,7 +80,23 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
         parts.push(pin.template_hash.clone());
     }
     parts.push(format!("pinned {} ago as known good", format::age(paint.world_since(pin.at))));
-    sheet.fact(paint, "to", &parts.join("   "), Role::Ok);
+    sheet.facts(paint, "to", &parts, Role::Ok);
+}
+
+/// What a rollback that was fired went away from, as long as its ReplicaSet is still there to tell.
+fn came_from(paint: &Paint, seen: &Seen, pin: &Pin) -> Option<Vec<String>> {
+    let shown = paint.model.rollback()?.shown.iter().find(|shown| shown.target == pin.target)?;
+    let mut sets = seen.facts.replica_sets.iter();
+    let set = sets.find(|set| set.template_print == shown.template_print)?;
+    let mut words = set_words(set.revision, &set.images, pin);
+    words.push(set.template_hash.clone());
+    Some(words)
+}
+
+fn set_words(revision: Option<u64>, images: &[Image], pin: &Pin) -> Vec<String> {
+    let named = images.iter().find(|image| pin.target.container.as_ref() == Some(&image.container));
+    let image = named.or(images.first()).map_or("", |image| format::image(&image.image));
+    revision.map(|revision| format!("rev {revision}")).into_iter().chain([image.to_owned()]).collect()
 }
 
 fn no_pin<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
@@ -282,12 +299,20 @@ fn why<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         );
         label = "";
     }
-    if label == "why" {
+    for id in model.rollback().iter().flat_map(|rollback| &rollback.breached) {
+        let is_met_still = state.criteria.get(id).is_some_and(|known| known.is_breached());
+        if let Some(criterion) = workflow.criterion(id).filter(|_| !is_met_still) {
+            sheet.fact(paint, label, &format!("“{}” was met when it was fired", criterion.text), Role::Text);
+            label = "";
+        }
+    }
+    if label == "why" && model.rollback().is_none() {
         // Nothing is wrong as far as gonogo knows: what it sees stands here instead of a reason.
         let seen: Vec<String> =
-            model.rollback_evidence().iter().map(|seen| evidence::line(seen).0).take(3).collect();
+            model.rollback_evidence().iter().map(|seen| evidence::line(seen).joined()).take(3).collect();
+        label = "seen now";
         for words in seen {
-            sheet.fact(paint, std::mem::replace(&mut label, ""), &words, Role::Dim);
+            sheet.fact(paint, std::mem::take(&mut label), &words, Role::Dim);
         }
     }
 }
@@ -300,7 +325,7 @@ fn safe<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     if let Some((since_y, since_bad)) = rollback.time_to_safe() {
         let bad = since_bad.map(|bad| format!(", {} from the first bad reading", format::span(bad)));
         let words = format!("{} from Y{}", format::span(since_y), bad.unwrap_or_default());
-        sheet.fact(paint, "time to safe", &words, Role::Ok);
+        sheet.fact(paint, "safe after", &words, Role::Ok);
     }
 }
 

@@ -67,6 +67,9 @@ fn head<'a>(paint: &Paint<'a>, arming: &Arming, long: bool) -> Line<'a> {
         Phase::RollbackFailed => ("FAILED", Role::Bad),
         _ => word(arming.state),
     };
+    // Proven while it answered: true, but nothing is green on a silent cluster.
+    let silent = paint.model.cluster_silence().is_some();
+    let role = if silent && role == Role::Ok { Role::Stale } else { role };
     line.spans.push(paint.span(word, role));
     let under_way = matches!(state.phase, Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed);
     if arming.state == ArmingState::NotProven
@@ -113,6 +116,9 @@ fn details(paint: &Paint, arming: &Arming) -> Vec<String> {
     }
     if let Some(at) = model.observed.armed_at {
         parts.push(format!("checked {} ago", paint.age(at)));
+    }
+    if model.cluster_silence().is_some() {
+        parts.push("the key works: it fires as soon as the API server answers".to_owned());
     }
     parts.extend(arming.why.iter().cloned());
     let mut fine: Vec<String> = Vec::new();

@@ -197,12 +197,18 @@ fn head<'a>(paint: &Paint<'a>, seen: &Seen, width: usize, named: bool) -> Vec<Li
         state.spans.push(paint.span(verdict.state.word(), role(verdict.state)));
         state.spans.push(paint.span(format!("  {}", verdict.field), Role::Text));
     }
-    let part = if counts.desired == 0 {
+    let part = if !verdict.ours {
+        // What is up belongs to another template: nothing of this rollout is there yet.
+        0.0
+    } else if counts.desired == 0 {
         f64::from(u8::from(verdict.state == RolloutState::Complete))
     } else {
         f64::from(counts.available.min(counts.updated)) / f64::from(counts.desired)
     };
-    let mut numbers = vec![format!("{} updated", counts.updated), format!("{} ready", counts.ready)];
+    let mut numbers = vec![format!("{} ready", counts.ready)];
+    if verdict.ours {
+        numbers.insert(0, format!("{} updated", counts.updated));
+    }
     if counts.old > 0 {
         numbers.push(format!("{} old", counts.old));
     }
@@ -244,7 +250,7 @@ fn clock<'a>(paint: &Paint<'a>, seen: &Seen) -> Line<'a> {
     }
     let lasted = format::clock(paint.world_since(seen.verdict.since));
     match (seen.verdict.state, seen.facts.progress_deadline_s) {
-        (RolloutState::Progressing | RolloutState::Stuck, Some(deadline)) => {
+        (RolloutState::Progressing, Some(deadline)) => {
             let deadline = format::clock(jiff::SignedDuration::from_secs(deadline.into()));
             paint.line(format!("{lasted} of {deadline}"), Role::Dim)
         }
@@ -297,9 +303,17 @@ fn pods<'a>(paint: &Paint<'a>, seen: &Seen, width: usize) -> Vec<Line<'a>> {
             }
         }
     }
-    let mut lines = pod_rows(paint, "new", &new.0, new.1, width, 3);
+    let label = if old.1 == 0 && !is_changed(paint, seen) { "pods" } else { "new" };
+    let mut lines = pod_rows(paint, label, &new.0, new.1, width, 3);
     lines.extend(pod_rows(paint, "old", &old.0, old.1, width, 2));
     lines
+}
+
+/// Whether the workload carries another template than the one that was pinned as known good.
+fn is_changed(paint: &Paint, seen: &Seen) -> bool {
+    let pins = &paint.model.state().pins;
+    let pin = pins.iter().find(|pin| pin.target == seen.facts.target);
+    pin.is_some_and(|pin| pin.template_print != seen.facts.template_print)
 }
 
 fn pod_rows<'a>(

@@ -121,13 +121,13 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     let who = model.me.identity.as_ref().unwrap_or(&model.me.name);
     parts.push(format!("as {who}"));
     parts.push(format!("directory {}", state.directory));
-    sheet.fact(paint, "where", &parts.join("   "), Role::Text);
-    let mut shell = model.settings.shell.join(" ");
+    sheet.facts(paint, "where", &parts, Role::Text);
+    let mut shell = vec![model.settings.shell.join(" ")];
     let env = model.command_env();
     if !env.is_empty() {
-        shell = format!("{shell}   sets {}", env.join(" "));
+        shell.push(format!("sets {}", env.join(" ")));
     }
-    sheet.fact(paint, "shell", &shell, Role::Text);
+    sheet.facts(paint, "shell", &shell, Role::Text);
 }
 
 fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: Option<&str>) {
@@ -145,7 +145,7 @@ fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: Option<&str>) {
         let mut parts = vec![target.to_string(), image, format!("{} pods", seen.facts.spec_replicas)];
         parts.extend(seen.facts.max_surge.as_ref().map(|surge| format!("surge {surge}")));
         parts.extend(seen.facts.max_unavailable.as_ref().map(|count| format!("unavailable {count}")));
-        sheet.fact(paint, "changes", &parts.join("   "), Role::Title);
+        sheet.facts(paint, "changes", &parts, Role::Title);
     }
 }
 
@@ -194,7 +194,7 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
         let who = attempt.by.as_ref().map_or("", |by| by.name.as_str());
         let role = if end == "exit 0" { Role::Text } else { Role::Warning };
         let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
-        sheet.fact(paint, std::mem::replace(&mut label, ""), &words, role);
+        sheet.fact(paint, std::mem::take(&mut label), &words, role);
     }
     if paint.model.state().command(&command.id) == CommandState::Succeeded {
         sheet.fact(paint, "", "it has already succeeded: running it again is a new attempt", Role::Warning);

@@ -4,6 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
@@ -51,6 +53,26 @@ impl<'a> Sheet<'a> {
         self.hanging(paint, paint.line(format!("{label:<LABEL$}"), Role::Dim), value, role);
     }
 
+    /// `label   one   two`: parts that are broken within only when one of them is too long for a row.
+    pub fn facts(&mut self, paint: &Paint<'a>, label: &str, parts: &[String], role: Role) {
+        const GAP: &str = "   ";
+        let room = self.width.saturating_sub(LABEL.min(self.width / 2));
+        let mut label = label;
+        let mut row = String::new();
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            let is_first = row.is_empty();
+            if !is_first && row.width() + GAP.len() + part.width() > room {
+                self.fact(paint, std::mem::take(&mut label), &std::mem::take(&mut row), role);
+            } else if !is_first {
+                row.push_str(GAP);
+            }
+            row.push_str(part);
+        }
+        if !row.is_empty() {
+            self.fact(paint, label, &row, role);
+        }
+    }
+
     /// A head on the first row, and `value` beside it, wrapped under itself.
     pub fn hanging(&mut self, paint: &Paint<'a>, head: Line<'a>, value: &str, role: Role) {
         let indent = head.width().min(self.width / 2);
@@ -94,8 +116,9 @@ impl<'a> Sheet<'a> {
     /// - Shape: gives the highest `scroll` that still shows something new.
     pub fn draw(&self, paint: &Paint, buffer: &mut Buffer, area: Rect, scroll: u16) -> u16 {
         let rows = usize::from(area.height);
-        // The keys stay even where there is no room for the gap above them, or for any text.
-        let n_keys = self.keys.len().min(rows);
+        // Some keys stay even where there is no room for all: the last line of the screen has them too.
+        let fits = self.lines.len() + self.keys.len() <= rows;
+        let n_keys = if fits { self.keys.len() } else { self.keys.len().min(1) }.min(rows);
         let gap = usize::from(n_keys > 0 && rows > n_keys + self.lines.len());
         let body = rows - n_keys - gap;
         let end = self.lines.len().saturating_sub(body);

@@ -41,7 +41,11 @@ pub fn height(paint: &Paint, width: usize) -> usize {
 }
 
 pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) {
-    for (row, line) in lines(paint, usize::from(area.width)).iter().enumerate() {
+    let mut lines = lines(paint, usize::from(area.width));
+    if lines.len() > usize::from(area.height) {
+        lines.retain(|line| line.width() > 0);
+    }
+    for (row, line) in lines.iter().enumerate() {
         text::put(buffer, area, row, line);
     }
 }
@@ -67,6 +71,16 @@ fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
     lines.into_iter().map(|line| text::fit(line, width)).collect()
 }
 
+/// What a measured criterion looks at, in a word or two; `None` for one that a person declares.
+pub fn subject(criterion: &Criterion) -> Option<&'static str> {
+    match &criterion.kind {
+        CriterionKind::Threshold { metric, .. } | CriterionKind::Ratio { metric, .. } => {
+            Some(name(*metric, true))
+        }
+        CriterionKind::Declared => None,
+    }
+}
+
 fn name(metric: Metric, long: bool) -> &'static str {
     match (metric, long) {
         (Metric::ErrorRate, true) => "error rate",
@@ -84,7 +98,7 @@ fn reading<'a>(paint: &Paint<'a>, metric: Metric, width: usize) -> Line<'a> {
     let metrics = &model.observed.metrics;
     let long = width >= 70;
     let name = name(metric, long);
-    let name = if long { format!("{name:<12}") } else { format!("{name:<9}") };
+    let name = if long { format!("{name:<12}") } else { format!("{name:<8} ") };
     let mut line = paint.line(name, Role::Text);
     let Some(series) = metrics.series(metric) else {
         line.spans.push(paint.span("no answer yet", Role::Dim));
@@ -103,9 +117,8 @@ fn reading<'a>(paint: &Paint<'a>, metric: Metric, width: usize) -> Line<'a> {
         (None, Some(_)) => "error".to_owned(),
         (None, None) => "no data".to_owned(),
     };
-    let room = if long { 9 } else { 8 };
-    line.spans.push(paint.span(format!("{value:>room$}"), role));
-    line.spans.push(Span::raw("  "));
+    let value = if long { format!("{value:>9}  ") } else { format!("{:>6} ", value.replacen(' ', "", 1)) };
+    line.spans.push(paint.span(value, role));
 
     let limit = limit(paint, metric, criterion, long);
     let word = match verdict {
@@ -118,10 +131,10 @@ fn reading<'a>(paint: &Paint<'a>, metric: Metric, width: usize) -> Line<'a> {
     let word = if stale { ("stale", Role::Stale) } else { word };
     let age = metrics.age(metric, model.now).map(format::age).unwrap_or_default();
     let mut right = Line::default();
-    let limit_room = if long { 16 } else { 9 };
+    let limit_room = if long { 16 } else { 7 };
     right.spans.push(paint.span(format!("{limit:<limit_room$}"), Role::Dim));
-    right.spans.push(paint.span(format!(" {:<8}", word.0), word.1));
-    let age = if long { format!(" age {age:>4}") } else { format!("{age:>4}") };
+    right.spans.push(paint.span(format!(" {:<7}", word.0), word.1));
+    let age = if long { format!(" age {age:>4}") } else { format!(" {age:>3}") };
     right.spans.push(paint.span(age, Role::Dim));
 
     let spark_room = width.saturating_sub(line.width() + right.width() + 1).min(40);
@@ -137,15 +150,11 @@ fn reading<'a>(paint: &Paint<'a>, metric: Metric, width: usize) -> Line<'a> {
     }
     if let Some(trouble) = series.trouble() {
         // What the server says against the query is worth more than an old curve.
-        let mut line = paint.line(format!("{:<12}", name_only(metric)), Role::Text);
+        let mut line = paint.line(format!("{:<12}", self::name(metric, true)), Role::Text);
         line.spans.push(paint.span(format!("error  {trouble}"), Role::Warning));
         return text::fit(line, width);
     }
     text::ends(line, right, width, 18)
-}
-
-fn name_only(metric: Metric) -> &'static str {
-    name(metric, true)
 }
 
 /// The first criterion of the document that looks at this metric.

@@ -93,12 +93,10 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
     }
     parts.push(state_word(paint, detail));
     let now = paint.model.now;
-    if detail > Detail::Least {
-        if let Some(t) = paint.model.state().t_clock(now) {
-            let full = format::t_clock(t);
-            let short = full.replace("T+00:", "T+");
-            parts.push(paint.line(if detail == Detail::Full { full } else { short }, Role::Text));
-        }
+    if let Some(t) = paint.model.state().t_clock(now).filter(|_| detail > Detail::Least) {
+        let full = format::t_clock(t);
+        let short = full.replace("T+00:", "T+");
+        parts.push(paint.line(if detail == Detail::Full { full } else { short }, Role::Text));
     }
     if detail >= Detail::Middle {
         let zone = &paint.model.settings.zone;
@@ -186,8 +184,11 @@ fn position(paint: &Paint) -> Option<(usize, usize)> {
 fn connection<'a>(paint: &Paint<'a>, detail: Detail) -> Option<Line<'a>> {
     if let Some((since, _)) = paint.model.cluster_silence() {
         let age = paint.age(since);
-        let words =
-            if detail >= Detail::Middle { format!("✘ cluster silent {age}") } else { format!("✘ {age}") };
+        let words = match detail {
+            Detail::Full => format!("✘ cluster silent {age}"),
+            Detail::Middle => format!("✘ silent {age}"),
+            _ => format!("✘ {age}"),
+        };
         return Some(paint.line(words, Role::Bad));
     }
     let (words, role) = match paint.model.observed.links.get(&System::Cluster) {

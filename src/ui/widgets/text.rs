@@ -202,7 +202,7 @@ mod tests {
             ["kubectl set", "image", "deployment/app"]
         );
         assert_eq!(wrap("abcdefgh", 3, 9), ["abc", "def", "gh"]);
-        assert_eq!(wrap("one two three four", 8, 2), ["one two", "three…"]);
+        assert_eq!(wrap("one two three four", 8, 2), ["one two", "three f…"]);
         assert_eq!(wrap("", 5, 2), [""]);
     }
 

@@ -220,7 +220,7 @@ fn a_rollout_progresses_by_the_first_count_that_is_short() {
     facts.available = 3;
     let verdict = judged(&facts);
     assert_eq!((verdict.state, verdict.field.as_str()), (RolloutState::Progressing, "available 3 < 4"));
-    assert_eq!(verdict.wake_at, Some(at(60)));
+    assert_eq!(verdict.wake_at, Some(at(i64::from(Expectation::STUCK_AFTER_S))));
 }
 
 #[test]
@@ -375,12 +375,12 @@ fn without_progress_a_rollout_is_stuck_and_any_progress_frees_it() {
     let expect = Expectation::watching();
     let mut history = RolloutHistory::default();
     judge(&facts, &expect, &mut history, at(0));
-    assert_eq!(judge(&facts, &expect, &mut history, at(59)).state, RolloutState::Progressing);
-    let verdict = judge(&facts, &expect, &mut history, at(61));
+    assert_eq!(judge(&facts, &expect, &mut history, at(119)).state, RolloutState::Progressing);
+    let verdict = judge(&facts, &expect, &mut history, at(121));
     assert_eq!(verdict.state, RolloutState::Stuck);
-    assert_eq!(verdict.field, "available 3 < 4, no progress for 61 s");
+    assert_eq!(verdict.field, "available 3 < 4, no progress for 121 s");
     facts.ready = 4;
-    assert_eq!(judge(&facts, &expect, &mut history, at(62)).state, RolloutState::Progressing);
+    assert_eq!(judge(&facts, &expect, &mut history, at(122)).state, RolloutState::Progressing);
 }
 
 #[test]
@@ -501,7 +501,7 @@ fn pods_that_nobody_may_read_never_make_a_rollout_complete() {
     let expect = Expectation::watching();
     let mut history = RolloutHistory::default();
     judge(&facts, &expect, &mut history, at(0));
-    let verdict = judge(&facts, &expect, &mut history, at(100));
+    let verdict = judge(&facts, &expect, &mut history, at(130));
     assert_eq!(verdict.state, RolloutState::Unknown);
     assert_eq!(verdict.field, "4 available, but no pod can be read");
 }

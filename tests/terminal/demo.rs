@@ -1,0 +1,128 @@
+//! The demo from its first gate to its end: the happy path, and the way back.
+
+use crate::harness::{Home, Screen, seed, words};
+use crate::pilot::{begin, walk};
+
+#[test]
+fn the_seed_is_played_to_its_report_by_at_most_seventy_keys() {
+    let home = Home::new();
+    let seed = seed();
+    let seed = seed.to_string_lossy();
+    let mut terminal = home.open(&["demo", "--workflow", &seed, "--scenario", "good", "--speed", "240"]);
+    begin(&mut terminal);
+    walk(&mut terminal, "2", |screen| screen.status().contains("COMPLETED"));
+    terminal.wait("■ COMPLETED");
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 0);
+    println!("{} keys from the start panel to the end", terminal.n_keys);
+    assert!(terminal.n_keys <= 70, "{} keys", terminal.n_keys);
+
+    let report = home.run(&["report"]);
+    assert!(report.status.success());
+    let report = words(&report);
+    // The shipped workflow says in words of its own what the seed says.
+    let last = if report.contains("Équipe notifiée") {
+        "Équipe notifiée du succès"
+    } else {
+        "L'équipe sait que c'est fait"
+    };
+    let last = format!("| {last} | ☑ confirmed | you |");
+    for told in [
+        "| Outcome | **completed** |",
+        "| Parameter | `VERSION` = `v1.3.0` |",
+        "git push origin v1.3.0",
+        "gh workflow run deploy-prod.yml --ref v1.3.0",
+        "**exit 0** · took",
+        "| kept |",
+        &last,
+    ] {
+        assert!(report.contains(told), "{told} is missing in\n{report}");
+    }
+    let n_confirmed = report.matches("| ☑ confirmed | you |").count();
+    assert!(n_confirmed >= 20, "{n_confirmed} checks in\n{report}");
+    assert!(home.run(&["list"]).stdout.windows(9).any(|part| part == b"COMPLETED"));
+}
+
+#[test]
+fn a_key_held_down_and_an_enter_tick_nothing_that_was_not_read() {
+    let home = Home::new();
+    let mut terminal = home.open(&["demo", "--lang", "fr"]);
+    begin(&mut terminal);
+    terminal.wait_for("the gate", |screen| screen.says("0/4"));
+
+    terminal.send(&b" ".repeat(60));
+    let held = terminal.wait("too quick to have been read");
+    assert!(held.says("1/4"), "sixty spaces at once are one tick");
+    let current = held.current().map(str::to_owned);
+
+    terminal.press("enter");
+    terminal.wait_for("the check shown", |screen| screen.has_panel("Check"));
+    terminal.send(&b"\r".repeat(20));
+    terminal.press("Y");
+    terminal.press("esc");
+    let after = terminal.wait_for("the panel closed", |screen| !screen.has_panel("Check"));
+    assert!(after.says("1/4"), "Enter ticks nothing");
+    assert_eq!(after.current().map(str::to_owned), current);
+
+    terminal.press("?");
+    terminal.wait("Everywhere");
+    terminal.press("?");
+    terminal.press("ctrl-c");
+    terminal.wait("left open, it is taken up again with: gonogo resume");
+    terminal.press("l");
+    assert_eq!(terminal.ended(), 75);
+}
+
+#[test]
+fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
+    let home = Home::new();
+    let mut terminal = home.open(&["demo", "--speed", "60"]);
+    begin(&mut terminal);
+    walk(&mut terminal, "1", |screen| screen.current().is_some_and(|item| item.contains("soak")));
+    terminal.press("2");
+    terminal.wait_for("the rollout focused", |screen| screen.says("┏ 2 Rollout"));
+    let bells = terminal.bells();
+
+    let breached = |screen: &Screen| screen.status().contains("BREACH");
+    let screen = terminal.wait_for("the breach", breached);
+    assert!(screen.says("proposed: roll back · nothing happens until you press R then Y"));
+    assert!(!screen.has_panel("Rollback"), "a breach opens no panel");
+    assert!(screen.says("┏ 2 Rollout"), "a breach moves no focus");
+    assert!(screen.says("┌ 1 Checklist"));
+    assert!(terminal.bells() > bells, "a breach rings");
+
+    // Y is no key before R.
+    terminal.press("Y");
+    terminal.press("R");
+    let panel = terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback"));
+    assert!(panel.has_panel("Rollback ── ARMED") && breached(&panel));
+    for said in ["myapp:v1.3.0", "myapp:v1.2.0", "not undone", "Y roll back now", "dry run accepted"] {
+        assert!(panel.says(said), "{said}");
+    }
+
+    // Closing it has done nothing.
+    terminal.press("esc");
+    let closed = terminal.wait_for("the panel closed", |screen| !screen.has_panel("Rollback"));
+    assert!(breached(&closed));
+    assert!(!std::fs::read_to_string(home.journal()).unwrap().contains("\"fact\":\"rollback-fired\""));
+
+    terminal.press("R");
+    terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
+    terminal.press("Y");
+    terminal.wait_for("the rollback under way", |screen| screen.status().contains("ROLLING BACK"));
+    let safe = terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
+    assert!(safe.says("■ SAFE  myapp:v1.2.0 on 4 of 4 pods"));
+    assert!(safe.says("time to safe"));
+    assert!(safe.rollback_line().contains("DONE → rev 2 myapp:v1.2.0   safe"));
+    terminal.press("R");
+    terminal.wait_for("the panel closed", |screen| !screen.has_panel("Rollback"));
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 11);
+
+    let report = words(&home.run(&["report"]));
+    for told in ["rolled back", "Time to safe", "ROLLBACK"] {
+        assert!(report.to_lowercase().contains(&told.to_lowercase()), "{told} is missing in\n{report}");
+    }
+    let journal = std::fs::read_to_string(home.journal()).unwrap();
+    assert_eq!(journal.matches("\"fact\":\"rollback-fired\"").count(), 1);
+}

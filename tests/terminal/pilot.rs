@@ -1,0 +1,101 @@
+//! Walks a release by keys alone, deciding by what stands on the screen.
+
+use crate::harness::{Screen, Terminal};
+
+/// Waits until the way back is proven, then begins the release.
+#[track_caller]
+pub fn begin(terminal: &mut Terminal) {
+    terminal.wait("begin the release");
+    terminal.wait_for("an armed rollback", |screen| screen.rollback_line().contains("ARMED"));
+    terminal.press("r");
+    terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
+}
+
+/// Walks on until the screen is as wanted.
+///
+/// Answers checks, runs commands (the alternative `choice` where there are some), gives GO for every
+/// role, waits for soaks, completes the release.
+#[track_caller]
+pub fn walk(terminal: &mut Terminal, choice: &str, until: impl Fn(&Screen) -> bool) -> Screen {
+    loop {
+        let here = terminal.wait_for("a current item", |screen| until(screen) || screen.current().is_some());
+        if until(&here) {
+            return here;
+        }
+        let item = here.current().unwrap_or_default().to_owned();
+        match item.chars().next() {
+            Some('☐') => {
+                tick(terminal, &here, &until);
+            }
+            Some('❯') if item.contains("complete the release") => {
+                terminal.press("enter");
+                terminal.wait_for("the finish panel", |screen| screen.has_panel("Complet"));
+                terminal.press("r");
+                moved(terminal, &here, &until);
+            }
+            Some('❯') => {
+                run(terminal, choice);
+                moved(terminal, &here, &until);
+            }
+            _ if item.contains("GO") => {
+                terminal.press("enter");
+                terminal.wait_for("the poll", |screen| screen.has_panel("Go / no-go"));
+                while terminal.screen().has_panel("Go / no-go") {
+                    let before = asked(&terminal.screen());
+                    terminal.press("g");
+                    terminal.wait_for("the next role", |screen| {
+                        !screen.has_panel("Go / no-go") || asked(screen) != before
+                    });
+                }
+            }
+            _ => moved(terminal, &here, &until),
+        }
+    }
+}
+
+/// Opens the current command, runs it and waits until it succeeded.
+#[track_caller]
+pub fn run(terminal: &mut Terminal, choice: &str) {
+    terminal.press("enter");
+    let panel = terminal.wait_for("the run panel", |screen| screen.has_panel("Run"));
+    if panel.says("choose one") {
+        terminal.press(choice);
+    }
+    terminal.press("r");
+    // An alternative may have nothing to run; a command that fails stays on screen until the test ends.
+    let ended = terminal.wait_for("the end of the command", |screen| {
+        screen.has_succeeded() || !screen.has_panel("Output") && !screen.has_panel("Run")
+    });
+    if !ended.has_panel("Output") {
+        return;
+    }
+    terminal.press("enter");
+    terminal.wait_for("the panel closed", |screen| !screen.has_panel("Output"));
+}
+
+fn tick(terminal: &mut Terminal, here: &Screen, until: &impl Fn(&Screen) -> bool) {
+    const TOO_QUICK: &str = "too quick to have been read";
+    terminal.press(" ");
+    let answer = terminal.wait_for("the next item, or a refusal", |screen| {
+        until(screen) || screen.says(TOO_QUICK) || has_moved(screen, here)
+    });
+    if !until(&answer) && answer.says(TOO_QUICK) {
+        // A busy machine delivered two keys at once, which reads as a key held down.
+        terminal.press(" ");
+        moved(terminal, here, until);
+    }
+}
+
+fn has_moved(screen: &Screen, from: &Screen) -> bool {
+    screen.current().is_some() && screen.current() != from.current()
+}
+
+fn moved(terminal: &Terminal, from: &Screen, until: &impl Fn(&Screen) -> bool) {
+    terminal.wait_for("the next item", |screen| until(screen) || has_moved(screen, from));
+}
+
+/// The role that a poll asks.
+fn asked(screen: &Screen) -> Option<String> {
+    let row = screen.rows.iter().find(|row| row.contains("┃") && row.contains("▶ ") && row.contains("…"));
+    row.and_then(|row| row.rsplit("▶ ").next()).map(|row| row.chars().take(18).collect())
+}
