@@ -1,6 +1,7 @@
 //! Commands: attempts, their ends, and the ends that nobody saw.
 
 use super::event::{Exit, Operator, Run};
+use super::progress::breach_refusal;
 use super::state::{Attempt, CommandState, Track};
 use super::table::{self, CommandInput};
 use super::{Effect, Refusal, Release, name};
@@ -43,10 +44,7 @@ impl Release {
             .iter()
             .any(|step| step.production && step.commands.iter().any(|known| known.id == run.command));
         if production && !is_rollback && self.state.is_breached() {
-            return Err(Refusal::new(
-                "a rollback criterion is met",
-                "roll back with R, or say why you go on: `:override criterion`",
-            ));
+            return Err(breach_refusal());
         }
         let expected = self.state.commands.get(&run.command).map_or(0, |track| track.attempts.len()) + 1;
         if run.attempt as usize != expected {
@@ -84,7 +82,9 @@ impl Release {
         pid: u32,
         start_time: Option<u64>,
     ) {
-        if let Some(attempt) = self.attempt(command, attempt) {
+        // What is over has no process: its number may be somebody else's by now.
+        let open = |attempt: &&mut Attempt| attempt.end.is_none() && attempt.pid.is_none();
+        if let Some(attempt) = self.attempt(command, attempt).filter(open) {
             attempt.pid = Some(pid);
             attempt.start_time = start_time;
         }
@@ -161,8 +161,12 @@ impl Release {
         note: &str,
     ) -> Result<Vec<Effect>, Refusal> {
         let input = if succeeded { CommandInput::SettleGood } else { CommandInput::SettleBad };
-        if self.attempt(command, number).is_none() {
-            return Err(Refusal::new(format!("there was no attempt {number}"), "see the run panel"));
+        let last = self.state.last_attempt(command).map_or(0, |attempt| attempt.run.attempt);
+        if number != last {
+            return Err(Refusal::new(
+                format!("attempt {last} was the last, not {number}"),
+                "open the command again with enter",
+            ));
         }
         self.step_command(command, input)?;
         if let Some(attempt) = self.attempt(command, number) {

@@ -188,6 +188,9 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::RoleStaffed { role, person } => {
+                if person.trim().is_empty() {
+                    return Err(Refusal::new(format!("{role} is staffed by a name"), "type one"));
+                }
                 self.state.roster.insert(role.clone(), person.clone());
                 Ok(Vec::new())
             }
@@ -248,7 +251,7 @@ impl Release {
                 self.criterion_declared(at, by, criterion, *met, reason)
             }
             Fact::CriterionOverridden { criterion, reason } => {
-                self.criterion_overridden(criterion, &format!("{}: {reason}", name(by)))
+                self.criterion_overridden(by, criterion, reason)
             }
             Fact::HealthChanged { healthy, summary } => {
                 self.state.health = Some((*healthy, summary.clone()));

@@ -88,7 +88,7 @@ impl Release {
     /// What keeps the release from being completed, in words; `None` when nothing does.
     pub fn first_blocker(&self) -> Option<String> {
         if self.state.is_breached() {
-            return Some("a rollback criterion is met".to_owned());
+            return Some(BREACH.to_owned());
         }
         if !self.gates_closed() {
             return Some("the prerequisites are not closed".to_owned());
@@ -110,6 +110,20 @@ impl Release {
 
     /// Everything that still stands in the way of closing a step, in the order of the document.
     pub(super) fn step_blockers(&self, step: &Step, with_poll: bool) -> Vec<String> {
+        let mut blockers = self.open_items(step, with_poll);
+        // A step that the release has gone past stays closed: a breach is no reason to jump back.
+        if step.production && self.state.is_breached() && !self.was_left(step) {
+            blockers.push(BREACH.to_owned());
+        }
+        blockers
+    }
+
+    fn was_left(&self, step: &Step) -> bool {
+        let later = self.workflow.steps.iter().skip_while(|known| known.id != step.id).skip(1);
+        later.into_iter().any(|later| self.state.entered.contains_key(&later.id))
+    }
+
+    fn open_items(&self, step: &Step, with_poll: bool) -> Vec<String> {
         let mut blockers = Vec::new();
         for command in step.commands.iter().filter(|command| awaits(command)) {
             let state = self.state.command(&command.id);
@@ -130,9 +144,6 @@ impl Release {
         if with_poll && !self.poll_is_go(step) {
             blockers.push("the poll is not GO".to_owned());
         }
-        if step.production && self.state.is_breached() {
-            blockers.push("a rollback criterion is met".to_owned());
-        }
         blockers
     }
 
@@ -144,28 +155,35 @@ impl Release {
             .all(|role| ballots.and_then(|ballots| ballots.get(role)).is_some_and(|ballot| ballot.lets_go()))
     }
 
-    /// Whether everything before the step is closed.
+    /// Whether the release has come to this step: everything before it is closed, and no breach keeps
+    /// it from beginning.
     pub fn is_reachable(&self, step: &Step) -> bool {
+        self.earlier_are_closed(step) && !self.is_kept_from_beginning(step)
+    }
+
+    fn earlier_are_closed(&self, step: &Step) -> bool {
+        let mut earlier = self.workflow.steps.iter().take_while(|earlier| earlier.id != step.id);
         self.gates_closed()
-            && self
-                .workflow
-                .steps
-                .iter()
-                .take_while(|earlier| earlier.id != step.id)
-                .filter(|earlier| earlier.gating)
-                .all(|earlier| self.step_blockers(earlier, true).is_empty())
+            && earlier.all(|earlier| !earlier.gating || self.open_items(earlier, true).is_empty())
+    }
+
+    fn is_kept_from_beginning(&self, step: &Step) -> bool {
+        step.production && self.state.is_breached() && !self.state.entered.contains_key(&step.id)
     }
 
     pub(super) fn step_is_open(&self, step: &Step) -> Result<(), Refusal> {
         if self.is_reachable(step) {
             return Ok(());
         }
+        if self.earlier_are_closed(step) {
+            return Err(breach_refusal());
+        }
         let at = match self.current() {
             Current::Check(id) => self.workflow.check(&id).map_or(String::new(), |check| check.text.clone()),
             Current::Command(_) => "a command".to_owned(),
             Current::Poll(_) => "the poll".to_owned(),
             Current::Soak(_) => "the soak".to_owned(),
-            Current::Finish => "the breach".to_owned(),
+            Current::Finish => "the end".to_owned(),
         };
         Err(Refusal::new(format!("“{}” comes later", step.title), format!("the release stands at “{at}”")))
     }
@@ -275,6 +293,12 @@ impl Release {
             Timer::RollbackRetry { step, attempt } => self.retry_rollback(at, *step, *attempt),
         }
     }
+}
+
+const BREACH: &str = "a rollback criterion is met";
+
+pub(super) fn breach_refusal() -> Refusal {
+    Refusal::new(BREACH, "roll back with R, or say why you go on with `:override`")
 }
 
 /// No soak of a release lasts longer than a month; a larger number is a typing error.

@@ -147,6 +147,13 @@ impl Release {
             return Vec::new();
         }
         let before = self.state.criteria.get(criterion);
+        // A person may know before the metric does: what they declared stands until they withdraw it,
+        // or until the image that they said it of is on its way out.
+        let rolls_back =
+            matches!(self.state.phase, Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed);
+        if before.is_some_and(|state| state.is_declared_met()) && !rolls_back {
+            return Vec::new();
+        }
         let was_breached = before.is_some_and(CriterionState::is_breached);
         // An override speaks of one breach; when the reading clears and fails anew, it is asked anew.
         let overridden =
@@ -189,12 +196,16 @@ impl Release {
 
     pub(super) fn criterion_overridden(
         &mut self,
+        by: Option<&Operator>,
         criterion: &CriterionId,
         reason: &str,
     ) -> Result<Vec<Effect>, Refusal> {
+        if reason.trim().is_empty() {
+            return Err(Refusal::new("going on against a criterion needs a reason", "type one"));
+        }
         match self.state.criteria.get_mut(criterion).filter(|state| state.is_breached()) {
             Some(state) => {
-                state.overridden = Some(reason.to_owned());
+                state.overridden = Some(format!("{}: {reason}", name(by)));
                 if !self.state.is_breached() {
                     self.state.first_bad = None;
                 }
@@ -252,7 +263,7 @@ impl Release {
             _ => {
                 let pins = || self.state.pins.iter().rev().map(|pin| pin.target.clone());
                 let actions = pins().map(PlanAction::Patch).chain(pins().map(PlanAction::Settle));
-                let waiting = |action| PlanStep { action, state: PlanState::Waiting };
+                let waiting = |action| PlanStep { action, state: PlanState::Waiting, n_sent: 0 };
                 let breached = self.state.criteria.iter().filter(|(_, state)| state.is_breached());
                 self.state.rollback = Some(RollbackState {
                     fired_at: at,
@@ -267,6 +278,7 @@ impl Release {
                     first_bad: self.state.first_bad,
                     before,
                     failure: None,
+                    may_have_arrived: false,
                 });
             }
         }
@@ -286,6 +298,12 @@ impl Release {
             .all(|step| matches!(step.state, PlanState::Waiting | PlanState::Queued { .. }));
         if !untouched {
             return Err(Refusal::new("the rollback has already been sent", "let it finish"));
+        }
+        if rollback.may_have_arrived {
+            return Err(Refusal::new(
+                "a patch was sent, and may have arrived although no answer came",
+                "let it finish",
+            ));
         }
         self.state.phase = rollback.before;
         self.state.ended_at = rollback.before.is_over().then_some(at);
@@ -319,9 +337,10 @@ impl Release {
                 Vec::new()
             }
             StepResult::Failed(Failure {
-                kind: FailureKind::Unreachable | FailureKind::TimedOut,
+                kind: kind @ (FailureKind::Unreachable | FailureKind::TimedOut),
                 summary,
             }) => {
+                rollback.may_have_arrived |= *kind == FailureKind::TimedOut;
                 let wait = 1_i64.checked_shl(attempt.saturating_sub(1).min(8)).unwrap_or(RETRY_CEILING_S);
                 let until = at.wall + SignedDuration::from_secs(wait.min(RETRY_CEILING_S));
                 step.state = PlanState::Queued { attempt, until, why: summary.clone() };
@@ -344,7 +363,7 @@ impl Release {
             return Vec::new();
         }
         match self.state.rollback.as_ref().and_then(|rollback| rollback.plan.get(index)) {
-            Some(step) if queued(step) => self.send_patch(at, index, attempt + 1),
+            Some(step) if queued(step) => self.send_patch(at, index),
             _ => Vec::new(),
         }
     }
@@ -355,19 +374,24 @@ impl Release {
             return Vec::new();
         }
         let plan = self.state.rollback.iter().flat_map(|rollback| rollback.plan.iter().enumerate());
-        let unseen = plan.filter_map(|(index, step)| match &step.state {
-            PlanState::Sent { attempt, .. } | PlanState::Queued { attempt, .. } => Some((index, *attempt)),
-            _ => None,
+        let unseen = plan.filter_map(|(index, step)| {
+            matches!(step.state, PlanState::Sent { .. } | PlanState::Queued { .. }).then_some(index)
         });
-        let unseen: Vec<(usize, u32)> = unseen.collect();
-        unseen.into_iter().flat_map(|(index, attempt)| self.send_patch(at, index, attempt + 1)).collect()
+        let unseen: Vec<usize> = unseen.collect();
+        if let Some(rollback) = &mut self.state.rollback {
+            let was_sent = |step: &PlanStep| matches!(step.state, PlanState::Sent { .. });
+            rollback.may_have_arrived |= rollback.plan.iter().any(was_sent);
+        }
+        unseen.into_iter().flat_map(|index| self.send_patch(at, index)).collect()
     }
 
-    fn send_patch(&mut self, at: Moment, index: usize, attempt: u32) -> Vec<Effect> {
+    fn send_patch(&mut self, at: Moment, index: usize) -> Vec<Effect> {
         let Some(rollback) = &mut self.state.rollback else { return Vec::new() };
         let Some(step) = rollback.plan.get_mut(index) else { return Vec::new() };
         let PlanAction::Patch(target) = &step.action else { return Vec::new() };
         let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Vec::new() };
+        step.n_sent = step.n_sent.saturating_add(1);
+        let attempt = step.n_sent;
         step.state = PlanState::Sent { attempt, at };
         let shown = rollback.shown.iter().find(|shown| &shown.target == target).cloned();
         vec![Effect::RollBack(Box::new(PatchBack { step: index, attempt, pin: pin.clone(), shown }))]
@@ -393,7 +417,7 @@ impl Release {
             let done = match &step.action {
                 PlanAction::Patch(_) => {
                     return match step.state {
-                        PlanState::Waiting => self.send_patch(at, index, 1),
+                        PlanState::Waiting => self.send_patch(at, index),
                         _ => Vec::new(),
                     };
                 }

@@ -214,6 +214,11 @@ impl CriterionState {
     pub fn is_breached(&self) -> bool {
         self.verdict == Verdict::Fail && self.overridden.is_none()
     }
+
+    /// Whether a person says so: readings do not clear it while the release goes forward.
+    pub fn is_declared_met(&self) -> bool {
+        self.verdict == Verdict::Fail && self.declared_by.is_some()
+    }
 }
 
 /// A rollback under way, or done.
@@ -234,6 +239,8 @@ pub struct RollbackState {
     /// The phase to return to when a queued rollback is withdrawn.
     pub before: Phase,
     pub failure: Option<String>,
+    /// Whether a patch was sent whose answer never came: the API server may have done it.
+    pub may_have_arrived: bool,
 }
 
 impl RollbackState {
@@ -249,6 +256,8 @@ impl RollbackState {
 pub struct PlanStep {
     pub action: PlanAction,
     pub state: PlanState,
+    /// Patches sent for it, over every `Y`: an answer to an older one is told by its number.
+    pub n_sent: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,6 +44,7 @@ fn opened(name: &str) -> Record {
             targets: Vec::new(),
             context: None,
             directory: "/srv".into(),
+            signals: crate::release::SignalSources::default(),
             practice: None,
         },
     )

@@ -187,8 +187,11 @@ pub(super) fn judge_criteria(model: &mut Model) -> Vec<Ask> {
     let readings: Vec<CriterionReading> = model.observed.metrics.readings().cloned().collect();
     let mut asks = Vec::new();
     for reading in readings {
-        if model.state().criteria.get(&reading.criterion).map(|state| state.verdict) == Some(reading.verdict)
-        {
+        let known = model.state().criteria.get(&reading.criterion);
+        // What a person declared is theirs to withdraw: telling the reading each second changes nothing.
+        let is_theirs =
+            model.rollback().is_none() && known.is_some_and(crate::release::CriterionState::is_declared_met);
+        if is_theirs || known.map(|state| state.verdict) == Some(reading.verdict) {
             continue;
         }
         let CriterionReading { criterion, verdict, why, since, .. } = reading;

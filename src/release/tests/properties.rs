@@ -1,0 +1,271 @@
+//! What is true of every history, as chance would write it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Anything that may be told to a release, sensible now or not.
+fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
+    let workflow = document();
+    let checks: Vec<String> = workflow.checks().map(|check| check.id.to_string()).collect();
+    let commands: Vec<String> = workflow.commands().map(|command| command.id.to_string()).collect();
+    let criteria: Vec<String> =
+        workflow.rollback.criteria.iter().map(|criterion| criterion.id.to_string()).collect();
+    let steps: Vec<String> = workflow.steps.iter().map(|step| step.id.to_string()).collect();
+    let one_of = |of: Vec<String>| proptest::sample::select(of);
+    let reason = || prop_oneof![9 => Just("because".to_owned()), 1 => Just(String::new())];
+    let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::Signal(15))];
+    let verdict =
+        prop_oneof![Just(Verdict::Pass), Just(Verdict::Fail), Just(Verdict::NoData), Just(Verdict::Error)];
+    let result = prop_oneof![
+        4 => Just(ACCEPTED),
+        1 => Just(StepResult::AlreadyThere),
+        1 => Just(failed(FailureKind::Unreachable)),
+        1 => Just(failed(FailureKind::TimedOut)),
+        1 => Just(failed(FailureKind::Changed)),
+    ];
+    let rollout = prop_oneof![
+        Just(RolloutState::Complete),
+        Just(RolloutState::Progressing),
+        Just(RolloutState::Failed)
+    ];
+    let answer = (one_of(checks.clone()), reason(), 0..6_u8).prop_map(|(check, reason, kind)| {
+        let check = check.as_str().into();
+        let evidence = Vec::new();
+        match kind {
+            0 => Fact::NoGo { check, reason, evidence },
+            1 => Fact::Overridden { check, reason, evidence },
+            2 => Fact::CheckReopened { check },
+            3 => Fact::Skipped { item: ItemId::Check(check), reason },
+            4 => Fact::NotApplicable { item: ItemId::Check(check), reason },
+            _ => Fact::Confirmed { check, evidence },
+        }
+    });
+    let command =
+        (one_of(commands.clone()), reason(), 1..3_u32, 0..5_u8).prop_map(|(id, reason, attempt, kind)| {
+            let command = id.as_str().into();
+            match kind {
+                0 => Fact::CommandStopped { command, attempt },
+                1 => Fact::DoubtSettled { command, attempt, succeeded: attempt == 1, note: reason },
+                2 => Fact::NothingToRun { command, choice: 0 },
+                3 => Fact::Skipped { item: ItemId::Command(command), reason },
+                _ => {
+                    let known = document().command(&command).cloned().expect("it is of the document");
+                    let choice = (!known.choices.is_empty()).then_some(1);
+                    let (text, shell, env) = (known.text, Vec::new(), Vec::new());
+                    let directory = "/srv/shop".to_owned();
+                    let (context, namespace, edited) = (None, None, false);
+                    Fact::CommandStarted(Run {
+                        command,
+                        attempt,
+                        text,
+                        choice,
+                        edited,
+                        shell,
+                        directory,
+                        env,
+                        context,
+                        namespace,
+                    })
+                }
+            }
+        });
+    let person = prop_oneof![
+        4 => answer,
+        3 => command,
+        1 => Just(vote("lead", Vote::Go)),
+        1 => Just(vote("ops", Vote::NoGo)),
+        1 => reason().prop_map(|reason| Fact::Held { reason }),
+        1 => Just(Fact::Released),
+        1 => Just(Fact::Completed),
+        1 => Just(fired()),
+        1 => Just(Fact::RollbackCancelled),
+        1 => (one_of(criteria.clone()), any::<bool>(), reason())
+            .prop_map(|(id, met, reason)| Fact::CriterionDeclared { criterion: id.as_str().into(), met, reason }),
+        1 => (one_of(criteria.clone()), reason())
+            .prop_map(|(id, reason)| Fact::CriterionOverridden { criterion: id.as_str().into(), reason }),
+        1 => (one_of(steps.clone()), reason())
+            .prop_map(|(id, reason)| Fact::SoakShortened { step: id.as_str().into(), role: "ops".into(), reason }),
+        1 => reason().prop_map(|reason| Fact::Aborted { reason }),
+    ];
+    let world = prop_oneof![
+        3 => (one_of(commands), 1..3_u32, exit).prop_map(|(id, attempt, exit)| ended(&id, attempt, exit)),
+        1 => (one_of(checks), any::<bool>()).prop_map(|(id, pass)| Fact::Sensed {
+            check: id.as_str().into(),
+            pass,
+            value: "so it is".to_owned(),
+        }),
+        2 => (one_of(criteria), verdict).prop_map(|(id, verdict)| read_as(&id, verdict)),
+        3 => (0..3_usize, 1..4_u32, result)
+            .prop_map(|(step, attempt, result)| step_ended(step, attempt, result)),
+        3 => (any::<bool>(), any::<bool>(), rollout).prop_map(|(is_app, is_old, state)| {
+            let name = if is_app { "app" } else { "api" };
+            seen(name, state, if is_old { old(name) } else { new(name) }, 9)
+        }),
+        1 => (0..2_usize, 1..4_u32)
+            .prop_map(|(step, attempt)| Fact::Woke { timer: Timer::RollbackRetry { step, attempt } }),
+        1 => one_of(steps).prop_map(|id| Fact::Woke { timer: Timer::SoakEarliest(id.as_str().into()) }),
+        1 => Just(Fact::Reopened),
+        1 => Just(Fact::Pinned { pins: pins() }),
+        1 => any::<bool>().prop_map(|healthy| Fact::HealthChanged { healthy, summary: String::new() }),
+        1 => Just(Fact::BaselinePinned { values: BTreeMap::new() }),
+    ];
+    prop_oneof![person.prop_map(|fact| (fact, true)), world.prop_map(|fact| (fact, false))]
+}
+
+/// What happens next: one step forward as a careful operator would, or anything.
+fn any_happening() -> impl Strategy<Value = Option<(Fact, bool)>> {
+    prop_oneof![2 => Just(None), 3 => any_fact().prop_map(Some)]
+}
+
+fn happen(play: &mut Play, happening: Option<(Fact, bool)>) -> Option<(Fact, bool, Vec<Effect>)> {
+    match happening {
+        Some((fact, by_person)) => {
+            let effects = play.tell(by_person.then_some("ana"), fact.clone()).ok()?;
+            Some((fact, by_person, effects))
+        }
+        None => {
+            if play.phase() == Phase::Running
+                && !play.state().is_breached()
+                && play.release.current() != Current::Finish
+            {
+                let _ = play.try_go_on();
+            }
+            None
+        }
+    }
+}
+
+/// A start in the middle: most interesting things need a release that has come some way.
+fn any_start() -> impl Strategy<Value = Play> {
+    prop_oneof![
+        Just(Play::begun()),
+        Just(Play::at_command("production-deployment/command-1")),
+        Just(Play::deployed()),
+        Just(super::tables::in_phase(Phase::RollingBack)),
+        Just(Play::completed()),
+    ]
+}
+
+fn is_of_the_way_back(play: &Play, fact: &Fact) -> bool {
+    matches!(fact, Fact::RollbackFired { .. })
+        || matches!(fact, Fact::CommandStarted(run) if play.release.has_rollback_command(&run.command))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// `tell` compares the release before and after every refusal.
+    #[test]
+    fn a_refused_event_leaves_the_release_equal_to_what_it_was(
+        mut play in any_start(),
+        happenings in proptest::collection::vec(any_happening(), 0..60),
+    ) {
+        for happening in happenings {
+            happen(&mut play, happening);
+        }
+    }
+
+    #[test]
+    fn nothing_outside_is_changed_that_a_person_has_not_asked_for(
+        mut play in any_start(),
+        happenings in proptest::collection::vec(any_happening(), 0..60),
+    ) {
+        let mut fired_by_person = play.phase() == Phase::RollingBack;
+        for happening in happenings {
+            let Some((fact, by_person, effects)) = happen(&mut play, happening) else { continue };
+            fired_by_person |= by_person && matches!(fact, Fact::RollbackFired { .. });
+            for effect in &effects {
+                match effect {
+                    Effect::Run(run) => prop_assert!(
+                        by_person && matches!(&fact, Fact::CommandStarted(asked) if asked == run),
+                        "{fact:?} ran {run:?}"
+                    ),
+                    Effect::RollBack(_) => prop_assert!(fired_by_person, "{fact:?} rolled back"),
+                    other => prop_assert!(!other.changes_outside()),
+                }
+            }
+            if fact == Fact::RollbackCancelled {
+                fired_by_person = false;
+            }
+        }
+    }
+
+    #[test]
+    fn at_most_one_patch_of_a_step_is_in_flight(
+        happenings in proptest::collection::vec(any_happening(), 0..80),
+    ) {
+        let mut play = super::tables::in_phase(Phase::RollingBack);
+        // The attempts that were sent and have no answer; a new process knows of none.
+        let mut in_flight: BTreeMap<usize, u32> = BTreeMap::from([(0, 1)]);
+        for happening in happenings {
+            let Some((fact, _, effects)) = happen(&mut play, happening) else { continue };
+            match &fact {
+                Fact::RollbackStepEnded { step, attempt, .. } if in_flight.get(step) == Some(attempt) => {
+                    in_flight.remove(step);
+                }
+                Fact::Reopened => in_flight.clear(),
+                _ => {}
+            }
+            for (name, step, attempt) in patches(&effects) {
+                let other = in_flight.insert(step, attempt);
+                prop_assert!(other.is_none(), "{fact:?} sent {name} again beside attempt {other:?}");
+            }
+            prop_assert!(in_flight.len() <= 1, "one target after the other: {in_flight:?}");
+        }
+    }
+
+    #[test]
+    fn a_finished_release_asks_for_nothing_that_changes_the_outside(
+        mut play in any_start(),
+        happenings in proptest::collection::vec(any_happening(), 0..60),
+        late in proptest::collection::vec(any_fact(), 0..30),
+    ) {
+        for happening in happenings {
+            happen(&mut play, happening);
+        }
+        if !play.release.is_finished() && play.phase() != Phase::RollingBack {
+            play.tell(Some("ana"), Fact::Aborted { reason: "enough".to_owned() }).ok();
+        }
+        prop_assume!(play.release.is_finished());
+        for (fact, by_person) in late {
+            // The way back stays open, for a person who asks for it.
+            if is_of_the_way_back(&play, &fact) {
+                continue;
+            }
+            let effects = play.tell(by_person.then_some("ana"), fact.clone()).unwrap_or_default();
+            prop_assert!(!effects.iter().any(Effect::changes_outside), "{fact:?}: {effects:?}");
+            prop_assert!(play.release.is_finished(), "{fact:?} reopened it");
+        }
+    }
+
+    /// A clock may be set back between two processes: nothing may panic or run backwards.
+    #[test]
+    fn events_that_are_dated_in_the_past_do_no_harm(
+        mut play in any_start(),
+        happenings in proptest::collection::vec((any_happening(), 0..100_000_i64), 0..40),
+    ) {
+        for (happening, back) in happenings {
+            let now = play.now;
+            play.now = now - back;
+            happen(&mut play, happening);
+            let t = play.state().t_clock(second(play.now));
+            prop_assert!(t.is_none_or(|t| !t.is_negative()), "{t:?}");
+            prop_assert!(play.state().soaks.values().all(|soak| soak.earliest <= soak.latest));
+            play.now = now.max(play.now);
+        }
+    }
+
+    #[test]
+    fn the_same_events_give_the_same_release(
+        happenings in proptest::collection::vec(any_fact(), 0..60),
+    ) {
+        let mut one = Play::deployed();
+        let mut two = Play::deployed();
+        for (fact, by_person) in happenings {
+            let by = by_person.then_some("ana");
+            prop_assert_eq!(one.tell(by, fact.clone()), two.tell(by, fact));
+        }
+        prop_assert!(one.release == two.release);
+    }
+}
