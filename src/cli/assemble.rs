@@ -88,7 +88,8 @@ impl Place {
             speed: 1.0,
             left_out,
         };
-        if !wanted.is_empty() {
+        // A context that is named is pinned for the commands, also when nothing in it is watched.
+        if !wanted.is_empty() || place.context.is_some() {
             place.reach(wanted, ConnectOptions { context, namespace, ..ConnectOptions::from_env() });
         }
         Ok(place)

@@ -45,6 +45,10 @@ pub fn run(flags: Run, config: Option<PathBuf>) -> color_eyre::Result<u8> {
         health: flags.health,
     };
     let place = Place::settle(&document.workflow, place, &config)?;
+    if let (Some(context), None, Some(why)) = (&place.context, &place.cluster, place.left_out.last()) {
+        // Without it the commands would go to whatever context is the current one.
+        bail!("the release is meant for context {context}, which cannot be used: {why}");
+    }
     let me = assemble::operator(flags.operator, &config, &place.directory);
     runtime()?.block_on(open(Opening { config, document, params, place, me, practice: None }))
 }

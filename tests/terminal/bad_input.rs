@@ -64,13 +64,13 @@ fn a_broken_head_and_mojibake_are_told_with_line_and_column() {
     assert!(words(&head).contains("head.md:"), "{}", words(&head));
     let mojibake = home.run(&["lint", "mojibake.md"]);
     assert!(words(&mojibake).contains("mojibake.md:11:1"), "{}", words(&mojibake));
-    println!("{}\n{}", words(&head), words(&mojibake));
-
     // The start panel tells as much before anything begins.
-    for file in ["head.md", "mojibake.md"] {
-        let terminal = home.open(&["run", file]);
-        let screen = terminal.wait("begin the release");
-        println!("{}", screen.text());
+    for (file, told) in [
+        ("head.md", "✘ line 4: the YAML head cannot be read"),
+        ("mojibake.md", "▲ line 11: the text looks like UTF-8 that was read as Windows-1252"),
+    ] {
+        let screen = home.open(&["run", file]).wait("begin the release");
+        assert!(screen.says(told), "{file}: {}", screen.text());
     }
 }
 
@@ -87,7 +87,6 @@ fn a_flag_that_cannot_be_meant_is_refused_with_what_can() {
     for value in ["v1;rm", "$(id)", "a b", "`id`", "v1\nid", ""] {
         let said = run(&["--param", &format!("VERSION={value}")]);
         assert!(said.contains("VERSION"), "{value:?}: {said}");
-        println!("{said}");
     }
     let said = run(&["--target", "pod/app"]);
     assert!(said.contains("`pod` is not a kind of workload; write deployment"), "{said}");
@@ -105,7 +104,6 @@ fn a_settings_file_is_refused_with_line_and_key() {
     std::fs::write(&path, "operator: ana\npromethus:\n  url: http://x\n").unwrap();
     let said = refused(&home, &["run", "marks.md"], 1);
     assert!(said.contains("config.yaml:2:") && said.contains("promethus"), "{said}");
-    println!("{said}");
     let said = refused(&home, &["--config", "elsewhere.yaml", "run", "marks.md"], 1);
     assert!(said.contains("elsewhere.yaml does not exist"), "{said}");
 }
@@ -116,23 +114,25 @@ fn a_release_without_a_reachable_cluster_starts_and_says_why() {
     let text = MARKS.replace("roles: [operator]", "targets: [deployment/app]");
     home.write("marks.md", text);
     let terminal = home.open(&["run", "marks.md"]);
-    let screen = terminal.wait("begin the release");
-    let screen = if screen.says("▲ cluster") { screen } else { terminal.wait("▲ cluster") };
-    println!("{}", screen.text());
+    let screen = terminal.wait_for("the reason", |screen| {
+        screen.says("begin the release") && screen.says("no kubeconfig found; looked at")
+    });
+    assert!(screen.says("set KUBECONFIG"), "{}", screen.text());
+    assert!(screen.rollback_line().contains("DEGRADED"));
 
     let kubeconfig = "apiVersion: v1\nkind: Config\nclusters:\n- name: here\n  cluster: {server: \"http://127.0.0.1:9\"}\n\
                       users:\n- name: me\n  user: {}\ncontexts:\n- name: here\n  context: {cluster: here, user: me}\n\
                       current-context: here\n";
     let file = home.write("kubeconfig", kubeconfig);
     home.set("KUBECONFIG", file);
-    let terminal = home.open(&["run", "marks.md", "--context", "production"]);
-    let screen = terminal.wait("▲ cluster");
-    assert!(screen.says("production"));
-    println!("{}", screen.text());
+    // A context that was asked for is never replaced by the current one.
+    let said = refused(&home, &["run", "marks.md", "--context", "production"], 1);
+    assert!(said.contains("no context named production in the kubeconfig; there are here"), "{said}");
 
     let terminal = home.open(&["run", "marks.md"]);
     let screen = terminal.wait("cluster silent");
-    println!("{}", screen.text());
+    assert!(screen.says("the API server has not answered since"));
+    assert!(screen.rollback_line().contains("NOT PROVEN"), "{}", screen.rollback_line());
 }
 
 #[test]
@@ -153,11 +153,10 @@ fn a_journal_that_cannot_be_trusted_is_left_as_it_is() {
         std::fs::write(&path, &bytes).unwrap();
         let said = refused(&home, &["resume"], 1);
         assert!(said.contains(told), "{said}");
-        println!("{said}");
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "it is not touched");
         let listed = home.run(&["list"]);
         assert!(listed.status.success(), "{}", words(&listed));
-        println!("{}", words(&listed));
+        assert!(words(&listed).contains("UNREADABLE"), "{}", words(&listed));
     }
 
     // A torn last line is what a crash leaves: it costs nothing but itself.
@@ -170,7 +169,7 @@ fn a_journal_that_cannot_be_trusted_is_left_as_it_is() {
 fn resuming_what_is_not_there_says_what_is() {
     let home = Home::new();
     let said = refused(&home, &["resume"], 1);
-    println!("{said}");
+    assert!(said.contains("no release is open") && said.contains("`gonogo run FILE` starts one"), "{said}");
     let said = refused(&home, &["resume", "20200101"], 1);
-    println!("{said}");
+    assert!(said.contains("no release is called 20200101; `gonogo list`"), "{said}");
 }

@@ -49,7 +49,7 @@ pub fn open_marks(home: &Home) -> Terminal {
 }
 
 fn finish(home: &Home, mut terminal: Terminal) {
-    std::fs::write(home.path("work/go"), "").unwrap();
+    home.write("go", "");
     walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));
     terminal.press("q");
     assert_eq!(terminal.ended(), 0);
@@ -124,7 +124,7 @@ fn a_command_cut_by_the_kill_is_in_doubt_until_a_person_settles_it() {
     terminal.wait_for("no doubt", |screen| !screen.says("its end was not seen"));
 
     // The first attempt goes on by itself and leaves its second mark; the next one leaves both.
-    std::fs::write(home.path("work/go"), "").unwrap();
+    home.write("go", "");
     home.wait_for_file("marks.txt", |marks| marks.contains("slept"));
     terminal.wait_for("the command again", |screen| {
         screen.current().is_some_and(|item| item.contains("echo slow"))
@@ -159,6 +159,6 @@ fn a_rollback_killed_under_way_is_fired_once_and_ends_safe() {
     assert!(safe.says("■ SAFE  myapp:v1.2.0 on 4 of 4 pods"));
     terminal.press("q");
     assert_eq!(terminal.ended(), 11);
-    let journal = std::fs::read_to_string(home.journal()).unwrap();
+    let journal = home.records();
     assert_eq!(journal.matches("\"fact\":\"rollback-fired\"").count(), 1);
 }

@@ -104,7 +104,7 @@ fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
     terminal.press("esc");
     let closed = terminal.wait_for("the panel closed", |screen| !screen.has_panel("Rollback"));
     assert!(breached(&closed));
-    assert!(!std::fs::read_to_string(home.journal()).unwrap().contains("\"fact\":\"rollback-fired\""));
+    assert!(!home.records().contains("\"fact\":\"rollback-fired\""));
 
     terminal.press("R");
     terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
@@ -123,6 +123,6 @@ fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
     for told in ["rolled back", "Time to safe", "ROLLBACK"] {
         assert!(report.to_lowercase().contains(&told.to_lowercase()), "{told} is missing in\n{report}");
     }
-    let journal = std::fs::read_to_string(home.journal()).unwrap();
+    let journal = home.records();
     assert_eq!(journal.matches("\"fact\":\"rollback-fired\"").count(), 1);
 }

@@ -75,6 +75,11 @@ impl Home {
         )
     }
 
+    /// The records of the only release of this home.
+    pub fn records(&self) -> String {
+        std::fs::read_to_string(self.journal()).expect("a journal can be read")
+    }
+
     /// Where the only release of this home keeps its journal.
     pub fn journal(&self) -> PathBuf {
         let releases = self.releases();
@@ -335,6 +340,7 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
+    #[expect(clippy::print_stderr, reason = "what a failed test saw last is what one needs to know")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the last screen, after {} keys:\n{}", self.n_keys, self.screen().text());
@@ -409,6 +415,7 @@ pub fn words(output: &Output) -> String {
 }
 
 /// The exact seed when it is there; else the workflow that the project ships.
+#[expect(clippy::print_stdout, reason = "a test that plays something else says so")]
 pub fn seed() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let seed = root.join("../shared/seeds/release.md");

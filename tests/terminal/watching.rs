@@ -23,7 +23,7 @@ fn a_second_process_watches_live_and_is_refused_every_deed() {
     second.press("l");
     assert_eq!(second.ended(), 75);
     assert!(first.screen().says("1/2"), "nothing of the second reached the release");
-    let journal = std::fs::read_to_string(home.journal()).unwrap();
+    let journal = home.records();
     assert_eq!(journal.matches("\"fact\":\"confirmed\"").count(), 1);
     assert_eq!(journal.matches("\"fact\":\"left\"").count(), 0, "leaving a view is not leaving the release");
 }
