@@ -161,6 +161,8 @@ impl Turn {
     fn try_paint(&mut self) -> std::io::Result<()> {
         let Cockpit { model, theme, screen, clock, .. } = &mut self.cockpit;
         model.now = clock.now();
+        // Its own thread for this would wake a hundred times a second for a pane that is rarely open.
+        tui_logger::move_events();
         if model.view.redraws != self.redraws {
             self.redraws = model.view.redraws;
             screen.forget()?;

@@ -22,7 +22,9 @@ use crate::config::Config;
 use crate::journal::{self, ReadJournal};
 use crate::logging;
 use crate::rehearsal::{Options, Practice};
-use crate::release::{Event, Fact, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId};
+use crate::release::{
+    Event, Fact, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
+};
 use crate::workflow::{self, Workflow};
 
 const RELEASE_EN: &str = include_str!("../../workflows/release.en.md");
@@ -128,6 +130,11 @@ async fn open(opening: Opening) -> color_eyre::Result<u8> {
             targets: place.targets.clone(),
             context: place.context.clone(),
             directory: place.directory.to_string_lossy().into_owned(),
+            // A practice world has its own, at other addresses each time.
+            signals: match &practice {
+                Some(_) => SignalSources::default(),
+                None => SignalSources::new(place.prometheus.clone(), place.health.clone()),
+            },
             practice: practice.as_ref().map(|(practice, directory)| PracticeWorld {
                 directory: directory.to_string_lossy().into_owned(),
                 scenario: practice.scenario().to_string(),
@@ -194,7 +201,7 @@ async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre:
     let clock = practice.as_ref().map_or_else(Clock::real, practice_clock).not_before(last);
     let place = match &practice {
         Some(practice) => Place::practice(&document.workflow, practice),
-        None => place_of(&release, &config)?,
+        None => place_of(&release, &opened, &config)?,
     };
     let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
     let me = assemble::operator(operator, &config, &place.directory);
@@ -228,12 +235,12 @@ async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre:
 
 async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::Result<u8> {
     let (mut journal, read) = ReadOnly::open(state_dir, id)?;
-    let Kept { document, release, last, .. } = kept(journal.folder().document()?, &read)?;
+    let Kept { document, release, last, opened } = kept(journal.folder().document()?, &read)?;
     let place = match &release.state().practice {
         Some(world) => {
             Place::practice_of_another(&document.workflow, Path::new(&world.directory), world.speed)
         }
-        None => place_of(&release, &config)?,
+        None => place_of(&release, &opened, &config)?,
     };
     let clock = match &release.state().practice {
         // The other process tells its world's time with each record; that is as near as we get.
@@ -248,9 +255,10 @@ async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::
     let following = async move {
         loop {
             let news = match journal.next().await {
-                Ok(records) => {
+                Ok(Some(records)) => {
                     JournalNews::Followed(records.into_iter().map(|record| record.event).collect())
                 }
+                Ok(None) => JournalNews::HolderGone,
                 Err(error) => {
                     tracing::warn!(%error, "the journal cannot be followed any more");
                     JournalNews::HolderGone
@@ -306,7 +314,7 @@ fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
 }
 
 /// The place that a release was opened at, reached anew.
-fn place_of(release: &Release, config: &Config) -> color_eyre::Result<Place> {
+fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::Result<Place> {
     let state = release.state();
     let target = |target: &crate::watch::TargetRef| workflow::Target {
         kind: target.kind,
@@ -317,7 +325,16 @@ fn place_of(release: &Release, config: &Config) -> color_eyre::Result<Place> {
     };
     let mut document = (**release.document()).clone();
     document.targets = state.targets.iter().map(target).collect();
-    let flags = PlaceFlags { context: state.context.clone(), ..PlaceFlags::default() };
+    let signals = match &opened.fact {
+        Fact::Opened { signals, .. } => signals.clone(),
+        _ => SignalSources::default(),
+    };
+    let flags = PlaceFlags {
+        context: state.context.clone(),
+        prometheus: signals.prometheus,
+        health: signals.health,
+        ..PlaceFlags::default()
+    };
     let config = Config { targets: Vec::new(), ..config.clone() };
     let mut place = Place::settle(&document, flags, &config)?;
     place.directory = PathBuf::from(&state.directory);

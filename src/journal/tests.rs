@@ -65,6 +65,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             targets: vec![target.clone()],
             context: some(text()),
             directory: text(),
+            signals: crate::release::SignalSources::default(),
             practice: flag.then(|| PracticeWorld { directory: text(), scenario: id.clone(), speed: 2.5 }),
         },
         Fact::Begun {

@@ -68,6 +68,27 @@ pub struct PracticeWorld {
     pub speed: f64,
 }
 
+/// Addresses that were given for this release. One that holds a password is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SignalSources {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+}
+
+impl SignalSources {
+    /// Leaves out an address with credentials in it: a journal holds no secrets.
+    pub fn new(prometheus: Option<String>, health: Option<String>) -> Self {
+        let bare = |url: &String| !url.split('/').nth(2).is_some_and(|authority| authority.contains('@'));
+        Self { prometheus: prometheus.filter(bare), health: health.filter(bare) }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// All that can happen to a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "kebab-case")]
@@ -86,6 +107,9 @@ pub enum Fact {
         directory: String,
         #[serde(default)]
         practice: Option<PracticeWorld>,
+        /// Where signals come from, so that a resume finds them again.
+        #[serde(default, skip_serializing_if = "SignalSources::is_empty")]
+        signals: SignalSources,
     },
     /// Parameters and roster are settled; from here on the checklist is live.
     Begun {
@@ -401,4 +425,16 @@ pub enum Timer {
     SoakEarliest(StepId),
     /// A rollback step is tried again.
     RollbackRetry { step: usize, attempt: u32 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_password_is_not_kept_in_the_journal() {
+        let told = |url: &str| SignalSources::new(Some(url.to_owned()), None).prometheus;
+        assert_eq!(told("http://prom:9090/a@b"), Some("http://prom:9090/a@b".to_owned()));
+        assert_eq!(told("https://ana:secret@prom/"), None);
+    }
 }

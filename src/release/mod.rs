@@ -143,7 +143,7 @@ impl Release {
         if !table::takes(self.state.phase, deed) {
             return Err(self.refuse_phase(deed));
         }
-        let summary = summary::of(event, &self.workflow);
+        let summary = summary::of(event, &self.workflow, &self.state);
         let mut effects = self.apply(event)?;
         self.note_operator(event);
         if let Some(line) = summary {

@@ -2,15 +2,22 @@
 
 use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
 use super::name;
+use super::state::State;
 use crate::watch::rollout::RolloutState;
 use crate::workflow::{CheckId, CommandId, StepId, Workflow};
 
 /// - Shape: `None` for facts that a reader of the story does not need, such as a timer.
-pub fn of(event: &Event, workflow: &Workflow) -> Option<String> {
+///   `state` tells what a command really ran: one of its alternatives, or an edited text.
+pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
     let who = name(event.by.as_ref());
     let check = |id: &CheckId| workflow.check(id).map_or_else(|| id.to_string(), |check| check.text.clone());
     let command =
         |id: &CommandId| workflow.command(id).map_or_else(|| id.to_string(), |known| first_line(&known.text));
+    let ran = |id: &CommandId, attempt: u32| {
+        let attempts = state.commands.get(id).map(|track| track.attempts.as_slice()).unwrap_or_default();
+        let known = attempts.iter().find(|known| known.run.attempt == attempt);
+        known.map_or_else(|| command(id), |known| first_line(&known.run.text))
+    };
     let step = |id: &StepId| workflow.step(id).map_or_else(|| id.to_string(), |step| step.title.clone());
     let item = |id: &ItemId| match id {
         ItemId::Check(id) => check(id),
@@ -49,11 +56,11 @@ pub fn of(event: &Event, workflow: &Workflow) -> Option<String> {
             format!("{who} as {role} shortened the soak of {}: {reason}", step(id))
         }
         Fact::CommandStarted(run) => format!("{who} ran {}", first_line(&run.text)),
-        Fact::CommandEnded { command: id, exit, .. } => format!("{exit}: {}", command(id)),
-        Fact::CommandStopped { command: id, .. } => format!("{who} stopped {}", command(id)),
-        Fact::DoubtSettled { command: id, succeeded, .. } => {
+        Fact::CommandEnded { command: id, attempt, exit, .. } => format!("{exit}: {}", ran(id, *attempt)),
+        Fact::CommandStopped { command: id, attempt } => format!("{who} stopped {}", ran(id, *attempt)),
+        Fact::DoubtSettled { command: id, attempt, succeeded, .. } => {
             let how = if *succeeded { "succeeded" } else { "failed" };
-            format!("{who} says it {how}: {}", command(id))
+            format!("{who} says it {how}: {}", ran(id, *attempt))
         }
         Fact::NothingToRun { command: id, choice } => {
             let choice = workflow.command(id).and_then(|known| known.choices.get(*choice));

@@ -212,7 +212,7 @@ impl Story<'_> {
 
     fn timeline(&self) -> String {
         let lines = self.records.iter().filter_map(|record| {
-            let line = summary::of(&record.event, self.release.workflow())?;
+            let line = summary::of(&record.event, self.release.workflow(), self.state())?;
             Some(format!("- {} {}\n", self.time(record.event.at), words(&line)))
         });
         lines.collect()

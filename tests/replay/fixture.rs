@@ -226,6 +226,7 @@ impl Live {
             targets: vec![target()],
             context: Some("prod-eu".to_owned()),
             directory: "/srv/shop".to_owned(),
+            signals: gonogo::release::SignalSources::default(),
             practice: None,
         };
         let event = Event { at: at(0), by: Some(ana()), fact };

@@ -82,6 +82,19 @@ impl Home {
         releases[0].join("journal.jsonl")
     }
 
+    /// Waits until a file in the working directory holds what is wanted.
+    #[track_caller]
+    pub fn wait_for_file(&self, name: &str, wanted: impl Fn(&str) -> bool) {
+        wait_until(&format!("{name} with what is wanted"), || wanted(&self.read(name)));
+    }
+
+    /// Waits until the journal on disk has a record of this kind.
+    #[track_caller]
+    pub fn wait_for_record(&self, fact: &str) {
+        let record = format!("\"fact\":\"{fact}\"");
+        wait_until(fact, || std::fs::read_to_string(self.journal()).is_ok_and(|text| text.contains(&record)));
+    }
+
     /// Runs the program without a terminal, to its end.
     pub fn run<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gonogo"));
@@ -104,6 +117,16 @@ impl Home {
         }
         command.cwd(self.path("work"));
         Terminal::start(command, columns, rows)
+    }
+}
+
+/// Looks again and again at what nothing tells us of, such as a file that another process writes.
+#[track_caller]
+fn wait_until(what: &str, wanted: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !wanted() {
+        assert!(Instant::now() < deadline, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -345,6 +368,15 @@ impl Screen {
     /// The row on top: what is released, and how it stands.
     pub fn status(&self) -> &str {
         self.rows.first().map_or("", String::as_str)
+    }
+
+    /// Whether the panel of a command's output tells a good end.
+    pub fn has_succeeded(&self) -> bool {
+        let told = |row: &String| {
+            let panel = row.rsplit_once("│┃").map_or("", |(_, panel)| panel);
+            panel.trim_start().starts_with("exit 0 ")
+        };
+        self.has_panel("Output") && self.rows.iter().any(told)
     }
 
     /// The state of the way back, the last row but one.

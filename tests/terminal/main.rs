@@ -7,4 +7,9 @@
 mod harness;
 mod pilot;
 
+mod bad_input;
+mod crash;
 mod demo;
+mod leaving;
+mod surroundings;
+mod watching;

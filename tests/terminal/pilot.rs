@@ -62,10 +62,9 @@ pub fn run(terminal: &mut Terminal, choice: &str) {
         terminal.press(choice);
     }
     terminal.press("r");
-    // A stream goes on until somebody stops it; an alternative may have nothing to run.
+    // An alternative may have nothing to run; a command that fails stays on screen until the test ends.
     let ended = terminal.wait_for("the end of the command", |screen| {
-        let is_over = screen.says("┃  exit 0") || screen.says("stream");
-        if screen.has_panel("Output") { is_over } else { !screen.has_panel("Run") }
+        screen.has_succeeded() || !screen.has_panel("Output") && !screen.has_panel("Run")
     });
     if !ended.has_panel("Output") {
         return;

@@ -62,11 +62,18 @@ impl ReadOnly {
     }
 
     /// Waits for new records. Dropping the future loses none.
-    pub async fn next(&mut self) -> Result<Vec<Record>, StoreError> {
+    ///
+    /// - Shape: `None` when no process writes any more, and all that was written has been read.
+    pub async fn next(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
         loop {
+            // Asked first: what a writer leaves just before it goes is still read.
+            let is_held = self.is_held();
             let records = self.poll()?;
             if !records.is_empty() {
-                return Ok(records);
+                return Ok(Some(records));
+            }
+            if !is_held {
+                return Ok(None);
             }
             tokio::time::sleep(POLL).await;
         }

@@ -58,8 +58,16 @@ pub fn list(state_dir: &Path) -> Result<Vec<Summary>, StoreError> {
 /// that is open.
 pub fn resolve(state_dir: &Path, wanted: Option<&str>) -> Result<ReleaseId, StoreError> {
     let Some(wanted) = wanted else {
-        let newest_open = list(state_dir)?.into_iter().find(Summary::is_open);
-        return newest_open.map(|summary| summary.id).ok_or(StoreError::NoneOpen);
+        let all = list(state_dir)?;
+        if let Some(newest) = all.iter().find(|release| release.is_open()) {
+            return Ok(newest.id.clone());
+        }
+        // One that cannot be read may be the one that is meant: "none" would hide it.
+        let unreadable = all.into_iter().find_map(|release| Some((release.id, release.problem?)));
+        return Err(match unreadable {
+            Some((id, problem)) => StoreError::NoneReadable { id, problem },
+            None => StoreError::NoneOpen,
+        });
     };
     let mut found: Vec<ReleaseId> = ids(state_dir)?;
     if let Some(exact) = found.iter().position(|id| id.0 == wanted) {

@@ -53,6 +53,8 @@ pub enum StoreError {
     Ambiguous { wanted: String, candidates: Vec<String> },
     #[error("no release is open; `gonogo list` shows those that ended, `gonogo run FILE` starts one")]
     NoneOpen,
+    #[error("no release is open that can be read; of {id} this is known: {problem}")]
+    NoneReadable { id: ReleaseId, problem: String },
     #[error("another gonogo writes release {id} right now; watch it read-only, or end it there first")]
     Held { id: ReleaseId },
     #[error("{}: {source}", .path.display())]

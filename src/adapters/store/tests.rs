@@ -44,6 +44,7 @@ fn opened(name: &str) -> Record {
             targets: Vec::new(),
             context: None,
             directory: "/srv".into(),
+            signals: crate::release::SignalSources::default(),
             practice: None,
         },
     )
@@ -196,14 +197,19 @@ fn a_release_that_is_written_elsewhere_is_followed_live() {
 }
 
 #[tokio::test]
-async fn a_follower_wakes_up_when_a_record_comes() {
+async fn a_follower_wakes_up_when_a_record_comes_and_when_the_writer_goes() {
     let state = TempDir::new().unwrap();
     write(state.path(), "r1", []);
+    let (store, _) = Store::open_for_writing(state.path(), &id("r1")).unwrap();
     let (mut view, _) = ReadOnly::open(state.path(), &id("r1")).unwrap();
     assert_eq!(view.next().now_or_never().map(Result::unwrap), None);
     let path = view.folder().journal_path();
     fs::write(&path, encode(&opened("r1")) + &encode(&note(2))).unwrap();
-    assert_eq!(view.next().await.unwrap(), [note(2)]);
+    assert_eq!(view.next().await.unwrap(), Some(vec![note(2)]));
+    fs::write(&path, encode(&opened("r1")) + &encode(&note(2)) + &encode(&note(3))).unwrap();
+    drop(store);
+    assert_eq!(view.next().await.unwrap(), Some(vec![note(3)]), "what it left behind comes first");
+    assert_eq!(view.next().await.unwrap(), None);
 }
 
 #[test]

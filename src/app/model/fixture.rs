@@ -184,6 +184,7 @@ impl Script {
             targets: vec![target()],
             context: Some("prod-eu".to_owned()),
             directory: "~/shop".to_owned(),
+            signals: crate::release::SignalSources::default(),
             practice: None,
         };
         let (release, _) = Release::open(Arc::clone(&document), &Event { at, by: Some(ana()), fact: opened })

@@ -244,6 +244,7 @@ impl Play {
             targets: vec![target("api"), target("app")],
             context: Some("prod-eu".to_owned()),
             directory: "/srv/shop".to_owned(),
+            signals: crate::release::SignalSources::default(),
             practice: None,
         };
         let event = Event { at: second(0), by: Some(person("ana")), fact };

@@ -89,6 +89,7 @@ fn sample(play: &Play, deed: Deed) -> Fact {
             targets: Vec::new(),
             context: None,
             directory: String::new(),
+            signals: crate::release::SignalSources::default(),
             practice: None,
         },
         Deed::Begin => Play::begin(),
