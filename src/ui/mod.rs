@@ -20,6 +20,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::app::model::{Model, Pane, Panel};
+use crate::release::Current;
 use crate::workflow::CommandId;
 use paint::Paint;
 use panels::Sheet;
@@ -210,6 +211,14 @@ fn rollout_and_logs(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mu
 
 fn checklist_title<'a>(paint: &Paint<'a>) -> Line<'a> {
     let mut line = paint.line("Checklist", Role::Title);
+    // Which kind of list it is right now: read and then do, or confirm what was done.
+    let kind = match paint.model.release.current() {
+        _ if paint.model.state().begun_at.is_none() || paint.model.state().phase.is_over() => "",
+        Current::Command(_) => " READ-DO",
+        Current::Check(_) => " DO-CONFIRM",
+        Current::Poll(_) | Current::Soak(_) | Current::Finish => "",
+    };
+    line.spans.push(paint.span(kind, Role::Accent));
     line.spans.push(paint.span(format!(" ── {}", paint.model.release.workflow().title), Role::Text));
     line
 }

@@ -6,6 +6,7 @@ use regex::Regex;
 use tui_input::Input;
 
 use super::rows::Row;
+use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
 use crate::watch::Moment;
 use crate::watch::logs::LogView;
@@ -36,8 +37,8 @@ pub struct View {
     pub rollback_reason: Option<String>,
     /// The start panel as it was left, while another panel covers it.
     pub start: Option<StartForm>,
-    /// When space last confirmed something: a held key must not tick its way through a list.
-    pub last_tick: Option<Moment>,
+    /// The last key and its moment: a held key must not tick its way through a list.
+    pub last_press: Option<(Key, Moment)>,
     /// Panes with news since they were last seen, for the tabs of a narrow screen.
     pub news: BTreeSet<Pane>,
     /// First visible line of the panel that is open.

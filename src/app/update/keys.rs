@@ -1,6 +1,6 @@
 //! Keys: looked up in the one table, then done where the operator stands.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{Ask, arm, deed, flash, leave, panels, prompts};
 use crate::app::action::Action;
@@ -9,14 +9,26 @@ use crate::app::model::{Model, Pane, Panel, Purpose, Row};
 use crate::release::{Answer, Fact, Phase};
 use crate::watch::logs::RowMark;
 
-/// A key held down repeats about every 33 ms; nobody reads a check in less than this. Units: ms.
-const SHORTEST_TICK_MS: i128 = 150;
+/// A key held down repeats about every 33 ms, and most terminals tell no repeat from a press. Nobody
+/// decides twice in less than this. Units: ms.
+const HELD_MS: i128 = 150;
 
 pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    // Esc and the key after it, quickly or through tmux, arrive as one key with alt: neither was meant.
+    if event
+        .modifiers
+        .intersects(KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::HYPER | KeyModifiers::META)
+    {
+        return Vec::new();
+    }
     let key = Key::of(&event);
+    let last = model.view.last_press.replace((key, model.now));
+    let is_held = last.is_some_and(|(known, at)| {
+        known == key && model.now.wall.duration_since(at.wall).as_millis() < HELD_MS
+    });
     if model.view.prompt.is_some() {
         return prompts::key(model, key);
     }
@@ -31,7 +43,17 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
     if is_repeat && !is_movement(action) {
         return Vec::new();
     }
+    if is_held && is_decision(action) {
+        flash(model, "too quick to have been read: press the key once for each", true);
+        return Vec::new();
+    }
     act(model, action)
+}
+
+/// What a key that is held down must not do again and again.
+fn is_decision(action: Action) -> bool {
+    use Action as A;
+    matches!(action, A::Confirm | A::Go | A::Run | A::Fire)
 }
 
 fn is_movement(action: Action) -> bool {
@@ -231,12 +253,6 @@ fn toggle(model: &mut Model) {
 }
 
 fn confirm(model: &mut Model, check: &crate::workflow::CheckId) -> Vec<Ask> {
-    if let Some(last) = model.view.last_tick
-        && model.now.wall.duration_since(last.wall).as_millis() < SHORTEST_TICK_MS
-    {
-        flash(model, "too quick to have been read: press space once for each check", true);
-        return Vec::new();
-    }
     let known = model.release.workflow().check(check);
     let is_sensed = known.is_some_and(|check| check.probe.is_some());
     match model.state().checks.get(check).map(|mark| &mark.answer) {
@@ -250,7 +266,6 @@ fn confirm(model: &mut Model, check: &crate::workflow::CheckId) -> Vec<Ask> {
     let evidence = model.evidence_for(check);
     let asks = deed(model, Fact::Confirmed { check: check.clone(), evidence });
     if !asks.is_empty() {
-        model.view.last_tick = Some(model.now);
         model.view.cursor = None;
     }
     asks

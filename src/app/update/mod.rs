@@ -281,6 +281,17 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
         Phase::Preparing | Phase::Running | Phase::Held | Phase::RollingBack => LEFT_OPEN,
     };
     let mut asks = Vec::new();
+    let waiting = std::mem::take(&mut model.journal.withheld);
+    for (_, effect) in waiting {
+        // It never left, and must not be in doubt when the release is taken up again. A patch of the
+        // way back is sent again then.
+        if let Effect::Run(run) = effect {
+            let exit = Exit::NotStarted("gonogo was leaving".to_owned());
+            let (command, attempt) = (run.command, run.attempt);
+            let told = found(model, Fact::CommandEnded { command, attempt, exit, took_ms: 0 });
+            asks.extend(told.into_iter().filter(|ask| matches!(ask, Ask::Append { .. })));
+        }
+    }
     if model.mode == Mode::Driving && exit_code == LEFT_OPEN {
         asks.extend(found(model, Fact::Left { why: why.to_owned() }));
     }

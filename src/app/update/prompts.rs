@@ -35,7 +35,14 @@ pub(super) fn paste(model: &mut Model, text: &str) {
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Ask> {
     let Some(prompt) = &mut model.view.prompt else { return Vec::new() };
     let request = match (key.code, key.ctrl) {
-        (KeyCode::Char('r'), true) => return keys::open_rollback(model),
+        (KeyCode::Char('r'), true) => {
+            // Over the panel itself the key leads back to it, and never closes it.
+            if matches!(model.view.panel, Some(Panel::Rollback { .. })) {
+                model.view.prompt = None;
+                return Vec::new();
+            }
+            return keys::open_rollback(model);
+        }
         (KeyCode::Esc, _) | (KeyCode::Char('c' | 'g'), true) => {
             let was = model.view.prompt.take().map(|prompt| prompt.purpose);
             if was == Some(Purpose::Palette) {
