@@ -45,6 +45,8 @@ pub fn open_marks(home: &Home) -> Terminal {
     terminal.wait("begin the release");
     terminal.press("r");
     terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
+    // The screen may be a moment ahead of the disk, and other processes read the disk.
+    home.wait_for_record("begun");
     terminal
 }
 
@@ -161,4 +163,28 @@ fn a_rollback_killed_under_way_is_fired_once_and_ends_safe() {
     assert_eq!(terminal.ended(), 11);
     let journal = home.records();
     assert_eq!(journal.matches("\"fact\":\"rollback-fired\"").count(), 1);
+}
+
+#[test]
+fn a_demo_killed_in_its_soak_goes_on_in_the_same_practice_world() {
+    let home = Home::new();
+    let mut terminal = home.open(&["demo", "--scenario", "good", "--speed", "240"]);
+    begin(&mut terminal);
+    let in_soak = |screen: &Screen| screen.current().is_some_and(|item| item.contains("soak"));
+    walk(&mut terminal, "1", in_soak);
+    home.wait_for_record("baseline-pinned");
+    terminal.kill();
+
+    let mut terminal = home.open(&["resume"]);
+    terminal.wait_for("the same rollout", |screen| screen.says("rev 2 → 3  myapp:v1.2.0 → v1.3.0"));
+    terminal.wait_for("the way back proven again", |screen| screen.rollback_line().contains("ARMED → rev 2"));
+    walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 0);
+    let records = home.records();
+    let (_, after) = records.split_once("\"fact\":\"reopened\"").expect("it was taken up");
+    assert!(!after.contains("\"fact\":\"pinned\""), "the pin is the one from before:\n{after}");
+    assert!(!after.contains("\"fact\":\"command-started\""));
+    let report = words(&home.run(&["report"]));
+    assert!(!report.contains("Attempt 2"), "nothing ran twice:\n{report}");
 }
