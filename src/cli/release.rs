@@ -352,6 +352,13 @@ async fn play(parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Resul
     if let Some(practice) = practice {
         practice.shutdown().await;
     }
+    // The practice world is kept for a resume; its release is told by the journal alone.
+    if let Some(world) = model.state().practice.as_ref().filter(|_| model.mode == Mode::Driving)
+        && model.state().phase.is_over()
+        && let Err(error) = std::fs::remove_dir_all(&world.directory)
+    {
+        tracing::warn!(%error, directory = world.directory, "the practice world cannot be removed");
+    }
     // A terminal that went away takes no farewell, and that is no failure of the release.
     let _ = print(&farewell(&model));
     Ok(code)
