@@ -264,7 +264,7 @@ impl Terminal {
     /// Presses one key, as a person does: not faster than one reads.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
-        if key == " " {
+        if matches!(key, " " | "g") {
             self.read_on();
         }
         let bytes = match key {
