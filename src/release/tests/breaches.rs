@@ -193,3 +193,11 @@ fn the_first_bad_reading_is_the_earliest_of_the_breach_that_stands() {
     play.world(read_as(LATENCY, Verdict::Pass));
     assert_eq!(play.state().first_bad, None);
 }
+
+#[test]
+fn a_log_may_be_followed_during_a_breach() {
+    let mut play = Play::deployed().until(&Current::Check("keep-watching/error-rate-stable".into()));
+    play.world(read_as(ERRORS, Verdict::Fail));
+    let effects = play.start("keep-watching/command-1");
+    assert!(matches!(effects.as_slice(), [Effect::Run(_)]), "{effects:?}");
+}
