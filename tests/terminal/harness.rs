@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// Ends a test that would wait for ever, even on a machine that does three other things.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// gonogo takes ticks that follow each other faster for a key held down.
+/// gonogo takes a key that comes again faster than this for one held down.
 const READING: Duration = Duration::from_millis(250);
 
 /// Wide and tall enough for every pane.
@@ -183,7 +183,7 @@ pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn std::io::Write + Send>,
     shared: Shared,
-    last_key: Option<Instant>,
+    last_key: Option<(String, Instant)>,
     pub n_keys: usize,
 }
 
@@ -264,7 +264,7 @@ impl Terminal {
     /// Presses one key, as a person does: not faster than one reads.
     #[track_caller]
     pub fn press(&mut self, key: &str) {
-        if matches!(key, " " | "g") {
+        if self.last_key.as_ref().is_some_and(|(last, _)| last == key) {
             self.read_on();
         }
         let bytes = match key {
@@ -278,7 +278,7 @@ impl Terminal {
         };
         self.n_keys += 1;
         self.send(bytes.as_bytes());
-        self.last_key = Some(Instant::now());
+        self.last_key = Some((key.to_owned(), Instant::now()));
     }
 
     /// Types a line of text and ends it. Each character counts as a key.
@@ -296,7 +296,7 @@ impl Terminal {
     }
 
     fn read_on(&self) {
-        let Some(last) = self.last_key else { return };
+        let Some((_, last)) = &self.last_key else { return };
         let mut seen = lock(&self.shared);
         while let Some(left) = READING.checked_sub(last.elapsed()).filter(|left| !left.is_zero()) {
             (seen, _) = self.shared.1.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner);

@@ -25,7 +25,7 @@ pub fn walk(terminal: &mut Terminal, choice: &str, until: impl Fn(&Screen) -> bo
         let item = here.current().unwrap_or_default().to_owned();
         match item.chars().next() {
             Some('☐') => {
-                tick(terminal, &here, &until);
+                decide(terminal, " ", |screen| until(screen) || has_moved(screen, &here));
             }
             Some('❯') if item.contains("complete the release") => {
                 terminal.press("enter");
@@ -42,8 +42,7 @@ pub fn walk(terminal: &mut Terminal, choice: &str, until: impl Fn(&Screen) -> bo
                 terminal.wait_for("the poll", |screen| screen.has_panel("Go / no-go"));
                 while terminal.screen().has_panel("Go / no-go") {
                     let before = asked(&terminal.screen());
-                    terminal.press("g");
-                    terminal.wait_for("the next role", |screen| {
+                    decide(terminal, "g", |screen| {
                         !screen.has_panel("Go / no-go") || asked(screen) != before
                     });
                 }
@@ -73,16 +72,17 @@ pub fn run(terminal: &mut Terminal, choice: &str) {
     terminal.wait_for("the panel closed", |screen| !screen.has_panel("Output"));
 }
 
-fn tick(terminal: &mut Terminal, here: &Screen, until: &impl Fn(&Screen) -> bool) {
-    const TOO_QUICK: &str = "too quick to have been read";
-    terminal.press(" ");
-    let answer = terminal.wait_for("the next item, or a refusal", |screen| {
-        until(screen) || screen.says(TOO_QUICK) || has_moved(screen, here)
+/// Presses a key that decides something, and waits until it is done.
+#[track_caller]
+fn decide(terminal: &mut Terminal, key: &str, done: impl Fn(&Screen) -> bool) {
+    terminal.press(key);
+    let answer = terminal.wait_for("the decision taken, or refused", |screen| {
+        done(screen) || screen.says("too quick to have been read")
     });
-    if !until(&answer) && answer.says(TOO_QUICK) {
+    if !done(&answer) {
         // A busy machine delivered two keys at once, which reads as a key held down.
-        terminal.press(" ");
-        moved(terminal, here, until);
+        terminal.press(key);
+        terminal.wait_for("the decision taken", &done);
     }
 }
 
