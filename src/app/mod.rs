@@ -125,6 +125,11 @@ impl Turn {
     /// Takes one message in; an answer is the exit code.
     fn take(&mut self, what: What) -> Option<u8> {
         self.pace.changed(change_of(&what), self.started.elapsed());
+        if what == What::Continued
+            && let Err(error) = self.cockpit.screen.take_again()
+        {
+            tracing::warn!(%error, "the terminal could not be taken again");
+        }
         let msg = Msg { at: self.cockpit.clock.now(), what };
         let asks = update(&mut self.cockpit.model, msg);
         self.carry_out(asks)
@@ -205,6 +210,7 @@ fn of_world(news: News) -> What {
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
         News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
         News::DocumentChanged { differs } => What::DocumentChanged { differs },
+        News::Continued => What::Continued,
         News::Leave { why } => What::Leave { why },
         News::Drained => What::Drained,
     }
@@ -212,7 +218,7 @@ fn of_world(news: News) -> What {
 
 fn change_of(what: &What) -> Change {
     match what {
-        What::Key(_) | What::Paste(_) | What::Resize(..) => Change::Urgent,
+        What::Key(_) | What::Paste(_) | What::Resize(..) | What::Continued => Change::Urgent,
         What::Output(_) | What::Observed(Observation::Logs(_)) => Change::Flood,
         _ => Change::Data,
     }
