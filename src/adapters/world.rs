@@ -50,6 +50,8 @@ pub enum News {
     },
     Preflight(Preflight),
     Identity(String),
+    /// The process was stopped and goes on: the terminal is no longer as it was left.
+    Continued,
     /// What the rollback would change, from the latest test of the way back.
     Diff(Vec<String>),
     Written(Written),
@@ -506,6 +508,7 @@ async fn signals(news: mpsc::Sender<News>) {
     let listen = |kind| signal(kind).ok();
     let (mut hangup, mut terminate, mut interrupt) =
         (listen(SignalKind::hangup()), listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
+    let mut resumed = listen(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()));
     async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
         match signal {
             Some(signal) => {
@@ -514,10 +517,16 @@ async fn signals(news: mpsc::Sender<News>) {
             None => std::future::pending().await,
         }
     }
-    let why = tokio::select! {
-        () = next(&mut hangup) => "the terminal hung up",
-        () = next(&mut terminate) => "asked to terminate",
-        () = next(&mut interrupt) => "interrupted",
-    };
-    tell(&news, News::Leave { why: why.to_owned() }).await;
+    loop {
+        let why = tokio::select! {
+            () = next(&mut hangup) => "the terminal hung up",
+            () = next(&mut terminate) => "asked to terminate",
+            () = next(&mut interrupt) => "interrupted",
+            () = next(&mut resumed) => {
+                tell(&news, News::Continued).await;
+                continue;
+            }
+        };
+        return tell(&news, News::Leave { why: why.to_owned() }).await;
+    }
 }

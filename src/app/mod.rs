@@ -8,10 +8,11 @@ mod pace;
 pub mod screen;
 pub mod update;
 
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -90,9 +91,11 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
             ended = turn.take(what);
             n_taken += 1;
             if ended.is_none() && n_taken < PORTION {
-                // Keys first: data that waits can wait a little longer.
-                pending = match keys.next().now_or_never() {
+                // Keys first, and what they did is drawn before more data is taken in: the data that
+                // waits can wait a little longer.
+                pending = match at_once(&mut keys).await {
                     Some(event) => Some(of_terminal(event)),
+                    None if turn.pace.is_urgent() => None,
                     None => turn.cockpit.news.try_recv().ok().map(of_world),
                 };
             }
@@ -122,6 +125,11 @@ impl Turn {
     /// Takes one message in; an answer is the exit code.
     fn take(&mut self, what: What) -> Option<u8> {
         self.pace.changed(change_of(&what), self.started.elapsed());
+        if what == What::Continued
+            && let Err(error) = self.cockpit.screen.take_again()
+        {
+            tracing::warn!(%error, "the terminal could not be taken again");
+        }
         let msg = Msg { at: self.cockpit.clock.now(), what };
         let asks = update(&mut self.cockpit.model, msg);
         self.carry_out(asks)
@@ -202,6 +210,7 @@ fn of_world(news: News) -> What {
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
         News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
         News::DocumentChanged { differs } => What::DocumentChanged { differs },
+        News::Continued => What::Continued,
         News::Leave { why } => What::Leave { why },
         News::Drained => What::Drained,
     }
@@ -209,10 +218,22 @@ fn of_world(news: News) -> What {
 
 fn change_of(what: &What) -> Change {
     match what {
-        What::Key(_) | What::Paste(_) | What::Resize(..) => Change::Urgent,
+        What::Key(_) | What::Paste(_) | What::Resize(..) | What::Continued => Change::Urgent,
         What::Output(_) | What::Observed(Observation::Logs(_)) => Change::Flood,
         _ => Change::Data,
     }
+}
+
+/// What the keyboard has already sent.
+///
+/// Asked with the loop's own waker: the stream keeps the first one it is given until a key comes, so
+/// one that wakes nobody would leave that key waiting for the next tick.
+async fn at_once(keys: &mut EventStream) -> Option<Option<std::io::Result<TerminalEvent>>> {
+    std::future::poll_fn(|context| match keys.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn next_of(followed: &mut Option<mpsc::Receiver<JournalNews>>) -> JournalNews {

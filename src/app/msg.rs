@@ -45,6 +45,8 @@ pub enum What {
     DocumentChanged {
         differs: bool,
     },
+    /// The process was stopped and goes on: the shell has had the terminal meanwhile.
+    Continued,
     /// SIGHUP, SIGTERM, or the terminal went away.
     Leave {
         why: String,

@@ -48,6 +48,11 @@ impl Pace {
         })
     }
 
+    /// Whether a person waits for the next frame.
+    pub fn is_urgent(&self) -> bool {
+        self.pending == Some(Change::Urgent)
+    }
+
     pub fn drawn(&mut self, now: Duration) {
         self.last_frame = now;
         self.pending = None;
@@ -91,6 +96,18 @@ mod tests {
         changes.push((505, Change::Urgent));
         changes.sort_by_key(|(at, _)| *at);
         assert!(frames(&changes, 1_000).contains(&505));
+    }
+
+    #[test]
+    fn a_person_waits_from_the_key_to_the_frame() {
+        let mut pace = Pace::default();
+        pace.changed(Change::Flood, ms(1));
+        assert!(!pace.is_urgent());
+        pace.changed(Change::Urgent, ms(2));
+        pace.changed(Change::Flood, ms(3));
+        assert!(pace.is_urgent());
+        pace.drawn(ms(4));
+        assert!(!pace.is_urgent());
     }
 
     #[test]

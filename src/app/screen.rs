@@ -35,6 +35,15 @@ impl Screen {
         Ok(Screen { terminal, n_frames: 0 })
     }
 
+    /// Takes the terminal once more after this process was stopped: the shell has put its own modes
+    /// back and written over the screen.
+    pub fn take_again(&mut self) -> io::Result<()> {
+        // Raw mode remembers that it is on, and would do nothing when asked again.
+        disable_raw_mode()?;
+        enable_raw_mode()?;
+        execute!(self.terminal.backend_mut(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+    }
+
     pub fn size(&self) -> io::Result<(u16, u16)> {
         let size = self.terminal.size()?;
         Ok((size.width, size.height))

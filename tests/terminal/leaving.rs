@@ -47,6 +47,31 @@ fn sighup_ends_the_command_records_it_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_process_that_was_stopped_takes_the_terminal_again_and_draws_all_of_it() {
+    const ENTER_ALTERNATE_SCREEN: &[u8] = b"\x1b[?1049h";
+    let home = Home::new();
+    let mut terminal = home.open(&["demo"]);
+    begin(&mut terminal);
+    terminal.signal(Signal::STOP);
+    terminal.signal(Signal::CONT);
+    // The signal and a key race each other, so a few keys may be answered before it is seen.
+    let taken_again = (0..50).find_map(|_| {
+        terminal.press("?");
+        terminal.wait_for("the help", |screen| screen.has_panel("Help"));
+        terminal.press("q");
+        terminal.wait_for("the help gone", |screen| !screen.has_panel("Help"));
+        let stream = terminal.stream();
+        let of = |part: &[u8]| stream.windows(part.len()).rposition(|window| window == part);
+        let first = stream.windows(8).position(|window| window == ENTER_ALTERNATE_SCREEN);
+        let last = of(ENTER_ALTERNATE_SCREEN);
+        (first != last).then(|| stream[last.unwrap()..].to_vec())
+    });
+    let drawn = String::from_utf8_lossy(&taken_again.expect("the terminal is taken again")).into_owned();
+    assert!(drawn.contains("1 Checklist") && drawn.contains("\u{1b}[?25l"), "{drawn:?}");
+    terminal.kill();
+}
+
+#[test]
 fn a_storm_of_sizes_leaves_the_status_and_the_way_back_in_sight() {
     let home = Home::new();
     let mut terminal = home.open(&["demo"]);

@@ -75,6 +75,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             model.view.document_differs = differs;
             Vec::new()
         }
+        What::Continued => {
+            model.view.redraws = model.view.redraws.wrapping_add(1);
+            Vec::new()
+        }
         What::Leave { why } => leave(model, &why),
         What::Drained => {
             let code = model.leaving.as_ref().map_or(LEFT_OPEN, |leaving| leaving.exit_code);
