@@ -39,6 +39,8 @@ pub(super) struct Place {
     pub targets: Vec<TargetRef>,
     pub context: Option<String>,
     pub cluster: Option<ConnectOptions>,
+    /// The context that commands are pinned to, watched or not.
+    pub pin: Option<ConnectOptions>,
     pub prometheus: Option<String>,
     pub health: Option<String>,
     pub directory: PathBuf,
@@ -81,6 +83,7 @@ impl Place {
             targets: Vec::new(),
             context: context.clone(),
             cluster: None,
+            pin: None,
             prometheus: flags.prometheus.or_else(|| config.prometheus.url.clone()),
             health: flags.health.or_else(|| config.health.clone()),
             directory: std::env::current_dir().wrap_err("cannot tell the current directory")?,
@@ -88,9 +91,11 @@ impl Place {
             speed: 1.0,
             left_out,
         };
-        // A context that is named is pinned for the commands, also when nothing in it is watched.
-        if !wanted.is_empty() || place.context.is_some() {
-            place.reach(wanted, ConnectOptions { context, namespace, ..ConnectOptions::from_env() });
+        // The context is pinned for the commands also when nothing in it is watched; without one to
+        // find, only a release that needs a cluster has to hear about it.
+        let options = ConnectOptions { context, namespace, ..ConnectOptions::from_env() };
+        if !wanted.is_empty() || place.context.is_some() || options.settle().is_ok() {
+            place.reach(wanted, options);
         }
         Ok(place)
     }
@@ -108,7 +113,9 @@ impl Place {
                 self.targets = wanted.into_iter().map(of).collect();
                 self.context = Some(pinned.context.clone());
                 // Pinned now: what another terminal makes the current context is nothing to us.
-                self.cluster = Some(ConnectOptions { context: Some(pinned.context), ..options });
+                let pin = ConnectOptions { context: Some(pinned.context), ..options };
+                self.cluster = (!self.targets.is_empty()).then(|| pin.clone());
+                self.pin = Some(pin);
             }
             Err(error) => self.left_out.push(error.to_string()),
         }
@@ -121,6 +128,7 @@ impl Place {
             targets: Vec::new(),
             context: None,
             cluster: None,
+            pin: None,
             prometheus: Some(practice.prometheus_url.clone()),
             health: Some(practice.health_url.clone()),
             directory: practice.repo.clone(),
@@ -139,6 +147,7 @@ impl Place {
             targets: Vec::new(),
             context: None,
             cluster: None,
+            pin: None,
             prometheus: None,
             health: None,
             directory: directory.join("repo"),
@@ -218,7 +227,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
     for (name, value) in &place.child_env {
         shell = shell.with_variable(name, value);
     }
-    if let Some(pinned) = place.cluster.as_ref().and_then(|options| options.settle().ok()) {
+    if let Some(pinned) = place.pin.as_ref().and_then(|options| options.settle().ok()) {
         let pin = parts.folder.path().join("kubeconfig");
         pinned.write(&pin)?;
         shell = shell.with_variable("KUBECONFIG", pinned.kubeconfig(&pin));

@@ -58,7 +58,12 @@ enum Command {
         format: Format,
     },
     /// Print what a workflow's reader should know before running it
-    Lint { file: PathBuf },
+    Lint {
+        file: PathBuf,
+        /// Print the text as it was before it was decoded wrongly, instead; the file stays as it is
+        #[arg(long)]
+        preview: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -139,7 +144,8 @@ pub fn run() -> u8 {
     let config = cli.config;
     let done = match cli.command {
         Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
-        Command::Lint { file } => plan::lint(&file),
+        Command::Lint { file, preview: true } => plan::preview(&file),
+        Command::Lint { file, preview: false } => plan::lint(&file),
         Command::List => history::list(),
         Command::Report { id } => history::report(id.as_deref()),
         Command::Run(run) => release::run(run, config),

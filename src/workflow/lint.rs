@@ -145,7 +145,7 @@ fn words(code: Code, details: &[&str]) -> (String, String) {
         Code::FrontmatterValue => (listed(details, "; "), "correct the value; until then the document runs without it"),
         Code::Mojibake => (
             format!("the text looks like UTF-8 that was read as {detail}"),
-            "get the file again as UTF-8; gonogo can show a repaired preview and never rewrites the file",
+            "get the file again as UTF-8; `gonogo lint --preview FILE` prints a repaired preview, the file stays as it is",
         ),
         Code::NoSteps => (
             "no step found: there is nothing to walk through".into(),
