@@ -9,6 +9,7 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 
 /// Bytes gathered before they go to the terminal: a frame leaves in few writes, so that a slow line
@@ -60,7 +61,10 @@ impl Screen {
 
     /// Forgets what is on the screen, so that the next frame is drawn whole.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `clear`: that asks the terminal where its cursor is, and the answer goes to whoever reads
+        // the keys. Without it the question ends after two seconds as an error.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     pub fn ring(&mut self) -> io::Result<()> {

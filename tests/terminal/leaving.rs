@@ -46,28 +46,44 @@ fn sighup_ends_the_command_records_it_and_gives_the_terminal_back() {
     leaves_in_order(Signal::HUP);
 }
 
+const CLEAR: &[u8] = b"\x1b[2J";
+
 #[test]
 fn a_process_that_was_stopped_takes_the_terminal_again_and_draws_all_of_it() {
     const ENTER_ALTERNATE_SCREEN: &[u8] = b"\x1b[?1049h";
     let home = Home::new();
     let mut terminal = home.open(&["demo"]);
     begin(&mut terminal);
+    let before = terminal.stream().len();
     terminal.signal(Signal::STOP);
     terminal.signal(Signal::CONT);
-    // The signal and a key race each other, so a few keys may be answered before it is seen.
-    let taken_again = (0..50).find_map(|_| {
-        terminal.press("?");
-        terminal.wait_for("the help", |screen| screen.has_panel("Help"));
-        terminal.press("q");
-        terminal.wait_for("the help gone", |screen| !screen.has_panel("Help"));
-        let stream = terminal.stream();
-        let of = |part: &[u8]| stream.windows(part.len()).rposition(|window| window == part);
-        let first = stream.windows(8).position(|window| window == ENTER_ALTERNATE_SCREEN);
-        let last = of(ENTER_ALTERNATE_SCREEN);
-        (first != last).then(|| stream[last.unwrap()..].to_vec())
-    });
-    let drawn = String::from_utf8_lossy(&taken_again.expect("the terminal is taken again")).into_owned();
-    assert!(drawn.contains("1 Checklist") && drawn.contains("\u{1b}[?25l"), "{drawn:?}");
+    // The clock moves on in the first line: by the second time, what went before it is drawn.
+    for _ in 0..2 {
+        let now = terminal.screen();
+        terminal.wait_for("the clock moving", |screen| screen.status() != now.status());
+    }
+    let stream = &terminal.stream()[before..];
+    let first = |part: &[u8]| stream.windows(part.len()).position(|window| window == part);
+    let (entered, cleared) = (first(ENTER_ALTERNATE_SCREEN), first(CLEAR));
+    assert!(entered.is_some() && entered < cleared, "{}", String::from_utf8_lossy(stream));
+    terminal.press("?");
+    terminal.wait("every key that works here");
+    terminal.kill();
+}
+
+#[test]
+fn a_screen_that_somebody_wrote_over_is_drawn_whole_by_a_key() {
+    let home = Home::new();
+    let mut terminal = home.open(&["demo"]);
+    begin(&mut terminal);
+    let before = terminal.stream().len();
+    terminal.press("\u{c}"); // ctrl-l
+    terminal.press("?");
+    terminal.wait("every key that works here");
+    let stream = &terminal.stream()[before..];
+    let has = |part: &[u8]| stream.windows(part.len()).any(|window| window == part);
+    assert!(has(CLEAR), "{}", String::from_utf8_lossy(stream));
+    assert!(!has(b"\x1b[6n"), "nobody but the reader of the keys could take the answer");
     terminal.kill();
 }
 
