@@ -54,13 +54,15 @@ pub fn answer(
         ),
         None => None,
     };
-    let (mut lines, now, life, ended) = shared.look(|world| {
+    let (mut lines, cursor, life, ended) = shared.look(|world| {
         let speaker = world.speaker(namespace, pod, container, flag("previous"))?;
         let now = world.now();
         let since = since_s.map(|seconds| now - SignedDuration::from_secs(seconds)).or(since_time);
         // The kubelet includes a line of exactly that time.
         let from = since.map_or(Timestamp::MIN, |since| since - SignedDuration::from_nanos(1));
-        Ok((speaker.lines(from, now), now, speaker.life(), speaker.has_ended()))
+        let lines = speaker.lines(from, now);
+        let cursor = lines.last().map_or(from, |line| line.at);
+        Ok((lines, cursor, speaker.life(), speaker.has_ended()))
     })?;
     if let Some(tail) = tail {
         let tail = usize::try_from(tail).unwrap_or(0);
@@ -83,7 +85,7 @@ pub fn answer(
         pod: pod.into(),
         container: container.map(str::to_owned),
         life,
-        cursor: now,
+        cursor,
         timestamps,
         first: Some(text),
         over: false,
@@ -117,11 +119,14 @@ impl Follow {
                     Ok(next) if next.life() != self.life => speaker(true),
                     same => same,
                 };
-                self.cursor = now;
                 match speaker {
                     Ok(speaker) => {
                         self.over = speaker.has_ended();
-                        speaker.lines(from, now)
+                        let lines = speaker.lines(from, now);
+                        // The last words of a life are known only once it has ended, and they lie a
+                        // moment before that: what was told is the place to go on from, not the time.
+                        self.cursor = lines.last().map_or(from, |line| line.at);
+                        lines
                     }
                     // The pod is gone: the stream ends, as it does on a node.
                     Err(_) => {
