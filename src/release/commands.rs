@@ -6,7 +6,7 @@ use super::state::{Attempt, CommandState, Track};
 use super::table::{self, CommandInput};
 use super::{Effect, Refusal, Release, name};
 use crate::watch::Moment;
-use crate::workflow::{CommandId, CommandKind, Probe};
+use crate::workflow::{CommandId, CommandKind};
 
 impl Release {
     pub(super) fn start_command(
@@ -200,13 +200,7 @@ impl Release {
     /// The way back is tested again after each change, and what the change may have made true is read.
     fn after_change(&self) -> Vec<Effect> {
         let mut effects = self.arm();
-        let mut probes: Vec<Probe> = Vec::new();
-        for probe in self.workflow.checks().filter_map(|check| check.probe) {
-            if !probes.contains(&probe) {
-                probes.push(probe);
-            }
-        }
-        effects.extend(probes.into_iter().map(|probe| Effect::Sense { probe }));
+        effects.extend(self.workflow.probes().into_iter().map(|probe| Effect::Sense { probe }));
         effects
     }
 

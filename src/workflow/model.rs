@@ -124,6 +124,17 @@ impl Workflow {
         self.checks().find(|check| &check.id == id)
     }
 
+    /// What its checks are bound to, each once.
+    pub fn probes(&self) -> Vec<Probe> {
+        let mut probes = Vec::new();
+        for probe in self.checks().filter_map(|check| check.probe) {
+            if !probes.contains(&probe) {
+                probes.push(probe);
+            }
+        }
+        probes
+    }
+
     pub fn criterion(&self, id: &CriterionId) -> Option<&Criterion> {
         self.rollback.criteria.iter().find(|criterion| &criterion.id == id)
     }

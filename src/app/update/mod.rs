@@ -11,7 +11,6 @@ mod prompts;
 use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
 use crate::release::{ARMING_INTERVAL, Effect, Event, Exit, Fact, Phase, Refusal};
-use crate::workflow::Probe;
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -303,13 +302,6 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
     model.leaving = Some(Leaving { why: why.to_owned(), exit_code });
     asks.push(Ask::Drain);
     asks
-}
-
-/// The probes that a check of this workflow is bound to.
-fn bound_probes(model: &Model) -> Vec<Probe> {
-    let mut probes: Vec<Probe> = model.release.workflow().checks().filter_map(|check| check.probe).collect();
-    probes.dedup();
-    probes
 }
 
 #[cfg(test)]

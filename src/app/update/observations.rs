@@ -1,6 +1,6 @@
 //! What the world shows: kept in the model, judged, and told to the release when a verdict changes.
 
-use super::{Ask, bound_probes, found};
+use super::{Ask, found};
 use crate::app::model::{Mode, Model, Pane, Seen};
 use crate::release::{Effect, Fact, Phase, RolloutSeen};
 use crate::watch::metrics::CriterionReading;
@@ -223,7 +223,7 @@ pub(super) fn ask_probes(model: &mut Model) -> Vec<Ask> {
     }
     model.observed.probes_asked_at = Some(model.now);
     let mut asks = Vec::new();
-    for probe in bound_probes(model) {
+    for probe in workflow.probes() {
         match probe {
             Probe::RolloutComplete => {
                 let (pass, value) = rollout_complete(model);
