@@ -154,7 +154,7 @@ async fn a_good_rollout_goes_from_waiting_to_complete() {
     watching.until(RolloutState::Complete).await;
     let from = watching.last.clone().unwrap();
     assert_eq!(from.pods.len(), 3);
-    assert_eq!(from.current_replica_set().unwrap().revision, Some(1), "the prints of both agree");
+    assert_eq!(from.current_revision().unwrap().revision, Some(1), "the prints of both agree");
 
     let version = "v1.3.0".to_owned();
     watching.expect.template = ExpectedTemplate::Version { from: from.template_print.clone(), version };
@@ -250,7 +250,7 @@ async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
     assert_eq!(hands.image().await, "myapp:v1.2.0");
     let last = watching.last.clone().unwrap();
     assert_eq!((last.revision, last.spec_replicas), (Some(3), 4), "a new number, the old template");
-    assert_eq!(last.current_replica_set().unwrap().name, pin.replica_set);
+    assert_eq!(last.current_revision().unwrap().name, pin.replica_set);
     assert_eq!(world.fire(&pin, &template, Some(&shown)).await.unwrap(), Fired::AlreadyThere, "undo twice");
     hands.remove().await;
 }

@@ -350,7 +350,7 @@ fn a_panel_leaves_the_checklist_and_the_rollback_line() {
 #[test]
 fn what_a_pod_writes_cannot_steer_the_terminal() {
     let mut script = Script::rolling_out();
-    let source = LogSource { pod: "app-7c9f4-x2abc".to_owned(), container: "app".to_owned(), owner: None };
+    let source = LogSource { pod: "app-7c9f4-x2abc".to_owned(), container: "app".to_owned(), revision: None };
     let line = LogLine { at: None, text: "\u{1b}]52;c;aGk=\u{7}\u{1b}[2J\rwiped\u{202e}txet".into() };
     let batch = LogBatch {
         source,
@@ -477,7 +477,7 @@ fn every_action_of_the_key_table_is_in_the_help() {
 #[test]
 fn a_frame_with_a_full_log_costs_what_is_visible() {
     let mut script = Script::rolling_out();
-    let source = LogSource { pod: "app-7c9f4-x2abc".to_owned(), container: "app".to_owned(), owner: None };
+    let source = LogSource { pod: "app-7c9f4-x2abc".to_owned(), container: "app".to_owned(), revision: None };
     let line = |n: u32| LogLine { at: None, text: format!("GET /cart/{n} 200 12ms").into() };
     for chunk in 0..100_u32 {
         let lines = (0..1_000).map(|n| line(chunk * 1_000 + n)).collect();

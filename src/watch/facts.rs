@@ -51,6 +51,8 @@ pub struct WorkloadFacts {
     pub generation: i64,
     pub observed_generation: Option<i64>,
     pub paused: bool,
+    pub strategy: UpdateStrategy,
+    /// For a DaemonSet: the nodes that should run a pod.
     pub spec_replicas: u32,
     pub replicas: u32,
     pub updated: u32,
@@ -70,23 +72,111 @@ pub struct WorkloadFacts {
     pub max_unavailable: Option<String>,
     /// Labels or annotations of a GitOps owner that would undo a change, such as `argocd: shop`.
     pub gitops_owner: Option<String>,
+    /// Name of the revision being rolled out: the ReplicaSet or ControllerRevision that carries the
+    /// workload's own template. `None` until the controller made it, or when it cannot be told.
+    pub target_revision: Option<String>,
+    /// Name of the revision that an interrupted rollout falls back to: `currentRevision` of a
+    /// StatefulSet, the stable ReplicaSet of an Argo Rollout. `None` for the other kinds.
+    pub stable_revision: Option<String>,
     /// Those owned by this workload, by owner UID; newest revision first.
-    pub replica_sets: Vec<ReplicaSetFacts>,
-    /// Pods of all its ReplicaSets, those of the newest revision first, then by name.
+    pub revisions: Vec<RevisionFacts>,
+    /// Pods of all its revisions, those of the target revision first, then by name.
     pub pods: Vec<PodFacts>,
-    /// Warnings about the workload, its ReplicaSets and pods, newest last, bounded.
+    /// Warnings about the workload, its revisions and pods, newest last, bounded.
     pub events: Vec<WarningEvent>,
+    /// Of an Argo Rollout only.
+    pub argo: Option<Box<ArgoFacts>>,
 }
 
 impl WorkloadFacts {
-    /// The ReplicaSet whose template is the workload's own: the one being rolled out.
-    pub fn current_replica_set(&self) -> Option<&ReplicaSetFacts> {
-        self.replica_sets.iter().find(|set| set.template_print == self.template_print)
+    /// The revision whose template is the workload's own: the one being rolled out.
+    pub fn current_revision(&self) -> Option<&RevisionFacts> {
+        let name = self.target_revision.as_deref()?;
+        self.revisions.iter().find(|revision| revision.name == name)
     }
 
     pub fn is_new(&self, pod: &PodFacts) -> bool {
-        self.current_replica_set().is_some_and(|set| pod.owner.as_deref() == Some(set.uid.as_str()))
+        self.target_revision.is_some() && pod.revision == self.target_revision
     }
+}
+
+/// How a workload replaces its pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpdateStrategy {
+    /// Of a Deployment or a DaemonSet.
+    RollingUpdate,
+    /// All old pods go before the first new one comes.
+    Recreate,
+    /// Old pods stay until a person deletes them.
+    OnDelete,
+    /// A StatefulSet's rolling update: from the highest ordinal down to `partition`.
+    Ordinals {
+        /// The lowest ordinal, `spec.ordinals.start`.
+        start: u32,
+        /// Pods below this ordinal keep the old revision.
+        partition: u32,
+        /// `OrderedReady`: one pod must be ready before the next is touched.
+        in_order: bool,
+    },
+    /// Of an Argo Rollout.
+    Canary,
+    /// Of an Argo Rollout.
+    BlueGreen,
+    /// One that we do not know, by the object's own word.
+    Other(String),
+}
+
+/// What an Argo Rollout says about itself beside the counts.
+///
+/// - Source: `status` of `argoproj.io/v1alpha1` Rollouts and the AnalysisRuns they own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArgoFacts {
+    /// `Healthy`, `Progressing`, `Paused`, `Degraded`; empty until the controller wrote one.
+    pub phase: String,
+    pub message: String,
+    /// `status.abort`: traffic is back on the stable version, the spec still holds the new one.
+    pub aborted: bool,
+    /// `status.promoteFull`: the remaining steps are being left out.
+    pub promoted: bool,
+    pub pauses: Vec<ArgoPause>,
+    /// `status.controllerPause`: the controller paused, though it may not say why yet.
+    pub controller_pause: bool,
+    pub steps: Vec<CanaryStep>,
+    /// Index into `steps` of the running one; their number when all are done.
+    pub step: Option<u32>,
+    /// Percent of the traffic on the new version, as the controller set it.
+    pub weight: Option<u32>,
+    /// Analyses of this rollout, newest last.
+    pub analyses: Vec<Analysis>,
+    /// Blue-green: whether the active Service selects the target revision.
+    pub is_active: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgoPause {
+    /// `CanaryPauseStep`, `BlueGreenPause`, `InconclusiveAnalysisRun`, …
+    pub reason: String,
+    pub since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CanaryStep {
+    SetWeight(u32),
+    /// `None`: until a person promotes it.
+    Pause {
+        duration_s: Option<u32>,
+    },
+    Analysis,
+    /// By the object's own word: `setCanaryScale`, `experiment`, `plugin`.
+    Other(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Analysis {
+    pub name: String,
+    /// `Running`, `Successful`, `Failed`, `Error`, `Inconclusive`.
+    pub phase: String,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +196,9 @@ pub struct Condition {
     pub last_update: Option<Timestamp>,
 }
 
+/// One ReplicaSet or ControllerRevision; the counts of the latter are zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaSetFacts {
+pub struct RevisionFacts {
     pub name: String,
     pub uid: String,
     pub revision: Option<u64>,
@@ -124,8 +215,9 @@ pub struct ReplicaSetFacts {
 pub struct PodFacts {
     pub name: String,
     pub uid: String,
-    /// UID of the owning ReplicaSet.
-    pub owner: Option<String>,
+    /// Name of the revision it was made from: of the ReplicaSet that owns it, or of the
+    /// ControllerRevision that its label names.
+    pub revision: Option<String>,
     pub phase: String,
     /// The pod's own reason, such as `Evicted`.
     pub reason: Option<String>,
@@ -136,6 +228,8 @@ pub struct PodFacts {
     /// A deletion was asked for: the pod is on its way out.
     pub ending: bool,
     pub node: Option<String>,
+    /// Why its node says nothing about the version; `None` also when nodes may not be read.
+    pub node_trouble: Option<NodeTrouble>,
     /// The scheduler's message when no node would take the pod.
     pub unschedulable: Option<String>,
     /// Init containers first.
@@ -146,6 +240,15 @@ impl PodFacts {
     pub fn restarts(&self) -> u32 {
         self.containers.iter().map(|container| container.restarts).sum()
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeTrouble {
+    /// `spec.unschedulable`: being drained.
+    Cordoned,
+    NotReady,
+    /// The pod names a node that no longer exists.
+    Gone,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +265,20 @@ pub struct ContainerFacts {
     pub state: ContainerState,
     /// How its previous life ended.
     pub last_end: Option<Termination>,
+    pub readiness: Option<ProbeFacts>,
+    pub startup: Option<ProbeFacts>,
+}
+
+/// How the kubelet asks a container whether it is well. Units: seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeFacts {
+    pub initial_delay_s: u32,
+    pub timeout_s: u32,
+    pub period_s: u32,
+    pub failure_threshold: u32,
+    pub success_threshold: u32,
+    /// `GET :8080/health`, `exec`, `tcp :5432`.
+    pub what: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,8 +350,8 @@ pub struct LogBatch {
 pub struct LogSource {
     pub pod: String,
     pub container: String,
-    /// UID of the pod's ReplicaSet, to tell new from old.
-    pub owner: Option<String>,
+    /// Name of the pod's revision, to tell new from old.
+    pub revision: Option<String>,
 }
 
 /// Never silent: what a reader must know about a stream beside its lines.

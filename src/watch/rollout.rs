@@ -418,12 +418,7 @@ fn bare(version: &str) -> &str {
 /// Pods of the revision being rolled out that count: those on their way out do not, nor do those
 /// that their node threw out.
 fn target_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
-    let current = facts.current_replica_set().map(|set| set.uid.as_str());
-    facts
-        .pods
-        .iter()
-        .filter(move |pod| current.is_some() && pod.owner.as_deref() == current)
-        .filter(|pod| !pod.ending && !doom::thrown_out(pod))
+    facts.pods.iter().filter(|pod| facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
 }
 
 /// What is missing until every pod is up, or `None`.

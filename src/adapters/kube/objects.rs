@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::watch::template;
 use crate::watch::{
-    Condition, ContainerFacts, ContainerState, Image, PodFacts, ReplicaSetFacts, Termination, WarningEvent,
+    Condition, ContainerFacts, ContainerState, Image, PodFacts, RevisionFacts, Termination, UpdateStrategy,
+    WarningEvent,
 };
 
 /// Declares a kind that the watcher can list and watch.
@@ -56,6 +57,7 @@ pub(super) struct Deployment {
     pub generation: i64,
     pub observed_generation: Option<i64>,
     pub paused: bool,
+    pub strategy: UpdateStrategy,
     pub spec_replicas: u32,
     pub replicas: u32,
     pub updated: u32,
@@ -82,13 +84,15 @@ pub(super) struct ReplicaSet {
     meta: ObjectMeta,
     /// UID of the controlling object.
     pub owner: Option<String>,
-    pub facts: ReplicaSetFacts,
+    pub facts: RevisionFacts,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "wire::Pod")]
 pub(super) struct Pod {
     meta: ObjectMeta,
+    /// UID of the controlling object.
+    pub owner: Option<String>,
     pub facts: PodFacts,
 }
 
@@ -309,6 +313,14 @@ mod wire {
         conditions: Option<Vec<WireCondition>>,
     }
 
+    fn strategy(wire: &Value) -> UpdateStrategy {
+        match wire.get("type").and_then(Value::as_str) {
+            None | Some("RollingUpdate") => UpdateStrategy::RollingUpdate,
+            Some("Recreate") => UpdateStrategy::Recreate,
+            Some(other) => UpdateStrategy::Other(other.to_owned()),
+        }
+    }
+
     impl From<Deployment> for super::Deployment {
         fn from(wire: Deployment) -> Self {
             let Deployment { metadata: NotedMeta { meta, notes }, spec, status } = wire;
@@ -325,6 +337,7 @@ mod wire {
                 generation: meta.generation.unwrap_or(0),
                 observed_generation: status.observed_generation,
                 paused: spec.paused,
+                strategy: strategy(&spec.strategy),
                 spec_replicas: count(Some(spec.replicas.unwrap_or(1))),
                 replicas: count(status.replicas),
                 updated: count(status.updated_replicas),
@@ -364,7 +377,7 @@ mod wire {
             Self {
                 meta: meta.thin(),
                 owner: meta.owner(),
-                facts: ReplicaSetFacts {
+                facts: RevisionFacts {
                     name: meta.name,
                     uid: meta.uid,
                     revision: annotations.get(REVISION).and_then(|text| text.parse().ok()),
@@ -486,6 +499,8 @@ mod wire {
             restarts: count(status.restart_count),
             state: status.state.into(),
             last_end: status.last_state.terminated.map(Termination::from),
+            readiness: None,
+            startup: None,
         })
     }
 
@@ -500,8 +515,9 @@ mod wire {
                 .map(|condition| condition.message.clone());
             Self {
                 meta: meta.thin(),
+                owner: meta.owner(),
                 facts: PodFacts {
-                    owner: meta.owner(),
+                    revision: None,
                     phase: status.phase.unwrap_or_default(),
                     reason: status.reason,
                     ready: ready.is_some_and(|ready| ready.status == "True"),
@@ -509,6 +525,7 @@ mod wire {
                     created: meta.creation_timestamp,
                     ending: meta.deletion_timestamp.is_some(),
                     node: spec.node_name,
+                    node_trouble: None,
                     unschedulable,
                     containers: containers(status.init_container_statuses, true)
                         .chain(containers(status.container_statuses, false))
@@ -597,7 +614,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(pod.meta.resource_version.as_deref(), Some("7"));
-        assert_eq!(pod.facts.owner.as_deref(), Some("rs"));
+        assert_eq!(pod.owner.as_deref(), Some("rs"));
         assert_eq!(pod.facts.containers.len(), 2);
         assert!(pod.facts.containers[0].init);
         let app = &pod.facts.containers[1];

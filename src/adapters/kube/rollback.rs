@@ -73,7 +73,7 @@ impl<'a> WayBack<'a> {
         let mut digests: Vec<String> = pods
             .iter()
             .flat_map(|pods| &pods.items)
-            .filter(|pod| set.as_ref().is_some_and(|set| pod.facts.owner.as_ref() == Some(&set.facts.uid)))
+            .filter(|pod| set.as_ref().is_some_and(|set| pod.owner.as_ref() == Some(&set.facts.uid)))
             .flat_map(|pod| &pod.facts.containers)
             .filter(|container| !container.init && !container.image_id.is_empty())
             .map(|container| container.image_id.clone())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::runtime::watcher::Event;
 
 use super::objects::{Deployment, Pod, ReplicaSet, Warning};
-use crate::watch::{PodFacts, ReplicaSetFacts, TargetRef, WarningEvent, WorkloadFacts};
+use crate::watch::{PodFacts, RevisionFacts, TargetRef, UpdateStrategy, WarningEvent, WorkloadFacts};
 
 /// Enough to explain any rollout; a broken one repeats itself.
 const EVENTS_PER_WORKLOAD: usize = 50;
@@ -78,7 +78,7 @@ impl<V> Mirror<V> {
 pub(super) struct Store {
     pub deployments: Mirror<Deployment>,
     pub sets: Mirror<ReplicaSet>,
-    pub pods: Mirror<PodFacts>,
+    pub pods: Mirror<Pod>,
     pub warnings: Mirror<WarningEvent>,
 }
 
@@ -92,7 +92,7 @@ impl Store {
     }
 
     pub fn pod(&mut self, event: Event<Pod>) -> bool {
-        self.pods.take(event, |object| (object.facts.uid.clone(), object.facts))
+        self.pods.take(event, |object| (object.facts.uid.clone(), object))
     }
 
     pub fn warning(&mut self, event: Event<Warning>) -> bool {
@@ -122,28 +122,30 @@ impl Store {
         if !(self.sets.is_settled() && self.pods.is_settled()) {
             return None;
         }
-        let mut replica_sets: Vec<ReplicaSetFacts> = self
+        let mut revisions: Vec<RevisionFacts> = self
             .sets
             .live
             .values()
             .filter(|set| set.owner.as_deref() == Some(deployment.uid.as_str()))
             .map(|set| set.facts.clone())
             .collect();
-        replica_sets.sort_by(|a, b| b.revision.cmp(&a.revision).then_with(|| a.name.cmp(&b.name)));
-        let current = replica_sets.iter().find(|set| set.template_print == deployment.template_print);
-        let current = current.map(|set| set.uid.clone());
-        let owners: BTreeSet<&str> = replica_sets.iter().map(|set| set.uid.as_str()).collect();
-        let mut pods: Vec<&PodFacts> = self
+        revisions.sort_by(|a, b| b.revision.cmp(&a.revision).then_with(|| a.name.cmp(&b.name)));
+        let target_revision = revisions
+            .iter()
+            .find(|set| set.template_print == deployment.template_print)
+            .map(|set| set.name.clone());
+        let names: BTreeMap<&str, &str> =
+            revisions.iter().map(|set| (set.uid.as_str(), set.name.as_str())).collect();
+        let made_from = |pod: &Pod| names.get(pod.owner.as_deref()?).map(|name| (*name).to_owned());
+        let mut pods: Vec<PodFacts> = self
             .pods
             .live
             .values()
-            .filter(|pod| pod.owner.as_deref().is_some_and(|owner| owners.contains(owner)))
+            .filter_map(|pod| Some(PodFacts { revision: Some(made_from(pod)?), ..pod.facts.clone() }))
             .collect();
-        pods.sort_by(|a, b| {
-            (a.owner != current).cmp(&(b.owner != current)).then_with(|| a.name.cmp(&b.name))
-        });
-        let pods: Vec<PodFacts> = pods.into_iter().cloned().collect();
-        let events = self.events_about(deployment, &replica_sets, &pods);
+        let is_old = |pod: &PodFacts| pod.revision != target_revision;
+        pods.sort_by(|a, b| is_old(a).cmp(&is_old(b)).then_with(|| a.name.cmp(&b.name)));
+        let events = self.events_about(deployment, &revisions, &pods);
         Some(WorkloadFacts {
             target: target.clone(),
             uid: deployment.uid.clone(),
@@ -151,6 +153,7 @@ impl Store {
             generation: deployment.generation,
             observed_generation: deployment.observed_generation,
             paused: deployment.paused,
+            strategy: deployment.strategy.clone(),
             spec_replicas: deployment.spec_replicas,
             replicas: deployment.replicas,
             updated: deployment.updated,
@@ -165,16 +168,19 @@ impl Store {
             max_surge: deployment.max_surge.clone(),
             max_unavailable: deployment.max_unavailable.clone(),
             gitops_owner: deployment.gitops_owner.clone(),
-            replica_sets,
+            target_revision,
+            stable_revision: None,
+            revisions,
             pods,
             events,
+            argo: None,
         })
     }
 
     fn events_about(
         &self,
         deployment: &Deployment,
-        sets: &[ReplicaSetFacts],
+        sets: &[RevisionFacts],
         pods: &[PodFacts],
     ) -> Vec<WarningEvent> {
         if self.warnings.live.is_empty() {
@@ -204,6 +210,7 @@ fn gone(target: &TargetRef) -> WorkloadFacts {
         generation: 0,
         observed_generation: None,
         paused: false,
+        strategy: UpdateStrategy::RollingUpdate,
         spec_replicas: 0,
         replicas: 0,
         updated: 0,
@@ -218,9 +225,12 @@ fn gone(target: &TargetRef) -> WorkloadFacts {
         max_surge: None,
         max_unavailable: None,
         gitops_owner: None,
-        replica_sets: vec![],
+        target_revision: None,
+        stable_revision: None,
+        revisions: vec![],
         pods: vec![],
         events: vec![],
+        argo: None,
     }
 }
 
@@ -309,8 +319,8 @@ mod tests {
         let facts = store.facts(&target()).unwrap();
         let names: Vec<&str> = facts.pods.iter().map(|pod| pod.name.as_str()).collect();
         assert_eq!(names, ["b", "d", "a"]);
-        assert_eq!(facts.current_replica_set().unwrap().uid, "new");
-        assert_eq!(facts.replica_sets[0].revision, Some(8));
+        assert_eq!(facts.current_revision().unwrap().uid, "new");
+        assert_eq!(facts.revisions[0].revision, Some(8));
         assert!(facts.is_new(&facts.pods[0]) && !facts.is_new(&facts.pods[2]));
     }
 

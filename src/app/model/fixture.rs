@@ -593,7 +593,7 @@ impl Script {
             let source = LogSource {
                 pod: format!("app-7c9f4-{pod}"),
                 container: "app".to_owned(),
-                owner: Some("rs-v1.3.0".to_owned()),
+                revision: Some("app-v1.3.0".to_owned()),
             };
             let at = self.model.now.wall + SignedDuration::from_millis(31 * i64::try_from(line).unwrap_or(0));
             let lines = vec![LogLine { at: Some(at), text: text.into() }];
@@ -636,6 +636,7 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         generation: newest.revision as i64,
         observed_generation: Some(newest.revision as i64),
         paused: false,
+        strategy: UpdateStrategy::RollingUpdate,
         spec_replicas: 4,
         replicas,
         updated,
@@ -650,9 +651,11 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         max_surge: Some("1".to_owned()),
         max_unavailable: Some("1".to_owned()),
         gitops_owner: None,
-        replica_sets: sets
+        target_revision: Some(format!("app-{}", newest.tag)),
+        stable_revision: None,
+        revisions: sets
             .iter()
-            .map(|set| ReplicaSetFacts {
+            .map(|set| RevisionFacts {
                 name: format!("app-{}", set.tag),
                 uid: format!("rs-{}", set.tag),
                 revision: Some(set.revision),
@@ -667,6 +670,7 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
             .collect(),
         pods,
         events: Vec::new(),
+        argo: None,
     }
 }
 
@@ -676,7 +680,7 @@ fn pod(tag: &str, name: &str, ready: bool, ending: bool) -> PodFacts {
     PodFacts {
         name: format!("app-{hash}-{name}"),
         uid: format!("pod-{tag}-{name}"),
-        owner: Some(format!("rs-{tag}")),
+        revision: Some(format!("app-{tag}")),
         phase: "Running".to_owned(),
         reason: None,
         ready,
@@ -684,6 +688,7 @@ fn pod(tag: &str, name: &str, ready: bool, ending: bool) -> PodFacts {
         created: at(if tag == "v1.3.0" { 752 } else { -500_000 }),
         ending,
         node: Some("node-1".to_owned()),
+        node_trouble: None,
         unschedulable: None,
         containers: vec![ContainerFacts {
             name: "app".to_owned(),
@@ -695,6 +700,8 @@ fn pod(tag: &str, name: &str, ready: bool, ending: bool) -> PodFacts {
             restarts: 0,
             state: ContainerState::Running { since: at(0) },
             last_end: None,
+            readiness: None,
+            startup: None,
         }],
     }
 }

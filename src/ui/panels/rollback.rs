@@ -65,7 +65,7 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
         }
         let counts = seen.verdict.counts;
         let mut words = set_words(seen.facts.revision, &seen.facts.images, pin);
-        words.extend(seen.facts.current_replica_set().map(|set| set.template_hash.clone()));
+        words.extend(seen.facts.current_revision().map(|set| set.template_hash.clone()));
         words.push(format!("{} pods, {} ready", counts.desired, counts.ready));
         let is_back = seen.facts.template_print == pin.template_print;
         if is_back {
@@ -86,7 +86,7 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
 /// What a rollback that was fired went away from, as long as its ReplicaSet is still there to tell.
 fn came_from(paint: &Paint, seen: &Seen, pin: &Pin) -> Option<Vec<String>> {
     let shown = paint.model.rollback()?.shown.iter().find(|shown| shown.target == pin.target)?;
-    let mut sets = seen.facts.replica_sets.iter();
+    let mut sets = seen.facts.revisions.iter();
     let set = sets.find(|set| set.template_print == shown.template_print)?;
     let mut words = set_words(set.revision, &set.images, pin);
     words.push(set.template_hash.clone());

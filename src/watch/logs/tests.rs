@@ -9,14 +9,14 @@ fn at(ms: i64) -> Timestamp {
     "2026-11-22T14:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_millis(ms)
 }
 
-fn source(pod: &str, owner: &str) -> LogSource {
-    LogSource { pod: pod.into(), container: "app".into(), owner: Some(owner.into()) }
+fn source(pod: &str, revision: &str) -> LogSource {
+    LogSource { pod: pod.into(), container: "app".into(), revision: Some(revision.into()) }
 }
 
 fn batch(pod: &str, lines: &[&str]) -> LogBatch {
-    let owner = if pod.starts_with("old") { "rs-old" } else { "rs-new" };
+    let revision = if pod.starts_with("old") { "rs-old" } else { "rs-new" };
     let lines = lines.iter().map(|text| LogLine { at: Some(at(0)), text: (*text).into() });
-    LogBatch { source: source(pod, owner), lines: lines.collect(), mark: None }
+    LogBatch { source: source(pod, revision), lines: lines.collect(), mark: None }
 }
 
 fn marked(pod: &str, mark: LogMark) -> LogBatch {
@@ -142,7 +142,7 @@ fn new_pods_can_be_told_from_old_ones() {
     store.push(&batch("old-1", &["old"]), at(0));
     store.push(&batch("new-1", &["new"]), at(0));
     let mut view = LogView::default();
-    view.set_query(LogQuery { only_owner: Some("rs-new".into()), ..LogQuery::default() });
+    view.set_query(LogQuery { only_revision: Some("rs-new".into()), ..LogQuery::default() });
     view.update(&store);
     assert_eq!(texts(&view, &store, 9), ["new"]);
     let quiet = LogQuery { min_level: Some(Level::Warn), ..LogQuery::default() };

@@ -17,7 +17,7 @@ pub struct LogQuery {
     /// Hides lines that match.
     pub exclude: Option<Regex>,
     /// Pods of this ReplicaSet alone, by UID: the new ones.
-    pub only_owner: Option<String>,
+    pub only_revision: Option<String>,
     /// One stream alone.
     pub only_source: Option<SourceId>,
     pub min_level: Option<Level>,
@@ -27,7 +27,7 @@ impl LogQuery {
     fn shows_all(&self) -> bool {
         self.include.is_none()
             && self.exclude.is_none()
-            && self.only_owner.is_none()
+            && self.only_revision.is_none()
             && self.only_source.is_none()
             && self.min_level.is_none()
     }
@@ -91,13 +91,13 @@ impl LogView {
     }
 
     fn allowed(&self, store: &LogStore) -> Vec<bool> {
-        let LogQuery { only_owner, only_source, .. } = &self.query;
+        let LogQuery { only_revision, only_source, .. } = &self.query;
         store
             .streams
             .iter()
             .enumerate()
             .map(|(index, stream)| {
-                only_owner.as_ref().is_none_or(|owner| stream.source.owner.as_ref() == Some(owner))
+                only_revision.as_ref().is_none_or(|wanted| stream.source.revision.as_ref() == Some(wanted))
                     && only_source.is_none_or(|source| usize::from(source.0) == index)
             })
             .collect()

@@ -216,7 +216,7 @@ fn unhealthy_event(facts: &WorkloadFacts, pod: &PodFacts) -> Option<String> {
 
 /// A ReplicaSet that cannot make pods: the words, and whether waiting is in vain.
 pub(super) fn replica_failure(facts: &WorkloadFacts) -> Option<(Trouble, bool)> {
-    let of_set = facts.current_replica_set().map(|set| set.conditions.as_slice()).unwrap_or_default();
+    let of_set = facts.current_revision().map(|set| set.conditions.as_slice()).unwrap_or_default();
     let condition = of_set
         .iter()
         .chain(&facts.conditions)

@@ -12,8 +12,8 @@ fn image(tag: &str) -> Vec<Image> {
     vec![Image { container: "app".into(), image: format!("myapp:{tag}") }]
 }
 
-fn set(tag: &str) -> ReplicaSetFacts {
-    ReplicaSetFacts {
+fn set(tag: &str) -> RevisionFacts {
+    RevisionFacts {
         name: format!("app-{tag}"),
         uid: format!("rs-{tag}"),
         revision: Some(8),
@@ -31,7 +31,7 @@ fn pod(tag: &str, n: usize) -> PodFacts {
     PodFacts {
         name: format!("app-{tag}-{n}"),
         uid: format!("pod-{tag}-{n}"),
-        owner: Some(format!("rs-{tag}")),
+        revision: Some(format!("app-{tag}")),
         phase: "Running".into(),
         reason: None,
         ready: true,
@@ -39,6 +39,7 @@ fn pod(tag: &str, n: usize) -> PodFacts {
         created: Some(at(-9)),
         ending: false,
         node: Some("node".into()),
+        node_trouble: None,
         unschedulable: None,
         containers: vec![ContainerFacts {
             name: "app".into(),
@@ -50,6 +51,8 @@ fn pod(tag: &str, n: usize) -> PodFacts {
             restarts: 0,
             state: ContainerState::Running { since: None },
             last_end: None,
+            readiness: None,
+            startup: None,
         }],
     }
 }
@@ -68,6 +71,7 @@ fn up(tag: &str) -> WorkloadFacts {
         generation: 3,
         observed_generation: Some(3),
         paused: false,
+        strategy: UpdateStrategy::RollingUpdate,
         spec_replicas: 4,
         replicas: 4,
         updated: 4,
@@ -82,9 +86,12 @@ fn up(tag: &str) -> WorkloadFacts {
         max_surge: Some("25%".into()),
         max_unavailable: Some("25%".into()),
         gitops_owner: None,
-        replica_sets: vec![set(tag)],
+        target_revision: Some(format!("app-{tag}")),
+        stable_revision: None,
+        revisions: vec![set(tag)],
         pods: (0..4).map(|n| pod(tag, n)).collect(),
         events: vec![],
+        argo: None,
     }
 }
 
@@ -169,7 +176,7 @@ fn a_second_command_of_ours_may_change_the_template_again() {
     judge(&up("v2"), &second, &mut history, at(1));
     let mut again = up("v2");
     again.template_print = "print-v2-with-env".into();
-    again.replica_sets[0].template_print = "print-v2-with-env".into();
+    again.revisions[0].template_print = "print-v2-with-env".into();
     assert_eq!(judge(&again, &second, &mut history, at(2)).state, RolloutState::Settling);
 }
 
@@ -540,7 +547,7 @@ fn any_facts() -> impl Strategy<Value = WorkloadFacts> {
     (counts, objects, any::<bool>()).prop_map(
         |((spec, replicas, updated, ready, available), (pods, new, generation, observed), paused)| {
             let mut facts = up(if new { "v2" } else { "v1" });
-            facts.replica_sets = vec![set("v2"), set("v1")];
+            facts.revisions = vec![set("v2"), set("v1")];
             facts.spec_replicas = spec;
             facts.replicas = replicas;
             facts.updated = updated;

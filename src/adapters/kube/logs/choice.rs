@@ -21,7 +21,7 @@ pub(super) struct Key {
 pub(crate) struct Candidate {
     pub(super) key: Key,
     /// UID of the pod's ReplicaSet.
-    pub(super) owner: Option<String>,
+    pub(super) revision: Option<String>,
     pub(super) class: Class,
     pub(super) life: Life,
 }
@@ -58,11 +58,9 @@ pub(super) enum Stage {
 
 /// All containers of a workload that have, or had, something to say.
 pub(crate) fn candidates(facts: &WorkloadFacts) -> Vec<Candidate> {
-    let current = facts.current_replica_set().map(|set| set.uid.as_str());
     let mut found = Vec::with_capacity(facts.pods.len());
     for pod in &facts.pods {
-        let is_new = current.is_some() && pod.owner.as_deref() == current;
-        let class = match (is_new, in_trouble(pod)) {
+        let class = match (facts.is_new(pod), in_trouble(pod)) {
             (true, true) => Class::NewInTrouble,
             (true, false) => Class::New,
             (false, true) => Class::OldInTrouble,
@@ -76,7 +74,7 @@ pub(crate) fn candidates(facts: &WorkloadFacts) -> Vec<Candidate> {
                     pod_uid: pod.uid.clone(),
                     container: container.name.clone(),
                 },
-                owner: pod.owner.clone(),
+                revision: pod.revision.clone(),
                 class,
                 life: life(container),
             });
@@ -161,7 +159,7 @@ mod tests {
                 pod_uid: format!("u{n}"),
                 container: "app".into(),
             },
-            owner: None,
+            revision: None,
             class,
             life: Life { id: "c".into(), stage: Stage::Running, restarts: 0, last_end: None },
         }

@@ -83,7 +83,7 @@ pub(super) async fn run(
             let source = LogSource {
                 pod: one.key.pod.clone(),
                 container: one.key.container.clone(),
-                owner: one.owner.clone(),
+                revision: one.revision.clone(),
             };
             let follower =
                 Follower::new(client.clone(), &one.key, source, out.clone(), life, recoveries.clone());
@@ -107,7 +107,7 @@ pub(super) async fn run(
 async fn tell_left_out(out: &Sender<Observation>, left_out: &[&str]) -> Result<(), ()> {
     let names = left_out.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     let batch = LogBatch {
-        source: LogSource { pod: String::new(), container: String::new(), owner: None },
+        source: LogSource { pod: String::new(), container: String::new(), revision: None },
         lines: vec![],
         mark: Some(LogMark::Unfollowed { pods: left_out.len() as u64, names }),
     };

@@ -100,7 +100,7 @@ impl Following {
             pod_uid: "u".into(),
             container: "app".into(),
         };
-        let source = LogSource { pod: "app-1".into(), container: "app".into(), owner: None };
+        let source = LogSource { pod: "app-1".into(), container: "app".into(), revision: None };
         let (out, told) = channel(4);
         let (news, life) = watch::channel(News::Life(life));
         let (_, recoveries) = watch::channel(0);
