@@ -86,6 +86,9 @@ pub struct WorkloadFacts {
     pub events: Vec<WarningEvent>,
     /// Of an Argo Rollout only.
     pub argo: Option<Box<ArgoFacts>>,
+    /// Why these facts cannot be judged, in words for a person: `its selector is empty: which pods
+    /// are its own cannot be told`, `its status has no updatedReplicas`. `None`: they can.
+    pub unclear: Option<String>,
 }
 
 impl WorkloadFacts {
@@ -113,7 +116,7 @@ pub enum UpdateStrategy {
     Ordinals {
         /// The lowest ordinal, `spec.ordinals.start`.
         start: u32,
-        /// Pods below this ordinal keep the old revision.
+        /// So many pods from the first ordinal keep the old revision.
         partition: u32,
         /// `OrderedReady`: one pod must be ready before the next is touched.
         in_order: bool,

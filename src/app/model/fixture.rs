@@ -671,6 +671,7 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         pods,
         events: Vec::new(),
         argo: None,
+        unclear: None,
     }
 }
 
