@@ -2,9 +2,12 @@
 //!
 //! A value that the outside did not give is `None`, never a zero that could pass for a reading.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lines::LogLines;
 use crate::workflow::Kind;
 
 /// One moment on both clocks.
@@ -331,20 +334,11 @@ pub enum System {
     Health,
 }
 
-/// One line of a container, as received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// The server's own time for the line; `None` for a line that carried none.
-    pub at: Option<Timestamp>,
-    /// Text without its line end; may hold any character, escapes included.
-    pub text: Box<str>,
-}
-
 /// News of one container's log stream, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBatch {
-    pub source: LogSource,
-    pub lines: Vec<LogLine>,
+    pub source: Arc<LogSource>,
+    pub lines: LogLines,
     /// What happened to the stream after `lines`, if anything.
     pub mark: Option<LogMark>,
 }
@@ -369,6 +363,10 @@ pub enum LogMark {
     },
     /// The stream broke and will be tried again.
     Retrying {
+        why: String,
+    },
+    /// The log cannot be had, and asking again would not help.
+    Unreadable {
         why: String,
     },
     /// Lines that we know to be missing.
