@@ -81,8 +81,9 @@ part_idle() {
   done
   [[ -e $work/asked ]] || return 0
   table 'what gonogo asked the API server in these 60 s' 'requests'
-  # One line a request, the path without its question.
-  jq -r 'select(.user.username == "gonogo") | "\(.verb) \(.requestURI | split("?")[0])"' "$work/asked" | sort | uniq -c |
+  # One line a request, the path without its question; of logs it does not matter whose.
+  jq -r 'select(.user.username == "gonogo") | "\(.verb) \(.requestURI | split("?")[0])"' "$work/asked" |
+    sed 's#/pods/[^/]*/log$#/pods/POD/log#' | sort | uniq -c |
     while read -r count request; do row "$request" "$count"; done
 }
 
@@ -103,7 +104,7 @@ part_churn() {
     echo "$now,$(value rss "$usage"),$(value cpu "$usage"),$n" >>"$file"
   done
   table "$N_PODS pods, $n rollouts one into the other, $MINUTES minutes" 'memory after 1 minute' 'at the end' 'peak' 'CPU'
-  row gonogo "$(mib "$(awk -F, '$1 >= 60 { print $2; exit }' "$file")")" "$(mib "$(tail -1 "$file" | cut -d, -f2)")" \
+  row gonogo "$(mib "$(awk -F, 'NR > 1 && $1 >= 60 { print $2; exit }' "$file")")" "$(mib "$(tail -1 "$file" | cut -d, -f2)")" \
     "$(mib "$(value peak "$usage")")" "$(tail -1 "$file" | cut -d, -f3) s"
   echo
   echo "Every five seconds in $file."
