@@ -5,8 +5,10 @@ pub mod facts;
 pub mod logs;
 pub mod metrics;
 pub mod rollout;
+mod shared;
 pub mod template;
 mod verdict;
 
 pub use facts::*;
+pub use shared::Shared;
 pub use verdict::Verdict;

@@ -278,6 +278,9 @@ fn find(
 ) -> Finding {
     use RolloutState as State;
     let target = &facts.target;
+    if let Some(why) = &facts.unread {
+        return Finding::new(State::Unknown, why.clone());
+    }
     if facts.gone {
         return Finding::new(State::Gone, format!("{target} does not exist"));
     }
@@ -418,7 +421,11 @@ fn bare(version: &str) -> &str {
 /// Pods of the revision being rolled out that count: those on their way out do not, nor do those
 /// that their node threw out.
 fn target_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
-    facts.pods.iter().filter(|pod| facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
+    facts
+        .pods
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|pod| facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
 }
 
 /// What is missing until every pod is up, or `None`.
