@@ -6,9 +6,6 @@ use serde_json::json;
 
 use crate::manifests::{but, deployment};
 use crate::scenario::{Expected, Scenario, Step};
-use crate::world::Which;
-
-const SLOW_TO_WARM: &str = "its pods pull for ten seconds and warm up for more than a minute";
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
@@ -38,7 +35,6 @@ pub fn scenarios() -> Vec<Scenario> {
             },
         )
         .stuck_after(6)
-        .not_in(Which::Practice, SLOW_TO_WARM)
         .steps([Step::Release("v1.3.0-notready"), Step::Until(State::Stuck), Step::Hold(3)]),
         Scenario::new(
             "paused in the middle",
@@ -95,7 +91,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 reason: "NotReady",
             },
         )
-        .not_in(Which::Practice, SLOW_TO_WARM)
         .steps([Step::Release("v1.3.0-notready"), Step::Until(State::Failed), Step::Hold(2)]),
     ]
 }

@@ -22,7 +22,7 @@ use futures::StreamExt;
 use play::Told;
 use scenario::Scenario;
 use table::Table;
-use world::{Which, World};
+use world::{Practising, Which, World};
 
 /// Scenarios of one world that run at the same time: two cores carry no more without getting slow.
 const AT_ONCE: usize = 4;
@@ -39,16 +39,11 @@ async fn every_world_tells_the_same_of_every_rollout() {
     let scenarios = scenarios();
     let mut table = Table::of(&scenarios);
     let mut wrong = Vec::new();
-    let practised = futures::stream::iter(&scenarios)
-        .map(|scenario| async move { (scenario, play::practise(scenario).await) })
-        .buffer_unordered(AT_ONCE);
-    note(Which::Practice, practised.collect().await, &mut table, &mut wrong);
+    let practising = Practising::start().await;
+    note(&practising.world, &scenarios, &mut table, &mut wrong).await;
     if let Some((which, kubeconfig)) = Which::from_env() {
-        let world = &World::of_cluster(which, kubeconfig).await;
-        let played = futures::stream::iter(&scenarios)
-            .map(|scenario| async move { (scenario, play::play(world, scenario).await) })
-            .buffer_unordered(AT_ONCE);
-        note(which, played.collect().await, &mut table, &mut wrong);
+        let world = World::of_cluster(which, kubeconfig).await;
+        note(&world, &scenarios, &mut table, &mut wrong).await;
     }
     if let Some(path) = std::env::var_os("GONOGO_TEST_TABLE").map(PathBuf::from) {
         table.write(&path);
@@ -57,14 +52,20 @@ async fn every_world_tells_the_same_of_every_rollout() {
     assert!(wrong.is_empty(), "not as expected:\n{}", wrong.join("\n"));
 }
 
-fn note(which: Which, told: Vec<(&Scenario, Told)>, table: &mut Table, wrong: &mut Vec<String>) {
+/// Plays every scenario in one world and notes what it told.
+async fn note(world: &World, scenarios: &[Scenario], table: &mut Table, wrong: &mut Vec<String>) {
+    let playing = futures::stream::iter(scenarios)
+        .map(|scenario| async move { (scenario, play::play(world, scenario).await) })
+        .buffer_unordered(AT_ONCE);
+    let told: Vec<(&Scenario, Told)> = playing.collect().await;
     for (scenario, told) in told {
-        table.note(scenario, which, &told);
+        table.note(scenario, world.which, &told);
         let problem = match &told {
             Told::Story(story) => story.differs(&scenario.expected),
             Told::Broken(why) => Some(why.clone()),
             Told::NotHere(_) => None,
         };
-        wrong.extend(problem.map(|problem| format!("{} in {}: {problem}", scenario.name, which.name())));
+        let name = world.which.name();
+        wrong.extend(problem.map(|problem| format!("{} in {name}: {problem}", scenario.name)));
     }
 }

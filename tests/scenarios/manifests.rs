@@ -37,7 +37,7 @@ fn template() -> Value {
                 "image": image(OLD),
                 "imagePullPolicy": "IfNotPresent",
                 "readinessProbe": {
-                    "httpGet": {"path": "/health", "port": 8080},
+                    "httpGet": {"path": "/ready", "port": 8080},
                     "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3
                 },
             }],

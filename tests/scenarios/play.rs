@@ -10,7 +10,7 @@ use crate::hands::Hands;
 use crate::manifests::NAME;
 use crate::scenario::{Expected, Scenario, Step};
 use crate::watching::Watching;
-use crate::world::{OwnPractice, Which, World};
+use crate::world::World;
 
 /// What one world told of one scenario.
 #[derive(Debug, Clone)]
@@ -55,42 +55,22 @@ fn fits(wanted: &[&str], states: &[&str]) -> bool {
     (states.first() == Some(&name) && fits(rest, &states[1..])) || (optional && fits(rest, states))
 }
 
-/// Plays in a practice world of its own.
-pub async fn practise(scenario: &Scenario) -> Told {
-    if let Some(why) = scenario.absence(Which::Practice) {
-        return Told::NotHere(why);
-    }
-    let own = OwnPractice::start().await;
-    play(&own.world, scenario).await
-}
-
 pub async fn play(world: &World, scenario: &Scenario) -> Told {
     if let Some(why) = scenario.absence(world.which) {
         return Told::NotHere(why);
     }
-    let slug = scenario.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
-    let adopts = world.which == Which::Practice;
-    let namespace = if adopts { "shop".to_owned() } else { slug };
+    let namespace = scenario.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
     let hands = Hands::new(world.client.clone(), namespace, &scenario.workload);
-    let told = run(world, scenario, &hands, adopts).await;
-    if !adopts {
-        hands.remove_namespace().await;
-    }
+    let told = run(world, scenario, &hands).await;
+    hands.remove_namespace().await;
     told.map_or_else(Told::Broken, Told::Story)
 }
 
-async fn run(world: &World, scenario: &Scenario, hands: &Hands, adopts: bool) -> Result<Story, String> {
+async fn run(world: &World, scenario: &Scenario, hands: &Hands) -> Result<Story, String> {
     let refused = |what: &'static str| move |error: kube::Error| format!("{what}: {error}");
-    if !adopts {
-        hands.make_namespace().await.map_err(refused("namespace"))?;
-    }
-    for object in &scenario.around {
+    hands.make_namespace().await.map_err(refused("namespace"))?;
+    for object in scenario.around.iter().chain([&scenario.workload]) {
         hands.create(object).await.map_err(refused("create"))?;
-    }
-    if adopts {
-        hands.patch(&scenario.workload).await.map_err(refused("adopt"))?;
-    } else {
-        hands.create(&scenario.workload).await.map_err(refused("create"))?;
     }
     let target = TargetRef {
         kind: hands.kind,
