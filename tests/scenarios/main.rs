@@ -3,13 +3,14 @@
 //! Without more, the practice world is played. `GONOGO_TEST_WORLD` (`simulated`, `node`, `argo`) and
 //! `GONOGO_TEST_KUBECONFIG` add a cluster that may be changed; `tests/cluster/run` sets both.
 //! `GONOGO_TEST_TABLE` names a file for the table, joined there with the worlds of earlier runs;
-//! `GONOGO_TEST_SCENARIO` plays only those whose name contains it.
+//! `GONOGO_TEST_ALONE` leaves the practice world out, and `GONOGO_TEST_SCENARIO` plays only those whose name contains it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "the table is there to be read")]
 
 mod deployments;
 mod hands;
 mod manifests;
+mod nodes;
 mod play;
 mod scenario;
 mod table;
@@ -29,8 +30,8 @@ const AT_ONCE: usize = 4;
 
 fn scenarios() -> Vec<Scenario> {
     let wanted = std::env::var("GONOGO_TEST_SCENARIO").unwrap_or_default();
-    let all = deployments::scenarios();
-    all.into_iter().filter(|scenario| scenario.name.contains(&wanted)).collect()
+    let all = [deployments::scenarios(), nodes::scenarios()];
+    all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,9 +40,12 @@ async fn every_world_tells_the_same_of_every_rollout() {
     let scenarios = scenarios();
     let mut table = Table::of(&scenarios);
     let mut wrong = Vec::new();
-    let practising = Practising::start().await;
-    note(&practising.world, &scenarios, &mut table, &mut wrong).await;
-    if let Some((which, kubeconfig)) = Which::from_env() {
+    let named = Which::from_env();
+    if named.is_none() || std::env::var_os("GONOGO_TEST_ALONE").is_none() {
+        let practising = Practising::start().await;
+        note(&practising.world, &scenarios, &mut table, &mut wrong).await;
+    }
+    if let Some((which, kubeconfig)) = named {
         let world = World::of_cluster(which, kubeconfig).await;
         note(&world, &scenarios, &mut table, &mut wrong).await;
     }

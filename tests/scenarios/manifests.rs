@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 /// The one workload of each scenario's namespace.
 pub const NAME: &str = "app";
 pub const OLD: &str = "v1.2.0";
+/// By this label a scenario's pods find the nodes that are its own.
+pub const NODE_LABEL: &str = "scenario";
 
 pub fn image(tag: &str) -> String {
     format!("myapp:{tag}")
