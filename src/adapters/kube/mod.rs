@@ -106,7 +106,8 @@ impl KubeWorld {
         let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
         let (followable, candidates) = watch::channel(logs::Candidates::new());
-        let following = logs::run(self.client.clone(), candidates, out.clone(), recoveries.clone());
+        let reading = logs::Reading::PANE;
+        let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
         for (namespace, targets) in watches::by_namespace(targets) {
             let (client, recoveries) = (self.client.clone(), recoveries.clone());

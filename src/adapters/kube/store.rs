@@ -174,6 +174,7 @@ impl Store {
             pods,
             events,
             argo: None,
+            unclear: None,
         })
     }
 
@@ -231,6 +232,7 @@ fn gone(target: &TargetRef) -> WorkloadFacts {
         pods: vec![],
         events: vec![],
         argo: None,
+        unclear: None,
     }
 }
 

@@ -75,9 +75,7 @@ fn parse(path: &str) -> Option<Target<'_>> {
         "apis" => parts.next()?,
         _ => return None,
     };
-    if parts.next()? != "v1" {
-        return None;
-    }
+    let version = parts.next()?;
     let rest: Vec<&str> = parts.collect();
     let (namespace, rest) = match rest.as_slice() {
         ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
@@ -89,18 +87,7 @@ fn parse(path: &str) -> Option<Target<'_>> {
         [resource, name, sub] => (*resource, Some(*name), Some(*sub)),
         _ => return None,
     };
-    let kind = [
-        Kind::Namespace,
-        Kind::Node,
-        Kind::Deployment,
-        Kind::ReplicaSet,
-        Kind::Pod,
-        Kind::Event,
-        Kind::Lease,
-        Kind::ConfigMap,
-    ]
-    .into_iter()
-    .find(|kind| kind.group() == group && kind.plural() == resource)?;
+    let kind = Kind::from_api(group, version, resource)?;
     Some(Target { kind, namespace, name, sub })
 }
 

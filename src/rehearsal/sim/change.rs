@@ -74,66 +74,6 @@ impl Cause {
     }
 }
 
-impl Kind {
-    /// As messages name a resource: `deployments.apps`.
-    pub fn qualified(self) -> String {
-        match self.group() {
-            "" => self.plural().to_owned(),
-            group => format!("{}.{group}", self.plural()),
-        }
-    }
-
-    /// As messages name one object's kind: `Deployment.apps`.
-    pub fn subject(self) -> String {
-        match self.group() {
-            "" => self.as_str().to_owned(),
-            group => format!("{}.{group}", self.as_str()),
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Namespace => "Namespace",
-            Self::Node => "Node",
-            Self::Deployment => "Deployment",
-            Self::ReplicaSet => "ReplicaSet",
-            Self::Pod => "Pod",
-            Self::Event => "Event",
-            Self::Lease => "Lease",
-            Self::ConfigMap => "ConfigMap",
-        }
-    }
-
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Namespace => "namespaces",
-            Self::Node => "nodes",
-            Self::Deployment => "deployments",
-            Self::ReplicaSet => "replicasets",
-            Self::Pod => "pods",
-            Self::Event => "events",
-            Self::Lease => "leases",
-            Self::ConfigMap => "configmaps",
-        }
-    }
-
-    pub fn group(self) -> &'static str {
-        match self {
-            Self::Deployment | Self::ReplicaSet => "apps",
-            Self::Lease => "coordination.k8s.io",
-            _ => "",
-        }
-    }
-
-    pub fn api_version(self) -> &'static str {
-        match self {
-            Self::Deployment | Self::ReplicaSet => "apps/v1",
-            Self::Lease => "coordination.k8s.io/v1",
-            _ => "v1",
-        }
-    }
-}
-
 impl World {
     /// Changes the image of the container named like the application, or of the only one.
     pub fn set_image(&mut self, namespace: &str, name: &str, image: &str) -> Result<(), Refusal> {
@@ -173,7 +113,10 @@ impl World {
         mut new: Value,
         dry_run: bool,
     ) -> Result<Value, Refusal> {
-        if !matches!(kind, Kind::Lease | Kind::ConfigMap) {
+        if kind == Kind::Deployment {
+            return self.create_deployment(namespace, new, dry_run);
+        }
+        if !matches!(kind, Kind::Lease | Kind::ConfigMap | Kind::Namespace) {
             return Err(Refusal::MethodNotAllowed);
         }
         let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -181,7 +124,7 @@ impl World {
             let causes = vec![Cause::required("metadata.name".into())];
             return Err(Refusal::Invalid { kind, name, causes });
         }
-        if !self.store.list(Kind::Namespace, "").any(|(known, _)| known.name == namespace) {
+        if kind != Kind::Namespace && !self.has_namespace(namespace) {
             return Err(Refusal::NotFound { kind: Kind::Namespace, name: namespace.into() });
         }
         let key = key(kind, namespace, &name);
@@ -198,6 +141,51 @@ impl World {
         }
         self.store.publish(key.clone(), new);
         self.object(&key)
+    }
+
+    fn has_namespace(&self, namespace: &str) -> bool {
+        self.store.get(&key(Kind::Namespace, "", namespace)).is_some()
+    }
+
+    fn create_deployment(&mut self, namespace: &str, new: Value, dry_run: bool) -> Result<Value, Refusal> {
+        let kind = Kind::Deployment;
+        let mut new: ApiDeployment = serde_json::from_value(new.clone())
+            .map_err(|error| Refusal::BadResult { document: new.to_string(), why: error.to_string() })?;
+        fill_defaults(&mut new);
+        let name = new.metadata.name.clone().unwrap_or_default();
+        if !self.has_namespace(namespace) {
+            return Err(Refusal::NotFound { kind: Kind::Namespace, name: namespace.into() });
+        }
+        let place = key(kind, namespace, &name);
+        if self.store.get(&place).is_some() {
+            return Err(Refusal::AlreadyExists { kind, name });
+        }
+        let next = Deployment {
+            namespace: namespace.into(),
+            name: name.clone(),
+            uid: self.dice.uid(),
+            created: self.now,
+            generation: 1,
+            labels: new.metadata.labels.take().unwrap_or_default(),
+            annotations: new.metadata.annotations.take().unwrap_or_default(),
+            spec: new.spec.clone().unwrap_or_default(),
+            status: Default::default(),
+            conditions: Vec::new(),
+            look_at: Some(after(self.now, OBSERVATION_S)),
+        };
+        let mut causes = invalid_fields(&new, &next);
+        if name.is_empty() {
+            causes.insert(0, Cause::required("metadata.name".into()));
+        }
+        if !causes.is_empty() {
+            return Err(Refusal::Invalid { kind, name, causes });
+        }
+        if dry_run {
+            return Ok(render::deployment(&next));
+        }
+        self.deployments.push(next);
+        self.publish();
+        self.object(&place)
     }
 
     pub fn delete(&mut self, key: &Key, dry_run: bool) -> Result<Value, Refusal> {

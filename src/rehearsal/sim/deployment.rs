@@ -408,6 +408,7 @@ impl Deployment {
         pass.news.push(News {
             about: About {
                 kind: AboutKind::Deployment,
+                namespace: self.namespace.clone(),
                 name: self.name.clone(),
                 uid: self.uid.clone(),
                 container: None,

@@ -10,6 +10,7 @@ pub mod deployment;
 mod dice;
 mod event;
 mod health;
+mod kind;
 pub mod logs;
 pub mod pipeline;
 mod pod;
@@ -94,20 +95,9 @@ impl World {
     /// metrics is known.
     pub fn new(scenario: Scenario, now: Timestamp, seed: u64) -> Self {
         let beginning = now - SignedDuration::from_hours(9 * 24);
-        let mut world = Self {
-            now: beginning,
-            scenario,
-            dice: Dice::new(seed),
-            deployments: Vec::new(),
-            replica_sets: Vec::new(),
-            pods: Vec::new(),
-            events: Vec::new(),
-            pulled: BTreeSet::new(),
-            traffic: Traffic::new(seed, now - traffic::PAST),
-            runs: Vec::new(),
-            store: Store::new(),
-        };
-        world.publish_fixtures();
+        let traffic = Traffic::new(seed, now - traffic::PAST);
+        let mut world = Self::bare(scenario, beginning, seed, traffic);
+        world.publish_fixtures(&["default", "kube-system", NAMESPACE], 2);
         let spec = serde_json::from_value(first_spec()).expect("our own spec has the shape of the API");
         let uid = world.dice.uid();
         world.deployments.push(Deployment {
@@ -131,6 +121,30 @@ impl World {
         world.step(now);
         world.store.forget_history();
         world
+    }
+
+    /// A world in which nothing was ever deployed: some nodes, and what a fresh cluster has.
+    pub fn empty(now: Timestamp, seed: u64, nodes: u32) -> Self {
+        let mut world = Self::bare(Scenario::ByTag, now, seed, Traffic::new(seed, now));
+        world.publish_fixtures(&["default", "kube-system"], nodes);
+        world.store.forget_history();
+        world
+    }
+
+    fn bare(scenario: Scenario, now: Timestamp, seed: u64, traffic: Traffic) -> Self {
+        Self {
+            now,
+            scenario,
+            dice: Dice::new(seed),
+            deployments: Vec::new(),
+            replica_sets: Vec::new(),
+            pods: Vec::new(),
+            events: Vec::new(),
+            pulled: BTreeSet::new(),
+            traffic,
+            runs: Vec::new(),
+            store: Store::new(),
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -263,7 +277,7 @@ impl World {
     fn tell(&mut self, news: Vec<News>) {
         for one in news {
             let uid = self.dice.uid();
-            event::record(&mut self.events, NAMESPACE, one, self.now, uid);
+            event::record(&mut self.events, one, self.now, uid);
         }
     }
 
@@ -286,19 +300,20 @@ impl World {
         }
         let (deployments, sets) = (&self.deployments, &self.replica_sets);
         let pods = &self.pods;
-        self.store.retain(Kind::Pod, |key| pods.iter().any(|pod| pod.name == key.name));
-        self.store.retain(Kind::ReplicaSet, |key| sets.iter().any(|set| set.name == key.name));
+        let at = |key: &Key, namespace: &str, name: &str| key.name == name && key.namespace == namespace;
+        self.store.retain(Kind::Pod, |key| pods.iter().any(|pod| at(key, &pod.namespace, &pod.name)));
+        self.store.retain(Kind::ReplicaSet, |key| sets.iter().any(|set| at(key, &set.namespace, &set.name)));
         self.store
-            .retain(Kind::Deployment, |key| deployments.iter().any(|deployment| deployment.name == key.name));
+            .retain(Kind::Deployment, |key| deployments.iter().any(|one| at(key, &one.namespace, &one.name)));
     }
 
-    fn publish_fixtures(&mut self) {
-        for name in ["default", "kube-system", NAMESPACE] {
+    fn publish_fixtures(&mut self, namespaces: &[&str], nodes: u32) {
+        for name in namespaces {
             let uid = self.dice.uid();
             let object = render::namespace(name, &uid, self.now);
             self.store.publish(key(Kind::Namespace, "", name), object);
         }
-        for number in 1..=2 {
+        for number in 1..=nodes {
             let uid = self.dice.uid();
             let name = format!("practice-node-{number}");
             self.store.publish(key(Kind::Node, "", &name), render::node(&name, &uid, self.now));

@@ -199,6 +199,7 @@ impl Pod {
         News {
             about: About {
                 kind: AboutKind::Pod,
+                namespace: self.namespace.clone(),
                 name: self.name.clone(),
                 uid: self.uid.clone(),
                 container: container.map(|index| self.containers[index].name.clone()),

@@ -150,6 +150,7 @@ impl ReplicaSet {
         News {
             about: About {
                 kind: AboutKind::ReplicaSet,
+                namespace: self.namespace.clone(),
                 name: self.name.clone(),
                 uid: self.uid.clone(),
                 container: None,

@@ -1,6 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
+use super::expectation::tag_is;
 use super::*;
 use crate::watch::facts::*;
 
@@ -92,6 +93,7 @@ fn up(tag: &str) -> WorkloadFacts {
         pods: (0..4).map(|n| pod(tag, n)).collect(),
         events: vec![],
         argo: None,
+        unclear: None,
     }
 }
 
