@@ -77,6 +77,7 @@ pub fn facts() -> WorkloadFacts {
         pods: vec![pod],
         events: vec![],
         argo: None,
+        unclear: None,
     }
 }
 
@@ -113,9 +114,12 @@ pub fn live() -> Observation {
 }
 
 pub fn log(lines: &[&str]) -> Observation {
-    let line = |text: &&str| LogLine { at: None, text: (*text).into() };
+    let mut batch = LogLines::default();
+    for line in lines {
+        batch.push(None, line.as_bytes());
+    }
     let source = LogSource { pod: "app-1".into(), container: "app".into(), revision: None };
-    Observation::Logs(vec![LogBatch { source, lines: lines.iter().map(line).collect(), mark: None }])
+    Observation::Logs(vec![LogBatch { source: source.into(), lines: batch, mark: None }])
 }
 
 fn state(picture: &Picture) -> RolloutState {
