@@ -46,7 +46,8 @@ pub(super) const EXIT_CODES: &str = "Exit codes: 0 complete · 3 failed, gone or
 5 unobserved, progressing or settling · 6 paused · 7 unknown or stale (wins over the others) · 1 bad input · \
 2 usage. Of several targets the worst decides.
 
-With --wait it ends early on 0, 3 and 6 only: stuck is advice, and may pass. A rollout of which every new pod \
+With --wait it ends early on 0, 3 and 6 only: stuck is advice, and a pause that ends by itself is waited for. \
+A rollout of which every new pod \
 is doomed has failed at once. From its first reading on it is about that very rollout: one that begins over it \
 meanwhile makes it superseded. An interrupt ends it as if time had run out.
 

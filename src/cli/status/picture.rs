@@ -144,7 +144,8 @@ impl Picture {
     }
 
     pub fn is_decided(&self) -> bool {
-        is_decided(self.outcomes())
+        let resumes = self.standings.iter().map(|standing| standing.verdict.resumes_at.is_some());
+        is_decided(self.outcomes().zip(resumes))
     }
 
     /// How old what is known of a target is, at most.
