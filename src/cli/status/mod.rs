@@ -8,7 +8,7 @@ mod outcome;
 mod picture;
 mod text;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use clap::Args;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::cluster::{ClusterFlags, targets_of};
 use super::{Format, print};
 use crate::adapters::clock::Clock;
-use crate::adapters::kube::KubeWorld;
+use crate::adapters::kube::{Cause, KubeError, KubeWorld};
 use crate::config::Config;
 use crate::release::WakeTime;
 use crate::watch::{Observation, TargetRef};
@@ -37,6 +37,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(300);
 /// The last lines of a container that crashed are asked for once its crash is known.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// A server that could not be asked is asked again after this long.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// News taken in before the picture is looked at again.
 const PORTION: usize = 256;
 
@@ -44,7 +46,8 @@ pub(super) const EXIT_CODES: &str = "Exit codes: 0 complete · 3 failed, gone or
 5 unobserved, progressing or settling · 6 paused · 7 unknown or stale (wins over the others) · 1 bad input · \
 2 usage. Of several targets the worst decides.
 
-With --wait it ends early on 0, 3 and 6 only: stuck is advice, and may pass. A rollout of which every new pod \
+With --wait it ends early on 0, 3 and 6 only: stuck is advice, and a pause that ends by itself is waited for. \
+A rollout of which every new pod \
 is doomed has failed at once. From its first reading on it is about that very rollout: one that begins over it \
 meanwhile makes it superseded. An interrupt ends it as if time had run out.
 
@@ -148,17 +151,8 @@ impl View {
         deadline: Instant,
     ) -> color_eyre::Result<End> {
         let mut signals = Signals::listen();
-        // The watches try for ever and tell nothing; this says at once what the server refuses.
-        let mut asking = pin!(async {
-            let mut refusals = Vec::new();
-            for target in targets {
-                if let Err(error) = kube.may_read(target).await {
-                    refusals.push((target.clone(), error.to_string()));
-                }
-            }
-            refusals
-        });
-        let mut asked = false;
+        // The watches try for ever and tell nothing; this says what the server refuses.
+        let mut asking = pin!(Some(ask(kube, targets.to_vec(), Duration::ZERO)));
         let mut quiet_at: Option<Instant> = None;
         loop {
             let wake_at = self.picture.wake_at();
@@ -180,19 +174,22 @@ impl View {
                         quiet_at = None;
                     }
                 }
-                refusals = &mut asking, if !asked => {
-                    asked = true;
+                refusals = next_of(asking.as_mut()) => {
                     let now = self.clock.now();
-                    for (target, why) in refusals {
-                        self.picture.refuse(&target, why, now);
+                    let mut again = Vec::new();
+                    for (target, error) in refusals {
+                        let finally = error.cause().is_some_and(is_final);
+                        self.picture.refuse(&target, error.to_string(), finally, now);
+                        again.extend((!finally).then_some(target));
                     }
+                    asking.set((!again.is_empty()).then(|| ask(kube, again, ASK_AGAIN)));
                 }
                 () = sleep_until_some(judge) => self.picture.judge(self.clock.now()),
                 () = sleep_until_some(quiet_at) => return Ok(End::Decided),
                 () = sleep_until(deadline) => return Ok(End::TimeIsOver),
             }
             if wait {
-                self.tell()?;
+                self.tell(false)?;
                 if self.picture.is_decided() {
                     return Ok(End::Decided);
                 }
@@ -221,11 +218,11 @@ impl View {
         }
     }
 
-    fn tell(&mut self) -> color_eyre::Result<()> {
+    fn tell(&mut self, is_end: bool) -> color_eyre::Result<()> {
         if self.format == Format::Json {
             return Ok(());
         }
-        let news = self.teller.news(&self.picture, self.clock.now());
+        let news = self.teller.news(&self.picture, is_end, self.clock.now());
         if news.is_empty() { Ok(()) } else { print(&news) }
     }
 
@@ -234,18 +231,42 @@ impl View {
         if self.format == Format::Json {
             return print(&json::lines(&self.picture, now));
         }
-        self.tell()?;
+        self.tell(true)?;
         let mut text = self.teller.last_lines(&self.picture);
         match end {
             End::Decided => {}
             End::Interrupted => text.push_str(&self.teller.note("interrupted", now)),
             End::TimeIsOver => {
                 let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-                let what = if wait { "time ran out" } else { "no answer" };
+                let what = if wait { "time ran out" } else { "not known" };
                 text.push_str(&self.teller.note(&format!("{what} after {patience:#}"), now));
             }
         }
         if text.is_empty() { Ok(()) } else { print(&text) }
+    }
+}
+
+/// Asks for each target whether it may be read; gives those that could not be, and why.
+async fn ask(kube: &KubeWorld, targets: Vec<TargetRef>, after: Duration) -> Vec<(TargetRef, KubeError)> {
+    tokio::time::sleep(after).await;
+    let mut refusals = Vec::new();
+    for target in targets {
+        if let Err(error) = kube.may_read(&target).await {
+            refusals.push((target, error));
+        }
+    }
+    refusals
+}
+
+/// Whether the server was heard and said no. It may change its mind, and the watches will notice.
+fn is_final(cause: Cause) -> bool {
+    matches!(cause, Cause::Unauthorized | Cause::Forbidden | Cause::NotFound | Cause::Rejected)
+}
+
+async fn next_of<F: Future>(future: Pin<&mut Option<F>>) -> F::Output {
+    match future.as_pin_mut() {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }
 

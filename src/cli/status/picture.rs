@@ -11,6 +11,8 @@ use crate::watch::{ContainerState, Link, Moment, Observation, System, TargetRef,
 const LOG_BUDGET: usize = 4 << 20;
 /// Last lines of a container in trouble: a stack trace and what led to it.
 pub(super) const LAST_LINES: usize = 20;
+/// The answer is still on its way.
+const UNREAD: &str = "not read yet";
 /// The heartbeat asks every two seconds and waits as long for the answer: while it says nothing, what
 /// is known is at most this old.
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(4);
@@ -23,8 +25,8 @@ pub(super) struct Standing {
     pub verdict: RolloutVerdict,
     expect: Expectation,
     history: RolloutHistory,
-    /// The API server will not tell, and why.
-    refused: Option<String>,
+    /// Why the API server did not tell, and whether that was its last word.
+    refused: Option<(String, bool)>,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Picture {
         let standing = |target| Standing {
             target,
             facts: None,
-            verdict: RolloutVerdict::unknown("not read yet", now.world),
+            verdict: RolloutVerdict::unknown(UNREAD, now.world),
             expect: expect.clone(),
             history: RolloutHistory::default(),
             refused: None,
@@ -83,15 +85,18 @@ impl Picture {
                 }
                 self.judge(now);
             }
-            Observation::Link { .. } | Observation::Metric { .. } | Observation::Health(_) => {}
+            Observation::Link { .. }
+            | Observation::Metric { .. }
+            | Observation::Health(_)
+            | Observation::Limit(_) => {}
         }
     }
 
-    /// Takes in that the API server refuses to show a target.
-    pub fn refuse(&mut self, target: &TargetRef, why: String, now: Moment) {
+    /// Takes in that a target cannot be read; finally, if asking again will not help.
+    pub fn refuse(&mut self, target: &TargetRef, why: String, finally: bool, now: Moment) {
         let known = self.standings.iter_mut().find(|standing| standing.target == *target);
         if let Some(standing) = known.filter(|standing| standing.facts.is_none()) {
-            standing.refused = Some(why);
+            standing.refused = Some((why, finally));
             standing.unread(self.link.as_ref(), now);
         }
     }
@@ -124,7 +129,8 @@ impl Picture {
 
     /// Whether each target was read once, or is known to be refused.
     pub fn is_answered(&self) -> bool {
-        self.standings.iter().all(|standing| standing.facts.is_some() || standing.refused.is_some())
+        let is_refused = |standing: &Standing| standing.refused.as_ref().is_some_and(|(_, finally)| *finally);
+        self.standings.iter().all(|standing| standing.facts.is_some() || is_refused(standing))
     }
 
     /// Whether what is said of a target was true once and may be no longer.
@@ -141,7 +147,8 @@ impl Picture {
     }
 
     pub fn is_decided(&self) -> bool {
-        is_decided(self.outcomes())
+        let resumes = self.standings.iter().map(|standing| standing.verdict.resumes_at.is_some());
+        is_decided(self.outcomes().zip(resumes))
     }
 
     /// How old what is known of a target is, at most.
@@ -201,13 +208,19 @@ impl Standing {
 
     fn unread(&mut self, link: Option<&Link>, now: Moment) {
         let why = match (&self.refused, link) {
-            (_, Some(Link::Down { cause, .. })) => cause.clone(),
-            (Some(why), _) => why.clone(),
-            (None, _) => "not read yet".to_owned(),
+            // With the server's address, which a silent heartbeat does not tell.
+            (Some((why, _)), _) => why.clone(),
+            (None, Some(Link::Down { cause, .. })) => cause.clone(),
+            (None, _) => UNREAD.to_owned(),
         };
         if self.verdict.field != why {
             self.verdict = RolloutVerdict::unknown(why, now.world);
         }
+    }
+
+    /// Whether nothing is known yet, not even why.
+    pub fn is_awaited(&self) -> bool {
+        self.facts.is_none() && self.verdict.field == UNREAD
     }
 
     /// What a person reads first: Kubernetes' own words about the trouble, or else the deciding fact.
@@ -219,4 +232,4 @@ impl Standing {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub mod tests;

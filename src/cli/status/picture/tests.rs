@@ -52,6 +52,7 @@ pub fn facts() -> WorkloadFacts {
     WorkloadFacts {
         target: target("app"),
         uid: "uid".into(),
+        unread: None,
         gone: false,
         generation: 3,
         observed_generation: Some(3),
@@ -74,7 +75,7 @@ pub fn facts() -> WorkloadFacts {
         target_revision: Some("app-new".into()),
         stable_revision: None,
         revisions: vec![],
-        pods: vec![pod],
+        pods: vec![pod.into()],
         events: vec![],
         argo: None,
         unclear: None,
@@ -219,14 +220,23 @@ fn a_complete_rollout_of_a_silent_cluster_is_unknown() {
 fn a_refused_target_is_answered_and_unknown_with_the_cause() {
     let mut picture = one();
     assert!(!picture.is_answered());
-    picture.refuse(&target("app"), "cannot list deployments: forbidden".into(), at(1));
+    picture.refuse(&target("app"), "cannot list deployments: forbidden".into(), true, at(1));
     assert!(picture.is_answered());
     assert_eq!(picture.outcome(), Outcome::Unknown);
     assert_eq!(picture.standings[0].message(), "cannot list deployments: forbidden");
-    picture.take(silent(1), at(4));
-    assert_eq!(picture.standings[0].message(), "connection refused");
     picture.take(up(facts()), at(6));
     assert_eq!(state(&picture), RolloutState::Settling, "what was read in the end counts");
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_has_not_answered() {
+    let mut picture = one();
+    picture.take(silent(1), at(4));
+    assert_eq!(picture.standings[0].message(), "connection refused");
+    picture.refuse(&target("app"), "cannot read it at http://api: connection refused".into(), false, at(5));
+    assert_eq!(picture.standings[0].message(), "cannot read it at http://api: connection refused");
+    assert!(!picture.is_answered());
+    assert_eq!(picture.outcome(), Outcome::Unknown);
 }
 
 #[test]
