@@ -269,7 +269,7 @@ fn a_rebound_key_is_what_the_screen_says() {
 #[test]
 fn the_read_only_view_says_who_drives() {
     let mut script = Script::rolling_out();
-    script.model.mode = Mode::Watching { holder: "ana".to_owned() };
+    script.model.mode = Mode::Following { holder: "ana".to_owned() };
     assert!(drawn(&script.model, 170, 26).contains("WATCHING, ana drives"));
     assert!(!drawn(&script.model, 170, 26).contains("space confirm"));
 }
