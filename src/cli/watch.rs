@@ -1,7 +1,5 @@
 //! `gonogo watch`: rollout, logs and signals on the screen, without a workflow.
 
-use std::sync::Arc;
-
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
 use jiff::tz::TimeZone;
@@ -10,14 +8,13 @@ use super::cluster::{ClusterFlags, targets_of};
 use super::{assemble, release};
 use crate::adapters::clock::Clock;
 use crate::adapters::{World, WorldSettings, store};
-use crate::app::model::{JournalState, Mode, Model, Observed, Pane, Settings, View, Watching};
+use crate::app::model::{JournalState, Mode, Model, Observed, Pane, Settings, View, Watching, no_release};
 use crate::app::screen::Screen;
 use crate::app::{self, Cockpit};
 use crate::config::Config;
 use crate::logging;
-use crate::release::{Event, Fact, Moment, Operator, Release, ReleaseId, SignalSources};
+use crate::release::{Moment, Operator};
 use crate::watch::metrics::MetricsView;
-use crate::workflow::{self, Source};
 
 pub(super) const AFTER_HELP: &str = "Without a target the namespace's workloads are watched, or offered in a list when they are \
 many. Nothing is released here: it writes no journal, changes nothing, and q leaves at once.";
@@ -76,7 +73,7 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
             zone: TimeZone::system(),
         };
         let theme = assemble::theme(config)?;
-        let mut model = model(config, clock.now(), watching, settings)?;
+        let mut model = model(config, clock.now(), watching, settings);
         let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
         if let Ok(size) = screen.size() {
             model.view.size = size;
@@ -87,13 +84,12 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     })
 }
 
-fn model(config: &Config, now: Moment, watching: Watching, settings: Settings) -> color_eyre::Result<Model> {
-    let me = Operator { name: String::new(), host: String::new(), identity: None };
-    Ok(Model {
+fn model(config: &Config, now: Moment, watching: Watching, settings: Settings) -> Model {
+    Model {
         now,
-        release: no_release(now, &me)?,
+        release: no_release(now),
         mode: Mode::Watching(watching),
-        me,
+        me: Operator { name: String::new(), host: String::new(), identity: None },
         observed: Observed::new(MetricsView::new(&[], assemble::judging(config))),
         view: View { focus: Pane::Rollout, ..View::default() },
         journal: JournalState::default(),
@@ -102,24 +98,5 @@ fn model(config: &Config, now: Moment, watching: Watching, settings: Settings) -
         settings,
         speed: 1.0,
         leaving: None,
-    })
-}
-
-/// The release of a document without a word: no step, no target, and it never begins.
-fn no_release(at: Moment, me: &Operator) -> color_eyre::Result<Release> {
-    let document = workflow::read(Source { file: "", bytes: b"", siblings: &|_| false });
-    let opened = Fact::Opened {
-        id: ReleaseId(String::new()),
-        file: String::new(),
-        sha256: document.sha256.clone(),
-        title: String::new(),
-        targets: Vec::new(),
-        context: None,
-        directory: String::new(),
-        signals: SignalSources::default(),
-        practice: None,
-    };
-    let opened = Event { at, by: Some(me.clone()), fact: opened };
-    let (release, _) = Release::open(Arc::new(document), &opened)?;
-    Ok(release)
+    }
 }

@@ -10,17 +10,18 @@ pub mod rows;
 mod story;
 pub mod units;
 pub mod view;
+mod watching;
 
 pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use view::*;
+pub use watching::{Watching, no_release};
 
 use std::collections::BTreeSet;
 
-use super::action::Action;
 use super::keymap::Keymap;
 use crate::release::{Arming, Current, Effect, Operator, Phase, Release, RollbackState, State, arming};
-use crate::watch::{Link, Moment, System, TargetRef};
+use crate::watch::{Link, Moment, System};
 pub use crate::watch::{Preflight, PreflightOutcome};
 
 #[derive(Debug)]
@@ -52,17 +53,6 @@ pub enum Mode {
     /// There is no release: workloads are looked at, and nothing else. [`Model::release`] is an empty
     /// one then, to which nothing ever happens and of which nothing is drawn.
     Watching(Watching),
-}
-
-/// What `gonogo watch` looks at.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Watching {
-    pub context: String,
-    pub namespace: String,
-    pub targets: Vec<TargetRef>,
-    /// All workloads of the namespace to choose from; empty until they were listed, or when the
-    /// command line named what to watch.
-    pub offered: Vec<TargetRef>,
 }
 
 /// What judgement and screen take from the configuration.
@@ -138,30 +128,6 @@ impl StateWord {
 impl Model {
     pub fn state(&self) -> &State {
         self.release.state()
-    }
-
-    /// The workloads that are watched.
-    pub fn targets(&self) -> &[TargetRef] {
-        match &self.mode {
-            Mode::Watching(watching) => &watching.targets,
-            Mode::Driving | Mode::Following { .. } => &self.state().targets,
-        }
-    }
-
-    /// What is looked at without a release; `None` when there is one.
-    pub fn watching(&self) -> Option<&Watching> {
-        match &self.mode {
-            Mode::Watching(watching) => Some(watching),
-            Mode::Driving | Mode::Following { .. } => None,
-        }
-    }
-
-    /// Whether an action means anything here: without a release those of a release do not.
-    pub fn knows(&self, action: Action) -> bool {
-        match self.mode {
-            Mode::Watching(_) => !action.needs_release(),
-            Mode::Driving | Mode::Following { .. } => !action.needs_choice(),
-        }
     }
 
     pub fn state_word(&self) -> StateWord {

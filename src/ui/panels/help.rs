@@ -25,6 +25,9 @@ pub fn sheet<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
         }
     }
     for context in contexts {
+        if context == Context::ListPanel && !paint.model.knows(Action::Choose) {
+            continue;
+        }
         let bindings = paint.model.keymap.bindings().iter();
         let bindings =
             bindings.filter(|binding| binding.context == context && paint.model.knows(binding.action));
@@ -36,7 +39,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
             }
             let keys: Vec<String> = binding.keys.iter().map(|key| paint.key_name(*key)).collect();
             let head = paint.line(format!("  {:<14} ", keys.join(" ")), Role::Accent);
-            sheet.hanging(paint, head, binding.action.help(), Role::Text);
+            sheet.hanging(paint, head, paint.model.help(binding.action), Role::Text);
         }
     }
     signs(paint, &mut sheet);

@@ -187,7 +187,7 @@ pub fn palette<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a
         let left = Line::from_iter([
             pointer,
             paint.span(format!("{:<20} ", action.name()), role),
-            paint.span(action.help(), Role::Dim),
+            paint.span(paint.model.help(*action), Role::Dim),
         ]);
         let key = paint.line(paint.key_for_list(*action).unwrap_or_default(), Role::Accent);
         sheet.push(text::ends(left, key, width, 20));
