@@ -20,7 +20,7 @@ use super::sim::{NAMESPACE, World};
 /// The context that every practice world has.
 pub const CONTEXT: &str = "practice";
 
-const SCHEMA: &str = "gonogo.practice/1";
+const SCHEMA: &str = "gonogo.practice/2";
 const WORLD_FILE: &str = "world.json";
 /// One seed for all: a rehearsal is the same each time it is played.
 const SEED: u64 = 20_261_122;

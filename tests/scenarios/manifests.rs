@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 /// The one workload of each scenario's namespace.
 pub const NAME: &str = "app";
 pub const OLD: &str = "v1.2.0";
+/// By this label a scenario's pods find the nodes that are its own.
+pub const NODE_LABEL: &str = "scenario";
 
 pub fn image(tag: &str) -> String {
     format!("myapp:{tag}")
@@ -37,7 +39,7 @@ fn template() -> Value {
                 "image": image(OLD),
                 "imagePullPolicy": "IfNotPresent",
                 "readinessProbe": {
-                    "httpGet": {"path": "/health", "port": 8080},
+                    "httpGet": {"path": "/ready", "port": 8080},
                     "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3
                 },
             }],

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::world::World;
 
 /// What a person would wait for at most; only something that never comes takes this long.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Units: world seconds.
 const SETTLE_S: u32 = 2;
 
@@ -82,7 +82,7 @@ impl Watching {
 
     /// Waits for new facts, or for the moment at which the last verdict said that it may change, and
     /// for nothing else: a verdict that forgets to say so is found out here.
-    async fn next(&mut self) {
+    pub async fn next(&mut self) {
         let wake = self.verdict.as_ref().and_then(|verdict| verdict.wake_at);
         let rest = wake.map_or(PATIENCE, |at| self.clock.wall_until(WakeTime::World(at)));
         if let Ok(news) = timeout(rest, self.facts.recv()).await {

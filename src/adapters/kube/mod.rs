@@ -10,10 +10,13 @@
 mod connect;
 mod error;
 mod heartbeat;
+mod limits;
 mod logs;
+mod nodes;
 mod objects;
 mod rollback;
 mod store;
+mod told;
 mod watches;
 mod workloads;
 
@@ -109,10 +112,15 @@ impl KubeWorld {
         let reading = logs::Reading::PANE;
         let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
+        let source = watches::Source { client: self.client.clone(), recoveries };
+        let (nodes_wanted, wanted) = watch::channel(false);
+        let (known, nodes) = watch::channel(None);
+        let limits = limits::Limits::new(out.clone());
+        let noding = nodes::run(source.clone(), wanted, known, limits.clone());
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(noding));
+        let shared = watches::Shared { source, out, followable, nodes_wanted, nodes, limits };
         for (namespace, targets) in watches::by_namespace(targets) {
-            let (client, recoveries) = (self.client.clone(), recoveries.clone());
-            let watching =
-                watches::run(client, namespace, targets, out.clone(), recoveries, followable.clone());
+            let watching = watches::run(shared.clone(), namespace, targets);
             tasks.spawn(cancel.clone().run_until_cancelled_owned(watching));
         }
         tasks.close();
@@ -129,8 +137,9 @@ impl KubeWorld {
     /// Reads what a target runs now, as the state that a rollback returns to.
     ///
     /// - Shape: the template comes apart from the pin, because it may hold secrets.
+    /// - Errors: [`KubeError::NotRolledBack`] for every kind but Deployment, here and below.
     pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
-        WayBack::of(&self.client, &self.place, target).pin(at).await
+        WayBack::of(&self.client, &self.place, target)?.pin(at).await
     }
 
     /// Tests the way back to `pin`; changes nothing.
@@ -139,7 +148,7 @@ impl KubeWorld {
     /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
     ///   server-side dry run of the very patch.
     pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Tested, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
+        WayBack::of(&self.client, &self.place, &pin.target)?.arm(pin, template).await
     }
 
     /// Puts the pinned template back, if the target still carries what `shown` says (a template
@@ -152,6 +161,6 @@ impl KubeWorld {
         template: &Template,
         shown: Option<&str>,
     ) -> Result<Fired, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
+        WayBack::of(&self.client, &self.place, &pin.target)?.fire(pin, template, shown).await
     }
 }

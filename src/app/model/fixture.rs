@@ -655,12 +655,13 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         for n in 0..(set.ready + set.starting) as usize {
             let is_ready = n < set.ready as usize;
             let is_old = set.tag != newest.tag;
-            pods.push(pod(set.tag, names[n % 4], is_ready, is_old && !is_ready));
+            pods.push(pod(set.tag, names[n % 4], is_ready, is_old && !is_ready).into());
         }
     }
     WorkloadFacts {
         target: target(),
         uid: "uid-app".to_owned(),
+        unread: None,
         gone: false,
         generation: newest.revision as i64,
         observed_generation: Some(newest.revision as i64),

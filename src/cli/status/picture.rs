@@ -85,7 +85,10 @@ impl Picture {
                 }
                 self.judge(now);
             }
-            Observation::Link { .. } | Observation::Metric { .. } | Observation::Health(_) => {}
+            Observation::Link { .. }
+            | Observation::Metric { .. }
+            | Observation::Health(_)
+            | Observation::Limit(_) => {}
         }
     }
 

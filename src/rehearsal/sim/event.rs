@@ -3,13 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::kind::Kind;
+
 /// The API server drops events after an hour.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// What an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    pub kind: AboutKind,
+    pub kind: Kind,
     pub namespace: String,
     pub name: String,
     pub uid: String,
@@ -17,28 +19,14 @@ pub struct About {
     pub container: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AboutKind {
-    Deployment,
-    ReplicaSet,
-    Pod,
-}
-
-impl AboutKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "Deployment",
-            Self::ReplicaSet => "ReplicaSet",
-            Self::Pod => "Pod",
-        }
-    }
-}
-
 /// Who reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reporter {
     Deployments,
     ReplicaSets,
+    StatefulSets,
+    DaemonSets,
+    Autoscaler,
     Scheduler,
     Kubelet,
 }
@@ -119,7 +107,7 @@ mod tests {
 
     fn news(message: &str) -> News {
         let about = About {
-            kind: AboutKind::Pod,
+            kind: Kind::Pod,
             namespace: "shop".into(),
             name: "app-1".into(),
             uid: "u".into(),

@@ -52,6 +52,7 @@ pub fn facts() -> WorkloadFacts {
     WorkloadFacts {
         target: target("app"),
         uid: "uid".into(),
+        unread: None,
         gone: false,
         generation: 3,
         observed_generation: Some(3),
@@ -74,7 +75,7 @@ pub fn facts() -> WorkloadFacts {
         target_revision: Some("app-new".into()),
         stable_revision: None,
         revisions: vec![],
-        pods: vec![pod],
+        pods: vec![pod.into()],
         events: vec![],
         argo: None,
         unclear: None,

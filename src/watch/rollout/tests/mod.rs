@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::expectation::tag_is;
 use super::*;
+use crate::watch::Shared;
 use crate::watch::facts::*;
 
 fn at(seconds: i64) -> Timestamp {
@@ -68,6 +69,7 @@ fn up(tag: &str) -> WorkloadFacts {
             container: None,
         },
         uid: "uid".into(),
+        unread: None,
         gone: false,
         generation: 3,
         observed_generation: Some(3),
@@ -90,7 +92,7 @@ fn up(tag: &str) -> WorkloadFacts {
         target_revision: Some(format!("app-{tag}")),
         stable_revision: None,
         revisions: vec![set(tag)],
-        pods: (0..4).map(|n| pod(tag, n)).collect(),
+        pods: (0..4).map(|n| pod(tag, n).into()).collect(),
         events: vec![],
         argo: None,
         unclear: None,
@@ -115,7 +117,7 @@ fn all_waiting(reason: &str, message: &str) -> WorkloadFacts {
     facts.available = 0;
     let template = facts.pods[3].clone();
     for (n, pod) in facts.pods.iter_mut().enumerate() {
-        *pod = PodFacts { name: format!("app-v2-{n}"), uid: format!("pod-v2-{n}"), ..template.clone() };
+        **pod = PodFacts { name: format!("app-v2-{n}"), uid: format!("pod-v2-{n}"), ..(*template).clone() };
     }
     facts
 }
@@ -344,7 +346,7 @@ fn an_evicted_pod_does_not_count() {
     evicted.phase = "Failed".into();
     evicted.reason = Some("Evicted".into());
     evicted.ready = false;
-    facts.pods.push(evicted);
+    facts.pods.push(evicted.into());
     assert_eq!(judged(&facts).state, RolloutState::Settling);
 }
 
@@ -555,7 +557,7 @@ fn any_facts() -> impl Strategy<Value = WorkloadFacts> {
             facts.updated = updated;
             facts.ready = ready;
             facts.available = available;
-            facts.pods = pods;
+            facts.pods = pods.into_iter().map(Shared::from).collect();
             facts.generation = generation;
             facts.observed_generation = (observed > 0).then_some(observed);
             facts.paused = paused;
