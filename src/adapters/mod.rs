@@ -13,4 +13,4 @@ pub mod store;
 mod world;
 
 pub use http::HttpError;
-pub use world::{News, World, WorldSettings};
+pub use world::{Acting, News, World, WorldSettings};

@@ -7,6 +7,7 @@ mod history;
 mod plan;
 mod release;
 mod status;
+mod watch;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ enum Command {
     /// Say how a rollout stands, or wait for it: looks at pods, names the deciding fact
     #[command(after_help = status::EXIT_CODES)]
     Status(status::Status),
+    /// Watch rollouts, logs and signals without a workflow
+    #[command(after_help = watch::AFTER_HELP)]
+    Watch(watch::Watch),
     /// Take an open release up again; while another process drives it, watch it live
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
@@ -156,6 +160,7 @@ pub fn run() -> u8 {
         Command::Status(flags) => {
             release::settings(config).and_then(|config| status::status(&flags, &config))
         }
+        Command::Watch(flags) => release::settings(config).and_then(|config| watch::watch(flags, &config)),
         Command::Run(run) => release::run(run, config),
         Command::Resume { id } => release::resume(id.as_deref(), config),
         Command::Demo(demo) => release::demo(demo, config),
