@@ -3,6 +3,7 @@
 mod assemble;
 mod document;
 mod history;
+mod logs;
 mod plan;
 mod release;
 
@@ -39,6 +40,9 @@ enum Command {
     Demo(Demo),
     /// Release: walk through a workflow
     Run(Run),
+    /// Print the log lines of a pod, or of all pods of a workload
+    #[command(after_help = logs::EXIT_CODES)]
+    Logs(logs::Logs),
     /// Take an open release up again; while another process drives it, watch it live
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
@@ -148,6 +152,7 @@ pub fn run() -> u8 {
         Command::Lint { file, preview: false } => plan::lint(&file),
         Command::List => history::list(),
         Command::Report { id } => history::report(id.as_deref()),
+        Command::Logs(flags) => release::settings(config).and_then(|config| logs::logs(&flags, &config)),
         Command::Run(run) => release::run(run, config),
         Command::Resume { id } => release::resume(id.as_deref(), config),
         Command::Demo(demo) => release::demo(demo, config),

@@ -6,6 +6,7 @@
 
 mod clean;
 mod level;
+mod mark;
 pub mod merge;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use super::facts::{LogBatch, LogMark, LogSource};
 pub use clean::clean;
 pub use level::Level;
+pub use mark::{RowMark, words};
 pub use view::{LogQuery, LogView};
 
 /// What one segment may hold before the next one begins, of text and of lines.
@@ -31,21 +33,6 @@ const RATE_S: i64 = 3;
 /// Names one stream within a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u16);
-
-/// What a line is, beside text that a container wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowMark {
-    Opened,
-    Reopened,
-    Ended,
-    Retrying,
-    Lost,
-    Restarted,
-    /// Some pods have no stream.
-    Unfollowed,
-    /// Drawn by the operator or by the release, such as at a step's boundary.
-    Note,
-}
 
 /// How a stream is doing, as its last mark says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,13 +145,9 @@ impl LogStore {
 
     /// Takes in what one stream told; `now` (wall time) serves the rate alone.
     pub fn push(&mut self, batch: &LogBatch, now: Timestamp) {
-        if let Some(LogMark::Unfollowed { pods, names }) = &batch.mark {
+        if let Some(mark @ LogMark::Unfollowed { pods, .. }) = &batch.mark {
             self.n_unfollowed = *pods;
-            let text = match pods {
-                0 => "every pod is followed again".to_owned(),
-                1 => format!("1 pod is not followed: {names}"),
-                pods => format!("{pods} pods are not followed: {names}, …"),
-            };
+            let text = words(mark);
             self.append(text.as_bytes(), NO_TIME, NO_SOURCE, None, Some(RowMark::Unfollowed));
             return;
         }
@@ -201,40 +184,18 @@ impl LogStore {
     fn mark(&mut self, id: SourceId, mark: &LogMark) {
         let Some(stream) = self.streams.get_mut(usize::from(id.0)) else { return };
         let at_us = stream.last_at.map_or(NO_TIME, Timestamp::as_microsecond);
-        let (kind, text) = match mark {
-            LogMark::Opened => {
+        match mark {
+            LogMark::Opened | LogMark::Reopened | LogMark::Restarted { .. } => {
                 stream.state = StreamState::Live;
-                (RowMark::Opened, "stream opened".to_owned())
             }
-            LogMark::Reopened => {
-                stream.state = StreamState::Live;
-                (RowMark::Reopened, "stream reopened where it broke off, nothing lost".to_owned())
-            }
-            LogMark::Ended { why } => {
+            LogMark::Ended { why } | LogMark::Unreadable { why } => {
                 stream.state = StreamState::Ended(why.clone());
-                (RowMark::Ended, format!("ended: {why}"))
             }
-            LogMark::Retrying { why } => {
-                stream.state = StreamState::Retrying(why.clone());
-                (RowMark::Retrying, format!("stream broke off ({why}), trying again"))
-            }
-            LogMark::Unreadable { why } => {
-                stream.state = StreamState::Ended(why.clone());
-                (RowMark::Lost, format!("log cannot be read: {why}"))
-            }
-            LogMark::Lost { lines: 0, why } => (RowMark::Lost, format!("lines may be missing: {why}")),
-            LogMark::Lost { lines, why } => {
-                stream.n_lost += lines;
-                (RowMark::Lost, format!("{lines} lines lost: {why}"))
-            }
+            LogMark::Retrying { why } => stream.state = StreamState::Retrying(why.clone()),
+            LogMark::Lost { lines, .. } => stream.n_lost += lines,
             LogMark::Unfollowed { .. } => return, // of no stream: see `push`
-            LogMark::Restarted { exit_code, reason } => {
-                stream.state = StreamState::Live;
-                let code = exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
-                (RowMark::Restarted, format!("container restarted: {reason}{code}"))
-            }
-        };
-        self.append(text.as_bytes(), at_us, id.0, None, Some(kind));
+        }
+        self.append(words(mark).as_bytes(), at_us, id.0, None, Some(RowMark::of(mark)));
     }
 
     fn id(&mut self, source: &Arc<LogSource>) -> SourceId {
