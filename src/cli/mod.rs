@@ -4,6 +4,7 @@ mod assemble;
 mod cluster;
 mod document;
 mod history;
+mod logs;
 mod plan;
 mod release;
 mod status;
@@ -48,6 +49,9 @@ enum Command {
     /// Watch rollouts, logs and signals without a workflow
     #[command(after_help = watch::AFTER_HELP)]
     Watch(watch::Watch),
+    /// Print the log lines of a pod, or of all pods of a workload
+    #[command(after_help = logs::EXIT_CODES)]
+    Logs(logs::Logs),
     /// Take an open release up again; while another process drives it, watch it live
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
@@ -161,6 +165,7 @@ pub fn run() -> u8 {
             release::settings(config).and_then(|config| status::status(&flags, &config))
         }
         Command::Watch(flags) => release::settings(config).and_then(|config| watch::watch(flags, &config)),
+        Command::Logs(flags) => release::settings(config).and_then(|config| logs::logs(&flags, &config)),
         Command::Run(run) => release::run(run, config),
         Command::Resume { id } => release::resume(id.as_deref(), config),
         Command::Demo(demo) => release::demo(demo, config),
