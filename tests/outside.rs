@@ -242,7 +242,7 @@ async fn a_server_that_cannot_be_reached_is_unknown_with_its_name_and_the_cause(
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(7), "{text}");
     assert!(text.contains("unknown") && text.contains("connection refused"), "{text}");
-    assert!(text.contains("at http://127.0.0.1:1 "), "{text}");
+    assert!(text.contains("no answer from http://127.0.0.1:1 (context practice)"), "{text}");
     assert!(text.contains("not known after 1s"), "{text}");
 }
 

@@ -73,14 +73,6 @@ impl KubeWorld {
         connect::identity(&self.client, &self.place).await
     }
 
-    /// Asks whether a target may be read: the watches try for ever, and say nothing of a refusal.
-    ///
-    /// - Errors: [`KubeError::Call`] with the cause; a target that does not exist is none.
-    /// - Source: a list of that one name.
-    pub async fn may_read(&self, target: &TargetRef) -> Result<(), KubeError> {
-        workloads::may_read(&self.client, &self.place, target).await
-    }
-
     /// Lists the workloads of a namespace that can be watched, by kind and then by name.
     ///
     /// - Source: one list of metadata per kind.

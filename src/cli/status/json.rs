@@ -55,7 +55,6 @@ pub(super) fn lines(picture: &Picture, now: Moment) -> String {
 fn status<'a>(picture: &'a Picture, standing: &'a Standing, now: Moment) -> Status<'a> {
     let verdict = &standing.verdict;
     let trouble = verdict.trouble.as_ref();
-    let is_there = standing.facts.as_ref().is_some_and(|facts| !facts.gone);
     let counts = verdict.counts;
     Status {
         schema: SCHEMA,
@@ -69,7 +68,7 @@ fn status<'a>(picture: &'a Picture, standing: &'a Standing, now: Moment) -> Stat
         message: standing.message(),
         last_lines: picture.last_lines(standing),
         revision: verdict.revision,
-        replicas: is_there.then_some(Replicas {
+        replicas: standing.is_there().then_some(Replicas {
             desired: counts.desired,
             updated: counts.updated,
             ready: counts.ready,

@@ -8,7 +8,6 @@ mod outcome;
 mod picture;
 mod text;
 
-use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use clap::Args;
@@ -23,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::cluster::{ClusterFlags, targets_of};
 use super::{Format, print};
 use crate::adapters::clock::Clock;
-use crate::adapters::kube::{Cause, KubeError, KubeWorld};
+use crate::adapters::kube::KubeWorld;
 use crate::config::Config;
 use crate::release::WakeTime;
 use crate::watch::{Observation, TargetRef};
@@ -37,8 +36,6 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(300);
 /// The last lines of a container that crashed are asked for once its crash is known.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-/// A server that could not be asked is asked again after this long.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// News taken in before the picture is looked at again.
 const PORTION: usize = 256;
 
@@ -96,8 +93,9 @@ pub(super) fn status(flags: &Status, config: &Config) -> color_eyre::Result<u8> 
     runtime.wrap_err("cannot start the runtime")?.block_on(async {
         let kube = KubeWorld::connect(&options).await?;
         let clock = Clock::real();
+        let place = format!("{} (context {})", kube.pinned().host, kube.pinned().context);
         let view = View {
-            picture: Picture::new(targets, settle_s, clock.now()),
+            picture: Picture::new(targets, settle_s, place, clock.now()),
             teller: Teller::new(TimeZone::system()),
             format: flags.format,
             clock,
@@ -129,8 +127,8 @@ impl View {
         let targets: Vec<TargetRef> =
             self.picture.standings.iter().map(|standing| standing.target.clone()).collect();
         let clock = self.clock.clone();
-        let watches = kube.spawn_watches(targets.clone(), out, cancel.clone(), move || clock.now());
-        let end = self.watch(kube, &targets, &mut observed, wait, deadline).await?;
+        let watches = kube.spawn_watches(targets, out, cancel.clone(), move || clock.now());
+        let end = self.watch(&mut observed, wait, deadline).await?;
         if !matches!(end, End::Interrupted) {
             self.hear_last_words(&mut observed).await;
         }
@@ -144,15 +142,11 @@ impl View {
 
     async fn watch(
         &mut self,
-        kube: &KubeWorld,
-        targets: &[TargetRef],
         observed: &mut mpsc::Receiver<Observation>,
         wait: bool,
         deadline: Instant,
     ) -> color_eyre::Result<End> {
         let mut signals = Signals::listen();
-        // The watches try for ever and tell nothing; this says what the server refuses.
-        let mut asking = pin!(Some(ask(kube, targets.to_vec(), Duration::ZERO)));
         let mut quiet_at: Option<Instant> = None;
         loop {
             let wake_at = self.picture.wake_at();
@@ -173,16 +167,6 @@ impl View {
                     if is_news {
                         quiet_at = None;
                     }
-                }
-                refusals = next_of(asking.as_mut()) => {
-                    let now = self.clock.now();
-                    let mut again = Vec::new();
-                    for (target, error) in refusals {
-                        let finally = error.cause().is_some_and(is_final);
-                        self.picture.refuse(&target, error.to_string(), finally, now);
-                        again.extend((!finally).then_some(target));
-                    }
-                    asking.set((!again.is_empty()).then(|| ask(kube, again, ASK_AGAIN)));
                 }
                 () = sleep_until_some(judge) => self.picture.judge(self.clock.now()),
                 () = sleep_until_some(quiet_at) => return Ok(End::Decided),
@@ -243,30 +227,6 @@ impl View {
             }
         }
         if text.is_empty() { Ok(()) } else { print(&text) }
-    }
-}
-
-/// Asks for each target whether it may be read; gives those that could not be, and why.
-async fn ask(kube: &KubeWorld, targets: Vec<TargetRef>, after: Duration) -> Vec<(TargetRef, KubeError)> {
-    tokio::time::sleep(after).await;
-    let mut refusals = Vec::new();
-    for target in targets {
-        if let Err(error) = kube.may_read(&target).await {
-            refusals.push((target, error));
-        }
-    }
-    refusals
-}
-
-/// Whether the server was heard and said no. It may change its mind, and the watches will notice.
-fn is_final(cause: Cause) -> bool {
-    matches!(cause, Cause::Unauthorized | Cause::Forbidden | Cause::NotFound | Cause::Rejected)
-}
-
-async fn next_of<F: Future>(future: Pin<&mut Option<F>>) -> F::Output {
-    match future.as_pin_mut() {
-        Some(future) => future.await,
-        None => std::future::pending().await,
     }
 }
 

@@ -25,13 +25,13 @@ pub(super) struct Standing {
     pub verdict: RolloutVerdict,
     expect: Expectation,
     history: RolloutHistory,
-    /// Why the API server did not tell, and whether that was its last word.
-    refused: Option<(String, bool)>,
 }
 
 #[derive(Debug)]
 pub(super) struct Picture {
     pub standings: Vec<Standing>,
+    /// Server and context, for words.
+    place: String,
     logs: LogStore,
     link: Option<Link>,
     /// When the cluster last said anything.
@@ -40,8 +40,9 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// `settle_s`: seconds that pods must hold before a rollout counts as complete.
-    pub fn new(targets: Vec<TargetRef>, settle_s: u32, now: Moment) -> Self {
+    /// - `settle_s`: seconds that pods must hold before a rollout counts as complete.
+    /// - `place`: what the server is called in a message.
+    pub fn new(targets: Vec<TargetRef>, settle_s: u32, place: String, now: Moment) -> Self {
         let expect = Expectation { settle_s, ..Expectation::watching() };
         let standing = |target| Standing {
             target,
@@ -49,10 +50,10 @@ impl Picture {
             verdict: RolloutVerdict::unknown(UNREAD, now.world),
             expect: expect.clone(),
             history: RolloutHistory::default(),
-            refused: None,
         };
         Self {
             standings: targets.into_iter().map(standing).collect(),
+            place,
             logs: LogStore::new(LOG_BUDGET),
             link: None,
             heard_at: None,
@@ -80,9 +81,7 @@ impl Picture {
                     self.heard_at = Some(now);
                 }
                 self.link = Some(link);
-                for standing in self.standings.iter_mut().filter(|standing| standing.facts.is_none()) {
-                    standing.unread(self.link.as_ref(), now);
-                }
+                self.name_silence(now);
                 self.judge(now);
             }
             Observation::Link { .. }
@@ -92,12 +91,16 @@ impl Picture {
         }
     }
 
-    /// Takes in that a target cannot be read; finally, if asking again will not help.
-    pub fn refuse(&mut self, target: &TargetRef, why: String, finally: bool, now: Moment) {
-        let known = self.standings.iter_mut().find(|standing| standing.target == *target);
-        if let Some(standing) = known.filter(|standing| standing.facts.is_none()) {
-            standing.refused = Some((why, finally));
-            standing.unread(self.link.as_ref(), now);
+    /// Says of what was never read why it was not.
+    fn name_silence(&mut self, now: Moment) {
+        let why = match self.silence() {
+            Some((_, cause)) => format!("no answer from {}: {cause}", self.place),
+            None => UNREAD.to_owned(),
+        };
+        for standing in self.standings.iter_mut().filter(|standing| standing.facts.is_none()) {
+            if standing.verdict.field != why {
+                standing.verdict = RolloutVerdict::unknown(why.clone(), now.world);
+            }
         }
     }
 
@@ -127,10 +130,9 @@ impl Picture {
         }
     }
 
-    /// Whether each target was read once, or is known to be refused.
+    /// Whether something was read of each target, if only that it may not be read.
     pub fn is_answered(&self) -> bool {
-        let is_refused = |standing: &Standing| standing.refused.as_ref().is_some_and(|(_, finally)| *finally);
-        self.standings.iter().all(|standing| standing.facts.is_some() || is_refused(standing))
+        self.standings.iter().all(|standing| standing.facts.is_some())
     }
 
     /// Whether what is said of a target was true once and may be no longer.
@@ -191,12 +193,11 @@ fn voice(standing: &Standing) -> Option<(&str, Option<&str>)> {
 
 impl Standing {
     fn read(&mut self, facts: Box<WorkloadFacts>) {
-        if self.facts.is_none() && !facts.gone {
+        if self.expect.uid.is_none() && facts.unread.is_none() && !facts.gone {
             // From here on it is this very rollout of this very object that is asked about.
             self.expect.uid = Some(facts.uid.clone());
             self.expect.template = ExpectedTemplate::Unchanged { print: facts.template_print.clone() };
         }
-        self.refused = None;
         self.facts = Some(facts);
     }
 
@@ -206,16 +207,9 @@ impl Standing {
         }
     }
 
-    fn unread(&mut self, link: Option<&Link>, now: Moment) {
-        let why = match (&self.refused, link) {
-            // With the server's address, which a silent heartbeat does not tell.
-            (Some((why, _)), _) => why.clone(),
-            (None, Some(Link::Down { cause, .. })) => cause.clone(),
-            (None, _) => UNREAD.to_owned(),
-        };
-        if self.verdict.field != why {
-            self.verdict = RolloutVerdict::unknown(why, now.world);
-        }
+    /// Whether the object was seen, so that its numbers are readings.
+    pub fn is_there(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| !facts.gone && facts.unread.is_none())
     }
 
     /// Whether nothing is known yet, not even why.

@@ -193,7 +193,7 @@ mod tests {
         picture.take(silent(0), at(2));
         assert_eq!(
             teller.news(&picture, false, at(2)),
-            "12:00:02  deployment/app  unknown      connection refused\n"
+            "12:00:02  deployment/app  unknown      no answer from http://api (prod): connection refused\n"
         );
     }
 
