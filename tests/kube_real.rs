@@ -398,8 +398,11 @@ async fn lines_written_while_following_arrive_once_and_in_order() {
                 if batch.mark == Some(gonogo::watch::LogMark::Opened) {
                     opened.insert(batch.source.pod.clone());
                 }
-                let ours = batch.lines.iter().filter(|line| line.text.contains(&marker.to_string()));
-                lines.entry(batch.source.pod).or_default().extend(ours.map(|line| line.text.to_string()));
+                let ours = batch.lines.iter().filter(|line| line.text().contains(&marker.to_string()));
+                lines
+                    .entry(batch.source.pod.clone())
+                    .or_default()
+                    .extend(ours.map(|line| line.text().into_owned()));
             }
             if opened.len() == 3 && n_written < 5000 {
                 let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();

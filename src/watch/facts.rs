@@ -2,9 +2,13 @@
 //!
 //! A value that the outside did not give is `None`, never a zero that could pass for a reading.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lines::LogLines;
+use super::shared::Shared;
 use crate::workflow::Kind;
 
 /// One moment on both clocks.
@@ -46,6 +50,9 @@ impl std::fmt::Display for TargetRef {
 pub struct WorkloadFacts {
     pub target: TargetRef,
     pub uid: String,
+    /// Why nothing can be known of it, such as a kind that the cluster does not serve or that may
+    /// not be read. All that follows then means nothing.
+    pub unread: Option<String>,
     /// Set when the object was seen to go away, or was never there.
     pub gone: bool,
     pub generation: i64,
@@ -81,7 +88,7 @@ pub struct WorkloadFacts {
     /// Those owned by this workload, by owner UID; newest revision first.
     pub revisions: Vec<RevisionFacts>,
     /// Pods of all its revisions, those of the target revision first, then by name.
-    pub pods: Vec<PodFacts>,
+    pub pods: Vec<Shared<PodFacts>>,
     /// Warnings about the workload, its revisions and pods, newest last, bounded.
     pub events: Vec<WarningEvent>,
     /// Of an Argo Rollout only.
@@ -331,20 +338,11 @@ pub enum System {
     Health,
 }
 
-/// One line of a container, as received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// The server's own time for the line; `None` for a line that carried none.
-    pub at: Option<Timestamp>,
-    /// Text without its line end; may hold any character, escapes included.
-    pub text: Box<str>,
-}
-
 /// News of one container's log stream, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBatch {
-    pub source: LogSource,
-    pub lines: Vec<LogLine>,
+    pub source: Arc<LogSource>,
+    pub lines: LogLines,
     /// What happened to the stream after `lines`, if anything.
     pub mark: Option<LogMark>,
 }
@@ -369,6 +367,10 @@ pub enum LogMark {
     },
     /// The stream broke and will be tried again.
     Retrying {
+        why: String,
+    },
+    /// The log cannot be had, and asking again would not help.
+    Unreadable {
         why: String,
     },
     /// Lines that we know to be missing.
@@ -433,6 +435,8 @@ pub struct HealthPart {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
     Workload(Box<WorkloadFacts>),
+    /// Part of what we would look at is out of reach, and what follows from it.
+    Limit(Preflight),
     Logs(Vec<LogBatch>),
     Metric {
         metric: crate::workflow::Metric,

@@ -2,11 +2,15 @@
 //! asks the world for anything.
 
 pub mod facts;
+mod lines;
 pub mod logs;
 pub mod metrics;
 pub mod rollout;
+mod shared;
 pub mod template;
 mod verdict;
 
 pub use facts::*;
+pub use lines::{LogLine, LogLines};
+pub use shared::Shared;
 pub use verdict::Verdict;

@@ -10,11 +10,15 @@
 mod connect;
 mod error;
 mod heartbeat;
+mod limits;
 mod logs;
+mod nodes;
 mod objects;
 mod rollback;
 mod store;
+mod told;
 mod watches;
+mod workloads;
 
 use std::path::Path;
 
@@ -68,6 +72,21 @@ impl KubeWorld {
         connect::identity(&self.client, &self.place).await
     }
 
+    /// Asks whether a target may be read: the watches try for ever, and say nothing of a refusal.
+    ///
+    /// - Errors: [`KubeError::Call`] with the cause; a target that does not exist is none.
+    /// - Source: a list of that one name.
+    pub async fn may_read(&self, target: &TargetRef) -> Result<(), KubeError> {
+        workloads::may_read(&self.client, &self.place, target).await
+    }
+
+    /// Lists the workloads of a namespace that can be watched, by kind and then by name.
+    ///
+    /// - Source: one list of metadata per kind.
+    pub async fn workloads(&self, namespace: &str) -> Result<Vec<TargetRef>, KubeError> {
+        workloads::list(&self.client, &self.place, namespace).await
+    }
+
     /// Starts the heartbeat, the watches and the log streams of all targets; they end with `cancel`
     /// and never before.
     ///
@@ -90,12 +109,18 @@ impl KubeWorld {
         let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
         let (followable, candidates) = watch::channel(logs::Candidates::new());
-        let following = logs::run(self.client.clone(), candidates, out.clone(), recoveries.clone());
+        let reading = logs::Reading::PANE;
+        let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
+        let source = watches::Source { client: self.client.clone(), recoveries };
+        let (nodes_wanted, wanted) = watch::channel(false);
+        let (known, nodes) = watch::channel(None);
+        let limits = limits::Limits::new(out.clone());
+        let noding = nodes::run(source.clone(), wanted, known, limits.clone());
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(noding));
+        let shared = watches::Shared { source, out, followable, nodes_wanted, nodes, limits };
         for (namespace, targets) in watches::by_namespace(targets) {
-            let (client, recoveries) = (self.client.clone(), recoveries.clone());
-            let watching =
-                watches::run(client, namespace, targets, out.clone(), recoveries, followable.clone());
+            let watching = watches::run(shared.clone(), namespace, targets);
             tasks.spawn(cancel.clone().run_until_cancelled_owned(watching));
         }
         tasks.close();
@@ -112,8 +137,9 @@ impl KubeWorld {
     /// Reads what a target runs now, as the state that a rollback returns to.
     ///
     /// - Shape: the template comes apart from the pin, because it may hold secrets.
+    /// - Errors: [`KubeError::NotRolledBack`] for every kind but Deployment, here and below.
     pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
-        WayBack::of(&self.client, &self.place, target).pin(at).await
+        WayBack::of(&self.client, &self.place, target)?.pin(at).await
     }
 
     /// Tests the way back to `pin`; changes nothing.
@@ -122,7 +148,7 @@ impl KubeWorld {
     /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
     ///   server-side dry run of the very patch.
     pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Tested, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
+        WayBack::of(&self.client, &self.place, &pin.target)?.arm(pin, template).await
     }
 
     /// Puts the pinned template back, if the target still carries what `shown` says (a template
@@ -135,6 +161,6 @@ impl KubeWorld {
         template: &Template,
         shown: Option<&str>,
     ) -> Result<Fired, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
+        WayBack::of(&self.client, &self.place, &pin.target)?.fire(pin, template, shown).await
     }
 }

@@ -590,13 +590,13 @@ impl Script {
         ];
         for line in 0..n {
             let (pod, text) = texts[line % texts.len()];
-            let source = LogSource {
+            let source = Arc::new(LogSource {
                 pod: format!("app-7c9f4-{pod}"),
                 container: "app".to_owned(),
                 revision: Some("app-v1.3.0".to_owned()),
-            };
+            });
             let at = self.model.now.wall + SignedDuration::from_millis(31 * i64::try_from(line).unwrap_or(0));
-            let lines = vec![LogLine { at: Some(at), text: text.into() }];
+            let lines = std::iter::once((Some(at), text)).collect();
             self.send(What::Observed(Observation::Logs(vec![LogBatch { source, lines, mark: None }])));
         }
     }
@@ -626,12 +626,13 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         for n in 0..(set.ready + set.starting) as usize {
             let is_ready = n < set.ready as usize;
             let is_old = set.tag != newest.tag;
-            pods.push(pod(set.tag, names[n % 4], is_ready, is_old && !is_ready));
+            pods.push(pod(set.tag, names[n % 4], is_ready, is_old && !is_ready).into());
         }
     }
     WorkloadFacts {
         target: target(),
         uid: "uid-app".to_owned(),
+        unread: None,
         gone: false,
         generation: newest.revision as i64,
         observed_generation: Some(newest.revision as i64),

@@ -11,6 +11,7 @@ mod prompts;
 use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
 use crate::release::{ARMING_INTERVAL, Effect, Event, Exit, Fact, Phase, Refusal};
+use crate::watch::Preflight;
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,10 +57,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         }
         What::Journal(news) => journal(model, news),
         What::Preflight(line) => {
-            match model.preflight.iter_mut().find(|known| known.what == line.what) {
-                Some(known) => *known = line,
-                None => model.preflight.push(line),
-            }
+            preflight(model, line);
             Vec::new()
         }
         What::Identity(identity) => {
@@ -168,6 +166,13 @@ fn fact(model: &mut Model, event: Event) -> Vec<Ask> {
 
 fn flash(model: &mut Model, text: impl Into<String>, is_refusal: bool) {
     model.view.flash = Some(Flash { at: model.now, text: text.into(), is_refusal });
+}
+
+fn preflight(model: &mut Model, line: Preflight) {
+    match model.preflight.iter_mut().find(|known| known.what == line.what) {
+        Some(known) => *known = line,
+        None => model.preflight.push(line),
+    }
 }
 
 fn tick(model: &mut Model) -> Vec<Ask> {

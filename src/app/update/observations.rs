@@ -19,6 +19,10 @@ pub(super) fn observed(model: &mut Model, observation: Observation) -> Vec<Ask> 
             answered(model, System::Cluster);
             workload(model, *facts)
         }
+        Observation::Limit(line) => {
+            super::preflight(model, line);
+            Vec::new()
+        }
         Observation::Logs(batches) => {
             for batch in &batches {
                 model.observed.logs.push(batch, model.now.wall);

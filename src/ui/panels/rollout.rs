@@ -295,7 +295,9 @@ fn pods<'a>(paint: &Paint<'a>, seen: &Seen, width: usize) -> Vec<Line<'a>> {
     // Those in trouble first: with thousands of pods only they are worth a name.
     let (mut new, mut old) = ((Vec::new(), 0_usize), (Vec::new(), 0_usize));
     for wants_ready in [false, true] {
-        for pod in seen.facts.pods.iter().filter(|pod| (pod.ready && !pod.ending) == wants_ready) {
+        for pod in
+            seen.facts.pods.iter().map(AsRef::as_ref).filter(|pod| (pod.ready && !pod.ending) == wants_ready)
+        {
             let (kept, n) = if seen.facts.is_new(pod) { &mut new } else { &mut old };
             *n += 1;
             if kept.len() < PODS {

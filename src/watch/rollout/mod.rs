@@ -113,6 +113,9 @@ fn find(
     use RolloutState as State;
     let target = &facts.target;
     let found = |state, decider, words: String| Finding::new(state, Fact::new(decider, words));
+    if let Some(why) = &facts.unread {
+        return found(State::Unknown, "object", why.clone());
+    }
     if facts.gone {
         return found(State::Gone, "metadata.uid", format!("{target} does not exist"));
     }
@@ -129,6 +132,10 @@ fn find(
             let words = format!("observed generation {observed} < {}", facts.generation);
             return found(State::Unobserved, "status.observedGeneration", words).not_ours();
         }
+    }
+    // Also the template may be what could not be read: whose it is cannot be told then.
+    if let Some(why) = &facts.unclear {
+        return found(State::Unknown, "object", why.clone());
     }
     match ownership(facts, expect, history) {
         Ownership::Ours => {}

@@ -21,7 +21,7 @@ pub(super) fn canary(step: u32) -> WorkloadFacts {
     facts.stable_revision = Some("app-v1".into());
     facts.revisions = vec![set("v2"), set("v1")];
     facts.updated = 1;
-    facts.pods = vec![pod("v2", 0), pod("v1", 1), pod("v1", 2), pod("v1", 3)];
+    facts.pods = [("v2", 0), ("v1", 1), ("v1", 2), ("v1", 3)].map(|(tag, n)| pod(tag, n).into()).into();
     facts.argo = Some(Box::new(ArgoFacts {
         phase: "Progressing".into(),
         steps: steps(),
@@ -35,7 +35,7 @@ pub(super) fn canary(step: u32) -> WorkloadFacts {
 pub(super) fn healthy() -> WorkloadFacts {
     let mut facts = canary(6);
     facts.updated = 4;
-    facts.pods = (0..4).map(|n| pod("v2", n)).collect();
+    facts.pods = (0..4).map(|n| pod("v2", n).into()).collect();
     facts.stable_revision = Some("app-v2".into());
     argo(&mut facts).phase = "Healthy".into();
     argo(&mut facts).weight = Some(100);

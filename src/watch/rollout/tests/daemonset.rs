@@ -8,7 +8,7 @@ pub(super) fn on_nodes(tags: [&str; 4]) -> WorkloadFacts {
     facts.target.kind = Kind::DaemonSet;
     facts.progress_deadline_s = None;
     facts.revisions = vec![set("v2"), set("v1")];
-    facts.pods = tags.iter().enumerate().map(|(n, tag)| agent(tag, n)).collect();
+    facts.pods = tags.iter().enumerate().map(|(n, tag)| agent(tag, n).into()).collect();
     facts.updated = tags.iter().filter(|tag| **tag == "v2").count() as u32;
     facts
 }

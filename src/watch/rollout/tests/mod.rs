@@ -75,6 +75,7 @@ fn up(tag: &str) -> WorkloadFacts {
             container: None,
         },
         uid: "uid".into(),
+        unread: None,
         gone: false,
         generation: 3,
         observed_generation: Some(3),
@@ -97,7 +98,7 @@ fn up(tag: &str) -> WorkloadFacts {
         target_revision: Some(format!("app-{tag}")),
         stable_revision: None,
         revisions: vec![set(tag)],
-        pods: (0..4).map(|n| pod(tag, n)).collect(),
+        pods: (0..4).map(|n| pod(tag, n).into()).collect(),
         events: vec![],
         argo: None,
         unclear: None,
@@ -122,7 +123,7 @@ fn all_waiting(reason: &str, message: &str) -> WorkloadFacts {
     facts.available = 0;
     let template = facts.pods[3].clone();
     for (n, pod) in facts.pods.iter_mut().enumerate() {
-        *pod = PodFacts { name: format!("app-v2-{n}"), uid: format!("pod-v2-{n}"), ..template.clone() };
+        **pod = PodFacts { name: format!("app-v2-{n}"), uid: format!("pod-v2-{n}"), ..(*template).clone() };
     }
     facts
 }
@@ -351,7 +352,7 @@ fn an_evicted_pod_does_not_count() {
     evicted.phase = "Failed".into();
     evicted.reason = Some("Evicted".into());
     evicted.ready = false;
-    facts.pods.push(evicted);
+    facts.pods.push(evicted.into());
     assert_eq!(judged(&facts).state, RolloutState::Settling);
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::watch::Shared;
 
 fn any_container_state() -> impl Strategy<Value = ContainerState> {
     let waiting = |reason: &str, message: &str| ContainerState::Waiting {
@@ -170,7 +171,7 @@ fn facts_of(kind: (Kind, UpdateStrategy)) -> impl Strategy<Value = WorkloadFacts
             facts.stable_revision = Some(if moved { "app-v2" } else { "app-v1" }.into());
             (facts.spec_replicas, facts.replicas) = (spec, replicas);
             (facts.updated, facts.ready, facts.available) = (updated, ready, available);
-            facts.pods = pods;
+            facts.pods = pods.into_iter().map(Into::into).collect();
             for (n, pod) in facts.pods.iter_mut().enumerate() {
                 let tag = pod.revision.as_deref().unwrap_or("none");
                 (pod.uid, pod.name) = (format!("{tag}-{n}"), format!("app-{n}"));
@@ -214,7 +215,7 @@ fn n_up(facts: &WorkloadFacts) -> usize {
 
 /// How many new pods this kind must have up before it can be called complete.
 fn n_needed(facts: &WorkloadFacts) -> usize {
-    let cordoned = |pod: &&PodFacts| pod.node_trouble == Some(NodeTrouble::Cordoned);
+    let cordoned = |pod: &&Shared<PodFacts>| pod.node_trouble == Some(NodeTrouble::Cordoned);
     let excused = match (facts.target.kind, &facts.strategy) {
         (Kind::StatefulSet, UpdateStrategy::Ordinals { partition, .. }) => *partition as usize,
         (Kind::DaemonSet, _) => facts.pods.iter().filter(cordoned).count(),

@@ -16,7 +16,7 @@ pub(super) fn set_of(tags: [&str; 4]) -> WorkloadFacts {
     facts.target_revision = Some("app-v2".into());
     facts.stable_revision = Some("app-v2".into());
     facts.revisions = vec![set("v2"), set("v1")];
-    facts.pods = tags.iter().enumerate().map(|(n, tag)| db(tag, n)).collect();
+    facts.pods = tags.iter().enumerate().map(|(n, tag)| db(tag, n).into()).collect();
     facts.updated = tags.iter().filter(|tag| **tag == "v2").count() as u32;
     if facts.updated < 4 {
         facts.stable_revision = Some("app-v1".into());
