@@ -6,6 +6,7 @@ pub mod health;
 mod http;
 pub mod kube;
 mod link;
+pub mod out;
 mod preflight;
 pub mod prometheus;
 pub mod shell;
@@ -13,4 +14,4 @@ pub mod store;
 mod world;
 
 pub use http::HttpError;
-pub use world::{News, World, WorldSettings};
+pub use world::{Acting, News, World, WorldSettings};

@@ -29,6 +29,24 @@ pub enum Context {
 }
 
 impl Context {
+    /// Whether one gets there only while something is released.
+    pub fn needs_release(self) -> bool {
+        match self {
+            Context::ListPanel | Context::TextPanel | Context::Logs | Context::Signals | Context::Global => {
+                false
+            }
+            Context::StartPanel
+            | Context::RunPanel
+            | Context::DoubtPanel
+            | Context::OutputPanel
+            | Context::RollbackPanel
+            | Context::PollPanel
+            | Context::FinishPanel
+            | Context::QuitPanel
+            | Context::Checklist => true,
+        }
+    }
+
     pub fn title(self) -> &'static str {
         match self {
             Context::StartPanel => "Start",
@@ -260,6 +278,8 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::ListPanel, "down j", A::Down),
         (C::ListPanel, "up k", A::Up),
         (C::ListPanel, "enter", A::Choose),
+        (C::ListPanel, "space", A::Mark),
+        (C::ListPanel, "a", A::MarkAll),
         (C::ListPanel, "q esc", A::Close),
         (C::FinishPanel, "r", A::Run),
         (C::FinishPanel, "q esc", A::Close),
@@ -316,6 +336,7 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::Global, "b", A::Declare),
         (C::Global, "n", A::Note),
         (C::Global, "o", A::People),
+        (C::Global, "T", A::Workloads),
         (C::Global, "L", A::OwnLog),
         (C::Global, ":", A::Palette),
         (C::Global, "?", A::Help),

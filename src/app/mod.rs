@@ -144,6 +144,7 @@ impl Turn {
                     let _ = self.cockpit.screen.ring();
                 }
                 Ask::Do(effect) => self.cockpit.world.act(effect, &self.cockpit.model.state().params),
+                Ask::Watch(targets) => self.cockpit.world.watch(targets),
                 Ask::JudgeAt(at) => self.judge_at = Some(self.judge_at.map_or(at, |known| known.min(at))),
                 Ask::Drain => self.cockpit.world.drain(),
                 Ask::Exit(code) => return Some(code),
@@ -202,6 +203,7 @@ fn of_world(news: News) -> What {
     match news {
         News::Fact(event) => What::Fact(event),
         News::Observed(observation) => What::Observed(observation),
+        News::Offered(targets) => What::Offered(targets),
         News::Output(batch) => What::Output(batch),
         News::Probed { probe, pass, value } => What::Probed { probe, pass, value },
         News::Preflight(line) => What::Preflight(line),

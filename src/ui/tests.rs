@@ -1,5 +1,7 @@
 //! Whole screens, drawn into a buffer.
 
+mod watching;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -269,7 +271,7 @@ fn a_rebound_key_is_what_the_screen_says() {
 #[test]
 fn the_read_only_view_says_who_drives() {
     let mut script = Script::rolling_out();
-    script.model.mode = Mode::Watching { holder: "ana".to_owned() };
+    script.model.mode = Mode::Following { holder: "ana".to_owned() };
     assert!(drawn(&script.model, 170, 26).contains("WATCHING, ana drives"));
     assert!(!drawn(&script.model, 170, 26).contains("space confirm"));
 }
@@ -465,13 +467,14 @@ fn the_cursor_stands_behind_what_is_typed() {
 fn every_action_of_the_key_table_is_in_the_help() {
     let script = pressed(Script::rolling_out(), &["?"]);
     let screen = drawn(&script.model, 150, 220);
-    for action in Action::ALL {
+    for action in Action::ALL.iter().filter(|action| script.model.knows(**action)) {
         let bound = script.model.keymap.bindings().iter().any(|binding| binding.action == *action);
         assert!(!bound || screen.contains(action.help()), "{}", action.name());
     }
     for context in [Context::RunPanel, Context::RollbackPanel, Context::Logs] {
         assert!(screen.contains(context.title()));
     }
+    assert!(!screen.contains(Action::Workloads.help()), "the workflow says what is watched");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::manifests::{but, deployment};
 use crate::scenario::{Expected, Scenario, Step};
 
-const UPDATED: &str = "status.updatedReplicas";
 const AVAILABLE: &str = "status.availableReplicas";
 const WAITING: &str = "containerStatuses.waiting.reason";
 const CREATE_FAILED: &str = "ReplicaFailure.reason";

@@ -164,6 +164,11 @@ impl Hands {
         Ok(())
     }
 
+    pub async fn patch_status(&self, patch: &Value) -> kube::Result<()> {
+        self.workload().patch_status(NAME, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
     pub async fn patch_other(&self, kind: &str, name: &str, patch: &Value) -> kube::Result<()> {
         self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())

@@ -7,12 +7,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "the table is there to be read")]
 
+mod argo;
+mod daemons;
 mod deployments;
 mod hands;
 mod manifests;
 mod nodes;
 mod play;
 mod scenario;
+mod stateful;
 mod table;
 mod watching;
 mod world;
@@ -30,7 +33,13 @@ const AT_ONCE: usize = 4;
 
 fn scenarios() -> Vec<Scenario> {
     let wanted = std::env::var("GONOGO_TEST_SCENARIO").unwrap_or_default();
-    let all = [deployments::scenarios(), nodes::scenarios()];
+    let all = [
+        deployments::scenarios(),
+        nodes::scenarios(),
+        stateful::scenarios(),
+        daemons::scenarios(),
+        argo::scenarios(),
+    ];
     all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }
 

@@ -14,17 +14,46 @@ pub fn image(tag: &str) -> String {
 
 /// Three pods, replaced one by one: what is true of one new pod is then true of all.
 pub fn deployment() -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    workload(
+        "apps/v1",
+        "Deployment",
+        json!({"replicas": 3, "progressDeadlineSeconds": 600, "strategy": strategy}),
+    )
+}
+
+pub fn stateful_set() -> Value {
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
+    let own = json!({"replicas": 3, "serviceName": NAME, "updateStrategy": strategy});
+    workload("apps/v1", "StatefulSet", own)
+}
+
+/// On the nodes that belong to no scenario.
+pub fn daemon_set() -> Value {
+    let common = json!({"nodeSelectorTerms": [
+        {"matchExpressions": [{"key": NODE_LABEL, "operator": "DoesNotExist"}]}]});
+    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": common}});
+    but(
+        workload("apps/v1", "DaemonSet", json!({"updateStrategy": {"type": "RollingUpdate"}})),
+        json!({"spec": {"template": {"spec": {"affinity": affinity}}}}),
+    )
+}
+
+/// A canary of one pod, a pause that ends, a second pod, a pause for a person.
+pub fn rollout() -> Value {
+    let steps = json!([{"setWeight": 34}, {"pause": {"duration": "4s"}}, {"setWeight": 67}, {"pause": {}}]);
+    let canary = json!({"steps": steps, "maxSurge": 1, "maxUnavailable": 0});
+    let own = json!({"replicas": 3, "progressDeadlineSeconds": 600, "strategy": {"canary": canary}});
+    workload("argoproj.io/v1alpha1", "Rollout", own)
+}
+
+fn workload(version: &str, kind: &str, own: Value) -> Value {
+    let common = json!({
+        "apiVersion": version, "kind": kind,
         "metadata": {"name": NAME},
-        "spec": {
-            "replicas": 3,
-            "progressDeadlineSeconds": 600,
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "selector": {"matchLabels": {"app": NAME}},
-            "template": template(),
-        }
-    })
+        "spec": {"selector": {"matchLabels": {"app": NAME}}, "template": template()},
+    });
+    but(common, json!({"spec": own}))
 }
 
 fn template() -> Value {

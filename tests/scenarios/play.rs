@@ -110,6 +110,7 @@ async fn run(world: &World, scenario: &Scenario, hands: &Hands) -> Result<Story,
             }
             Step::SetImage(tag) => hands.set_image(tag, None).await.map_err(refused("set image"))?,
             Step::Patch(patch) => hands.patch(patch).await.map_err(refused("patch"))?,
+            Step::PatchStatus(patch) => hands.patch_status(patch).await.map_err(refused("patch status"))?,
             Step::PatchOther(kind, name, patch) => {
                 hands.patch_other(kind, name, patch).await.map_err(refused("patch"))?;
             }

@@ -46,11 +46,6 @@ impl Scenario {
         self.not_in(Which::Node, "it has one node, which the other scenarios need")
     }
 
-    pub fn stuck_after(mut self, seconds: u32) -> Self {
-        self.stuck_after_s = seconds;
-        self
-    }
-
     pub fn not_in(mut self, which: Which, why: &'static str) -> Self {
         self.not_in.push((which, why));
         self
@@ -84,6 +79,8 @@ pub enum Step {
     SetImage(&'static str),
     /// A merge patch of the workload.
     Patch(Value),
+    /// A merge patch of the workload's status, as the plugins of Argo Rollouts send them.
+    PatchStatus(Value),
     /// A merge patch of another object of the namespace: kind, name, patch.
     PatchOther(&'static str, &'static str, Value),
     /// The workload is deleted.

@@ -33,6 +33,7 @@ use crate::watch::{Moment, Observation, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 use error::Place;
 pub use error::{Cause, KubeError};
+pub use logs::{LogRequest, LogTail, LogTarget, TargetError};
 use rollback::WayBack;
 pub use rollback::{Fired, Tested};
 
@@ -125,6 +126,14 @@ impl KubeWorld {
         }
         tasks.close();
         tasks
+    }
+
+    /// Finds a target whose logs are read apart from any release.
+    ///
+    /// - Errors: [`KubeError::Call`] when it does not exist, or may not be read, or its logs may not.
+    /// - Source: the object, its pods, and a SelfSubjectAccessReview.
+    pub async fn logs(&self, request: LogRequest) -> Result<LogTail, KubeError> {
+        LogTail::open(self.client.clone(), self.place.clone(), request).await
     }
 
     /// Writes the kubeconfig that children get in front of the original list, and returns the value

@@ -8,8 +8,8 @@ use tui_input::Input;
 use super::rows::Row;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
-use crate::watch::Moment;
 use crate::watch::logs::LogView;
+use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
@@ -99,6 +99,11 @@ pub enum Panel {
     },
     People {
         selected: usize,
+    },
+    /// Which workloads to watch, when the namespace has more than a few.
+    Workloads {
+        selected: usize,
+        marked: BTreeSet<TargetRef>,
     },
     Palette {
         selected: usize,

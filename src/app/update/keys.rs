@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, panels, prompts};
+use super::{Ask, arm, deed, flash, leave, panels, prompts, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row};
@@ -67,6 +67,14 @@ fn is_movement(action: Action) -> bool {
 /// Does what was asked, by key or from the palette.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
     use Action as A;
+    if !model.knows(action) {
+        let why = match model.watching() {
+            Some(_) => "nothing is released here, only watched",
+            None => "the workflow says what is watched",
+        };
+        flash(model, format!("{}: {why}", action.label()), true);
+        return Vec::new();
+    }
     match action {
         A::RollbackPanel => return open_rollback(model),
         A::Help => return panel(model, Panel::Help),
@@ -86,14 +94,15 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         A::Declare => return panel(model, Panel::Criteria { selected: 0, overriding: false }),
         A::OverrideCriterion => return panel(model, Panel::Criteria { selected: 0, overriding: true }),
         A::People => return panel(model, Panel::People { selected: 0 }),
+        A::Workloads => return watching::open(model),
         _ => {}
     }
     if model.view.panel.is_some() {
         return panels::act(model, action);
     }
     match action {
-        A::NextPane => focus(model, next_pane(model.view.focus)),
-        A::PreviousPane => focus(model, next_pane(next_pane(model.view.focus))),
+        A::NextPane => focus(model, next_pane(model)),
+        A::PreviousPane => focus(model, previous_pane(model)),
         A::FocusChecklist => focus(model, Pane::Checklist),
         A::FocusRollout => focus(model, Pane::Rollout),
         A::FocusSignals => focus(model, Pane::Signals),
@@ -126,6 +135,9 @@ fn ask_text(model: &mut Model, purpose: Purpose) -> Vec<Ask> {
 }
 
 pub(super) fn open_rollback(model: &mut Model) -> Vec<Ask> {
+    if !model.knows(Action::RollbackPanel) {
+        return Vec::new();
+    }
     if matches!(model.view.panel, Some(Panel::Rollback { .. })) {
         model.view.panel = None;
         return Vec::new();
@@ -142,6 +154,10 @@ pub(super) fn open_rollback(model: &mut Model) -> Vec<Ask> {
 }
 
 fn quit(model: &mut Model) -> Vec<Ask> {
+    if model.watching().is_some() {
+        // Nothing was started, so nothing is left running.
+        return leave(model, "nothing is watched any more");
+    }
     if model.state().phase.is_over() {
         return leave(model, "the release is over");
     }
@@ -160,11 +176,21 @@ fn hold(model: &mut Model) -> Vec<Ask> {
     }
 }
 
-fn next_pane(pane: Pane) -> Pane {
-    match pane {
+fn next_pane(model: &Model) -> Pane {
+    match model.view.focus {
         Pane::Checklist => Pane::Rollout,
         Pane::Rollout => Pane::Signals,
+        Pane::Signals if model.watching().is_some() => Pane::Rollout,
         Pane::Signals => Pane::Checklist,
+    }
+}
+
+fn previous_pane(model: &Model) -> Pane {
+    match model.view.focus {
+        Pane::Signals => Pane::Rollout,
+        Pane::Rollout if model.watching().is_some() => Pane::Signals,
+        Pane::Rollout => Pane::Checklist,
+        Pane::Checklist => Pane::Signals,
     }
 }
 

@@ -46,7 +46,7 @@ pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scroll
 }
 
 fn nothing_yet(paint: &Paint) -> &'static str {
-    if paint.model.state().targets.is_empty() {
+    if paint.model.targets().is_empty() {
         "no target, no logs"
     } else if paint.model.observed.logs.streams().is_empty() {
         "no pod is followed yet"
