@@ -483,7 +483,12 @@ async fn connect(
             Err(error) => tracing::info!(%error, "the cluster does not say who we are"),
         }
     };
-    tokio::join!(forwarding, asking);
+    let permissions = async {
+        for line in kube.access(&settings.targets).await {
+            tell(&news, News::Preflight(line)).await;
+        }
+    };
+    tokio::join!(forwarding, asking, permissions);
     watching.wait().await;
 }
 
