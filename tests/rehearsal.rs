@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
-use gonogo::rehearsal::{Fault, Options, Practice, RehearsalError, Scenario, shim};
+use gonogo::rehearsal::{EmptyCluster, Fault, Options, Practice, RehearsalError, Scenario, shim};
 use gonogo::watch::metrics::default_expression;
 use gonogo::workflow::Metric;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, LogParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher;
@@ -488,4 +488,47 @@ async fn children_see_the_practice_world_only() {
     for file in ["HOME", "GIT_CONFIG_GLOBAL"] {
         assert!(PathBuf::from(value(file)).exists(), "{file}");
     }
+}
+
+async fn empty(dir: &TempDir, speed: f64) -> Practice {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cluster = EmptyCluster { dir: dir.path().join("cluster"), speed, nodes: 2 };
+    Practice::start_empty(cluster).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_empty_cluster_takes_a_namespace_and_a_deployment_through_its_api() {
+    let dir = tempfile::tempdir().unwrap();
+    let practice = empty(&dir, 60.0).await;
+    let client = client(&practice).await;
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = json!({"metadata": {"name": "trial"}});
+    namespaces.create(&PostParams::default(), &serde_json::from_value(namespace).unwrap()).await.unwrap();
+    let api: Api<Deployment> = Api::namespaced(client, "trial");
+    let labels = json!({"app": "web"});
+    let web = json!({
+        "metadata": {"name": "web"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "app", "image": "web:1"}]},
+            },
+        },
+    });
+    let web = api.create(&PostParams::default(), &serde_json::from_value(web).unwrap()).await.unwrap();
+    assert_eq!(web.spec.unwrap().progress_deadline_seconds, Some(600));
+    let available = async {
+        let mut stream = std::pin::pin!(watcher(api.clone(), watcher::Config::default()));
+        while let Some(event) = stream.try_next().await.unwrap() {
+            if let watcher::Event::Apply(web) | watcher::Event::InitApply(web) = event
+                && web.status.and_then(|status| status.available_replicas) == Some(2)
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, available).await.expect("both pods become available");
+    practice.shutdown().await;
 }

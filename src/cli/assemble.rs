@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use color_eyre::eyre::{WrapErr as _, bail};
+use color_eyre::eyre::WrapErr as _;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
+use super::cluster::target_of;
 use super::document::Document;
 use crate::adapters::clock::Clock;
 use crate::adapters::kube::ConnectOptions;
@@ -169,21 +170,6 @@ impl Place {
             self.reach(wanted, ConnectOptions { kubeconfig, ..ConnectOptions::default() });
         }
     }
-}
-
-/// Reads `deployment/app`, as kubectl writes it.
-fn target_of(text: &str) -> color_eyre::Result<Target> {
-    let Some((kind, name)) = text.split_once('/').filter(|(_, name)| !name.is_empty()) else {
-        bail!("`{text}` is not a target; write KIND/NAME, such as deployment/app");
-    };
-    let kind = match kind {
-        "deployment" | "deployments" | "deploy" => Kind::Deployment,
-        "statefulset" | "statefulsets" | "sts" => Kind::StatefulSet,
-        "daemonset" | "daemonsets" | "ds" => Kind::DaemonSet,
-        "rollout" | "rollouts" => Kind::Rollout,
-        _ => bail!("`{kind}` is not a kind of workload; write deployment, statefulset, daemonset or rollout"),
-    };
-    Ok(Target { kind, name: name.to_owned(), namespace: None, context: None, container: None })
 }
 
 /// Who sits here: by flag, settings, git, or the login name.

@@ -1,10 +1,12 @@
 //! Flags, commands and exit codes.
 
 mod assemble;
+mod cluster;
 mod document;
 mod history;
 mod plan;
 mod release;
+mod status;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -39,6 +41,9 @@ enum Command {
     Demo(Demo),
     /// Release: walk through a workflow
     Run(Run),
+    /// Say how a rollout stands, or wait for it: looks at pods, names the deciding fact
+    #[command(after_help = status::EXIT_CODES)]
+    Status(status::Status),
     /// Take an open release up again; while another process drives it, watch it live
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
@@ -148,6 +153,9 @@ pub fn run() -> u8 {
         Command::Lint { file, preview: false } => plan::lint(&file),
         Command::List => history::list(),
         Command::Report { id } => history::report(id.as_deref()),
+        Command::Status(flags) => {
+            release::settings(config).and_then(|config| status::status(&flags, &config))
+        }
         Command::Run(run) => release::run(run, config),
         Command::Resume { id } => release::resume(id.as_deref(), config),
         Command::Demo(demo) => release::demo(demo, config),

@@ -449,7 +449,7 @@ fn checked_params(
     Ok(params)
 }
 
-fn settings(path: Option<PathBuf>) -> color_eyre::Result<Config> {
+pub(super) fn settings(path: Option<PathBuf>) -> color_eyre::Result<Config> {
     match path {
         Some(path) if !path.exists() => bail!("the settings file {} does not exist", path.display()),
         Some(path) => Ok(Config::load(&path)?),

@@ -19,5 +19,5 @@ pub mod shim;
 pub mod sim;
 
 pub use clock::PracticeClock;
-pub use practice::{CONTEXT, Fault, Options, Practice, RehearsalError};
+pub use practice::{CONTEXT, EmptyCluster, Fault, Options, Practice, RehearsalError};
 pub use scenario::{Scenario, UnknownScenario};

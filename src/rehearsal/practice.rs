@@ -20,8 +20,10 @@ use super::sim::{NAMESPACE, World};
 /// The context that every practice world has.
 pub const CONTEXT: &str = "practice";
 
-const SCHEMA: &str = "gonogo.practice/1";
+const SCHEMA: &str = "gonogo.practice/2";
 const WORLD_FILE: &str = "world.json";
+/// One seed for all: a rehearsal is the same each time it is played.
+const SEED: u64 = 20_261_122;
 /// Between two saves nothing but the passing of time is lost.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often the CI looks for pushed tags.
@@ -54,6 +56,17 @@ pub struct Options {
     pub speed: f64,
     /// The program that answers as `kubectl` and `gh`: gonogo itself.
     pub exe: PathBuf,
+}
+
+/// How a cluster without any workload begins: for tests that act on it as on a real one.
+#[derive(Debug, Clone)]
+pub struct EmptyCluster {
+    /// Where its kubeconfig and its state are kept; made when missing.
+    pub dir: PathBuf,
+    /// World seconds per real second.
+    pub speed: f64,
+    /// Ready nodes, `practice-node-1` and so on; more can be created through the API.
+    pub nodes: u32,
 }
 
 /// Something that breaks around the application. Durations are real time.
@@ -106,11 +119,26 @@ impl Practice {
             make_dir(&dir)?;
             repository::make(&dir, clock.world_origin)?;
             lay_out(&dir, &exe)?;
-            // One seed for all: a rehearsal is the same each time it is played.
-            Ok(World::new(options.scenario, clock.world_origin, 20_261_122))
+            Ok(World::new(options.scenario, clock.world_origin, SEED))
         };
         let world = off_the_loop(make).await?;
         Self::serve(options.dir, world, clock).await
+    }
+
+    /// Serves a cluster in which nothing was deployed yet, and where the tag of an image decides what
+    /// its containers do, as on the simulated nodes of `tests/cluster`.
+    ///
+    /// - Shape: only [`Practice::kubeconfig`] means something; there is no repository and no application.
+    pub async fn start_empty(cluster: EmptyCluster) -> Result<Self, RehearsalError> {
+        check_speed(cluster.speed)?;
+        let clock = PracticeClock::starting_now(cluster.speed);
+        let dir = cluster.dir.clone();
+        let make = move || {
+            make_dir(&dir)?;
+            Ok(World::empty(clock.world_origin, SEED, cluster.nodes))
+        };
+        let world = off_the_loop(make).await?;
+        Self::serve(cluster.dir, world, clock).await
     }
 
     /// Goes on with the world saved in `dir`, from the moment at which it stood still.
@@ -134,8 +162,9 @@ impl Practice {
         let disk = Disk { path: dir.join(WORLD_FILE), speed: clock.speed };
         let shared = Shared::new(world, clock, Box::new(disk));
         let servers = Servers::start(&shared).await.map_err(RehearsalError::Serve)?;
+        let namespace = if shared.look(World::scenario) == Scenario::ByTag { "default" } else { NAMESPACE };
         let kubeconfig = dir.join("kubeconfig");
-        write(&kubeconfig, &kubeconfig_text(&format!("http://{}", servers.kube)))?;
+        write(&kubeconfig, &kubeconfig_text(&format!("http://{}", servers.kube), namespace))?;
         shared.save();
         let tasks = vec![
             tokio::spawn(drive(shared.clone())),
@@ -285,7 +314,7 @@ fn write(path: &Path, text: &str) -> Result<(), RehearsalError> {
     fs::write(path, text).map_err(|source| RehearsalError::Io { what: "write", path: path.into(), source })
 }
 
-fn kubeconfig_text(server: &str) -> String {
+fn kubeconfig_text(server: &str, namespace: &str) -> String {
     let mut text = String::from("apiVersion: v1\nkind: Config\n");
     // Writing to a string cannot fail.
     let _ = write!(
@@ -293,7 +322,7 @@ fn kubeconfig_text(server: &str) -> String {
         "clusters:\n- name: {CONTEXT}\n  cluster:\n    server: {server}\n\
          users:\n- name: {CONTEXT}\n  user: {{}}\n\
          contexts:\n- name: {CONTEXT}\n  context:\n    cluster: {CONTEXT}\n    user: {CONTEXT}\n    \
-         namespace: {NAMESPACE}\ncurrent-context: {CONTEXT}\n"
+         namespace: {namespace}\ncurrent-context: {CONTEXT}\n"
     );
     text
 }

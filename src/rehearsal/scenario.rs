@@ -14,9 +14,13 @@ pub enum Scenario {
     ErrorSpike,
     /// The new version exits some seconds after its start.
     CrashLoop,
+    /// Nothing is scripted: the tag of each image decides, as it does on a cluster of simulated nodes.
+    /// Not for a rehearsal: it has no old version that served well.
+    ByTag,
 }
 
 impl Scenario {
+    /// The lessons that a demo offers.
     pub const ALL: [Self; 3] = [Self::Good, Self::ErrorSpike, Self::CrashLoop];
 
     pub fn as_str(self) -> &'static str {
@@ -24,6 +28,7 @@ impl Scenario {
             Self::Good => "good",
             Self::ErrorSpike => "error-spike",
             Self::CrashLoop => "crash-loop",
+            Self::ByTag => "by-tag",
         }
     }
 }
@@ -109,6 +114,12 @@ const CRASH_LOOP: Behaviour = Behaviour {
     ..GOOD
 };
 
+/// Never, as far as a rehearsal goes.
+const NEVER_S: f64 = 1e9;
+
+/// As the simulated nodes have it: ready a second after the start.
+const QUICK: Behaviour = Behaviour { warm_up_s: (0.4, 0.8), ..GOOD };
+
 const MISSING_IMAGE: Behaviour = Behaviour { missing_image: true, ..GOOD };
 
 /// Versions that served well before the rehearsal began.
@@ -120,6 +131,9 @@ const PROVEN: [&str; 3] = ["v1.0.0", "v1.1.0", "v1.2.0"];
 /// tag may name its own fate (`v1.3.0-crash`), so that one world can show several.
 pub fn behaviour(scenario: Scenario, image: &str) -> Behaviour {
     let tag = tag_of(image);
+    if scenario == Scenario::ByTag {
+        return by_tag(tag);
+    }
     if PROVEN.contains(&tag) {
         return GOOD;
     }
@@ -133,6 +147,22 @@ pub fn behaviour(scenario: Scenario, image: &str) -> Behaviour {
         Scenario::Good => GOOD,
         Scenario::ErrorSpike => ERROR_SPIKE,
         Scenario::CrashLoop => CRASH_LOOP,
+        Scenario::ByTag => by_tag(tag),
+    }
+}
+
+/// The conventions of the simulated nodes of `tests/cluster`, so that one table of tests fits both.
+fn by_tag(tag: &str) -> Behaviour {
+    if tag.contains("badimage") {
+        Behaviour { missing_image: true, ..QUICK }
+    } else if tag.contains("crash") {
+        Behaviour { crash: CRASH_LOOP.crash.map(|crash| Crash { after_s: 0.5, ..crash }), ..QUICK }
+    } else if tag.contains("notready") {
+        Behaviour { warm_up_s: (NEVER_S, NEVER_S), ..QUICK }
+    } else if tag.contains("slow") {
+        Behaviour { warm_up_s: (20.0, 20.0), ..QUICK }
+    } else {
+        QUICK
     }
 }
 

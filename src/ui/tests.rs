@@ -16,7 +16,7 @@ use crate::app::keymap::Context;
 use crate::app::model::fixture::{Pods, Script, target, workload};
 use crate::app::model::{Flash, Mode, Model, Pane};
 use crate::release::{Fact, Finding, Outcome};
-use crate::watch::{LogBatch, LogLine, LogMark, LogSource, Observation};
+use crate::watch::{LogBatch, LogMark, LogSource, Observation};
 
 const SIZES: [(u16, u16); 5] = [(160, 48), (150, 26), (80, 24), (60, 20), (40, 10)];
 
@@ -351,10 +351,10 @@ fn a_panel_leaves_the_checklist_and_the_rollback_line() {
 fn what_a_pod_writes_cannot_steer_the_terminal() {
     let mut script = Script::rolling_out();
     let source = LogSource { pod: "app-7c9f4-x2abc".to_owned(), container: "app".to_owned(), revision: None };
-    let line = LogLine { at: None, text: "\u{1b}]52;c;aGk=\u{7}\u{1b}[2J\rwiped\u{202e}txet".into() };
+    let line = (None, "\u{1b}]52;c;aGk=\u{7}\u{1b}[2J\rwiped\u{202e}txet");
     let batch = LogBatch {
-        source,
-        lines: vec![line],
+        source: source.into(),
+        lines: std::iter::once(line).collect(),
         mark: Some(LogMark::Lost { lines: 3, why: "x\u{1b}[A".to_owned() }),
     };
     script.send(crate::app::msg::What::Observed(Observation::Logs(vec![batch])));
@@ -478,7 +478,8 @@ fn every_action_of_the_key_table_is_in_the_help() {
 fn a_frame_with_a_full_log_costs_what_is_visible() {
     let mut script = Script::rolling_out();
     let source = LogSource { pod: "app-7c9f4-x2abc".to_owned(), container: "app".to_owned(), revision: None };
-    let line = |n: u32| LogLine { at: None, text: format!("GET /cart/{n} 200 12ms").into() };
+    let source = std::sync::Arc::new(source);
+    let line = |n: u32| (None, format!("GET /cart/{n} 200 12ms"));
     for chunk in 0..100_u32 {
         let lines = (0..1_000).map(|n| line(chunk * 1_000 + n)).collect();
         let batch = LogBatch { source: source.clone(), lines, mark: None };

@@ -2,9 +2,12 @@
 //!
 //! A value that the outside did not give is `None`, never a zero that could pass for a reading.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lines::LogLines;
 use super::shared::Shared;
 use crate::workflow::Kind;
 
@@ -90,6 +93,9 @@ pub struct WorkloadFacts {
     pub events: Vec<WarningEvent>,
     /// Of an Argo Rollout only.
     pub argo: Option<Box<ArgoFacts>>,
+    /// Why these facts cannot be judged, in words for a person: `its selector is empty: which pods
+    /// are its own cannot be told`, `its status has no updatedReplicas`. `None`: they can.
+    pub unclear: Option<String>,
 }
 
 impl WorkloadFacts {
@@ -117,7 +123,7 @@ pub enum UpdateStrategy {
     Ordinals {
         /// The lowest ordinal, `spec.ordinals.start`.
         start: u32,
-        /// Pods below this ordinal keep the old revision.
+        /// So many pods from the first ordinal keep the old revision.
         partition: u32,
         /// `OrderedReady`: one pod must be ready before the next is touched.
         in_order: bool,
@@ -332,20 +338,11 @@ pub enum System {
     Health,
 }
 
-/// One line of a container, as received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// The server's own time for the line; `None` for a line that carried none.
-    pub at: Option<Timestamp>,
-    /// Text without its line end; may hold any character, escapes included.
-    pub text: Box<str>,
-}
-
 /// News of one container's log stream, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBatch {
-    pub source: LogSource,
-    pub lines: Vec<LogLine>,
+    pub source: Arc<LogSource>,
+    pub lines: LogLines,
     /// What happened to the stream after `lines`, if anything.
     pub mark: Option<LogMark>,
 }
@@ -370,6 +367,10 @@ pub enum LogMark {
     },
     /// The stream broke and will be tried again.
     Retrying {
+        why: String,
+    },
+    /// The log cannot be had, and asking again would not help.
+    Unreadable {
         why: String,
     },
     /// Lines that we know to be missing.

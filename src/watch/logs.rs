@@ -6,12 +6,14 @@
 
 mod clean;
 mod level;
+pub mod merge;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -20,8 +22,9 @@ pub use clean::clean;
 pub use level::Level;
 pub use view::{LogQuery, LogView};
 
-/// What one segment of text may hold before the next one begins.
+/// What one segment may hold before the next one begins, of text and of lines.
 const SEGMENT_BYTES: usize = 256 << 10;
+const SEGMENT_LINES: usize = 4096;
 /// The rate is an average over this many whole seconds: steady enough to read.
 const RATE_S: i64 = 3;
 
@@ -55,7 +58,7 @@ pub enum StreamState {
 /// One container's stream within the store.
 #[derive(Debug, Clone)]
 pub struct Stream {
-    pub source: LogSource,
+    pub source: Arc<LogSource>,
     pub state: StreamState,
     pub n_lines: u64,
     pub n_errors: u64,
@@ -93,10 +96,11 @@ struct Line {
 }
 
 const NO_SOURCE: u16 = u16::MAX;
+const NO_TIME: i64 = i64::MIN;
 
 #[derive(Debug, Default)]
 struct Segment {
-    text: String,
+    text: Vec<u8>,
     lines: Vec<Line>,
 }
 
@@ -105,7 +109,7 @@ impl Segment {
         self.text.capacity() + self.lines.capacity() * size_of::<Line>()
     }
 
-    fn text_of(&self, line: &Line) -> &str {
+    fn text_of(&self, line: &Line) -> &[u8] {
         let start = line.start as usize;
         self.text.get(start..start + line.len as usize).unwrap_or_default()
     }
@@ -123,7 +127,7 @@ pub struct LogStore {
     /// The number that the next line will get.
     next: u64,
     streams: Vec<Stream>,
-    ids: HashMap<LogSource, SourceId>,
+    ids: HashMap<Arc<LogSource>, SourceId>,
     n_unfollowed: u64,
     rate: Rate,
 }
@@ -140,7 +144,7 @@ impl LogStore {
 
     pub fn new(budget: usize) -> Self {
         Self {
-            budget: budget.max(2 * SEGMENT_BYTES),
+            budget: budget.max(2 * (SEGMENT_BYTES + SEGMENT_LINES * size_of::<Line>())),
             segments: VecDeque::new(),
             sealed_bytes: 0,
             first: 0,
@@ -161,21 +165,26 @@ impl LogStore {
                 1 => format!("1 pod is not followed: {names}"),
                 pods => format!("{pods} pods are not followed: {names}, …"),
             };
-            self.append(&text, None, NO_SOURCE, None, Some(RowMark::Unfollowed));
+            self.append(text.as_bytes(), NO_TIME, NO_SOURCE, None, Some(RowMark::Unfollowed));
             return;
         }
         let id = self.id(&batch.source);
-        for line in &batch.lines {
-            let level = Level::of(&line.text);
-            let number = self.append(&line.text, line.at, id.0, level, None);
-            if let Some(stream) = self.streams.get_mut(usize::from(id.0)) {
-                stream.n_lines += 1;
-                stream.last_at = line.at.or(stream.last_at);
-                if level == Some(Level::Error) {
-                    stream.n_errors += 1;
-                    stream.first_error.get_or_insert(number);
-                }
+        let mut n_errors = 0;
+        let mut first_error = None;
+        for line in batch.lines.iter() {
+            let level = Level::of(line.bytes);
+            let at_us = line.at_ns().map_or(NO_TIME, |ns| ns.div_euclid(1000));
+            let number = self.append(line.bytes, at_us, id.0, level, None);
+            if level == Some(Level::Error) {
+                n_errors += 1;
+                first_error.get_or_insert(number);
             }
+        }
+        if let Some(stream) = self.streams.get_mut(usize::from(id.0)) {
+            stream.n_lines += batch.lines.len() as u64;
+            stream.n_errors += n_errors;
+            stream.first_error = stream.first_error.or(first_error);
+            stream.last_at = batch.lines.iter().rev().find_map(|line| line.at()).or(stream.last_at);
         }
         self.rate.add(batch.lines.len() as u64, now);
         if let Some(mark) = &batch.mark {
@@ -185,12 +194,13 @@ impl LogStore {
 
     /// Draws a line of our own, such as at a step's boundary.
     pub fn note(&mut self, text: &str, at: Option<Timestamp>) {
-        self.append(text, at, NO_SOURCE, None, Some(RowMark::Note));
+        let at_us = at.map_or(NO_TIME, Timestamp::as_microsecond);
+        self.append(text.as_bytes(), at_us, NO_SOURCE, None, Some(RowMark::Note));
     }
 
     fn mark(&mut self, id: SourceId, mark: &LogMark) {
         let Some(stream) = self.streams.get_mut(usize::from(id.0)) else { return };
-        let at = stream.last_at;
+        let at_us = stream.last_at.map_or(NO_TIME, Timestamp::as_microsecond);
         let (kind, text) = match mark {
             LogMark::Opened => {
                 stream.state = StreamState::Live;
@@ -208,6 +218,10 @@ impl LogStore {
                 stream.state = StreamState::Retrying(why.clone());
                 (RowMark::Retrying, format!("stream broke off ({why}), trying again"))
             }
+            LogMark::Unreadable { why } => {
+                stream.state = StreamState::Ended(why.clone());
+                (RowMark::Lost, format!("log cannot be read: {why}"))
+            }
             LogMark::Lost { lines: 0, why } => (RowMark::Lost, format!("lines may be missing: {why}")),
             LogMark::Lost { lines, why } => {
                 stream.n_lost += lines;
@@ -220,10 +234,10 @@ impl LogStore {
                 (RowMark::Restarted, format!("container restarted: {reason}{code}"))
             }
         };
-        self.append(&text, at, id.0, None, Some(kind));
+        self.append(text.as_bytes(), at_us, id.0, None, Some(kind));
     }
 
-    fn id(&mut self, source: &LogSource) -> SourceId {
+    fn id(&mut self, source: &Arc<LogSource>) -> SourceId {
         if let Some(id) = self.ids.get(source) {
             return *id;
         }
@@ -231,7 +245,7 @@ impl LogStore {
         let id = SourceId(u16::try_from(self.streams.len()).unwrap_or(NO_SOURCE - 1).min(NO_SOURCE - 1));
         if usize::from(id.0) == self.streams.len() {
             self.streams.push(Stream {
-                source: source.clone(),
+                source: Arc::clone(source),
                 state: StreamState::Live,
                 n_lines: 0,
                 n_errors: 0,
@@ -240,25 +254,22 @@ impl LogStore {
                 last_at: None,
             });
         }
-        self.ids.insert(source.clone(), id);
+        self.ids.insert(Arc::clone(source), id);
         id
     }
 
     fn append(
         &mut self,
-        text: &str,
-        at: Option<Timestamp>,
+        text: &[u8],
+        at_us: i64,
         source: u16,
         level: Option<Level>,
         mark: Option<RowMark>,
     ) -> u64 {
-        let is_full = self
-            .segments
-            .back()
-            .is_none_or(|last| !last.lines.is_empty() && last.text.len() + text.len() > SEGMENT_BYTES);
-        // A segment of empty lines would never fill by its text alone.
-        let is_full =
-            is_full || self.segments.back().is_some_and(|last| last.lines.len() >= SEGMENT_BYTES / 16);
+        let is_full = self.segments.back().is_none_or(|last| {
+            last.lines.len() == SEGMENT_LINES
+                || !last.lines.is_empty() && last.text.len() + text.len() > SEGMENT_BYTES
+        });
         if is_full {
             self.begin_segment(text.len());
         }
@@ -266,9 +277,8 @@ impl LogStore {
         self.next += 1;
         if let Some(last) = self.segments.back_mut() {
             let start = u32::try_from(last.text.len()).unwrap_or(u32::MAX);
-            last.text.push_str(text);
+            last.text.extend_from_slice(text);
             let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            let at_us = at.map_or(i64::MIN, |at| at.as_microsecond());
             last.lines.push(Line { at_us, start, len, source, level, mark });
         }
         number
@@ -280,13 +290,15 @@ impl LogStore {
             last.lines.shrink_to_fit();
             self.sealed_bytes += last.cost();
         }
-        while self.sealed_bytes + SEGMENT_BYTES > self.budget {
+        let n_text = SEGMENT_BYTES.max(first_line);
+        let whole = n_text + SEGMENT_LINES * size_of::<Line>();
+        while self.sealed_bytes + whole > self.budget {
             let Some(oldest) = self.segments.pop_front() else { break };
             self.sealed_bytes -= oldest.cost();
             self.first += oldest.lines.len() as u64;
         }
-        let text = String::with_capacity(SEGMENT_BYTES.max(first_line));
-        self.segments.push_back(Segment { text, lines: Vec::new() });
+        let (text, lines) = (Vec::with_capacity(n_text), Vec::with_capacity(SEGMENT_LINES));
+        self.segments.push_back(Segment { text, lines });
     }
 
     /// Lines kept, marks and notes included.
@@ -340,8 +352,8 @@ impl LogStore {
         Some(Row {
             number,
             source: (line.source != NO_SOURCE).then_some(SourceId(line.source)),
-            at: Timestamp::from_microsecond(line.at_us).ok().filter(|_| line.at_us != i64::MIN),
-            text: clean(segment.text_of(line)),
+            at: Timestamp::from_microsecond(line.at_us).ok().filter(|_| line.at_us != NO_TIME),
+            text: shown(segment.text_of(line)),
             level: line.level,
             mark: line.mark,
         })
@@ -388,7 +400,7 @@ impl LogStore {
     }
 
     /// Calls `each` for the lines from `from` on, until it says stop.
-    fn scan(&self, from: u64, mut each: impl FnMut(u64, &Line, &str) -> bool) {
+    fn scan(&self, from: u64, mut each: impl FnMut(u64, &Line, &[u8]) -> bool) {
         let Some((first, skip)) = self.locate(from.max(self.first)) else { return };
         let mut number = from.max(self.first);
         let mut skip = skip;
@@ -401,6 +413,14 @@ impl LogStore {
             }
             skip = 0;
         }
+    }
+}
+
+/// A stored line as a terminal may show it.
+fn shown(bytes: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => clean(text),
+        Cow::Owned(text) => Cow::Owned(clean(&text).into_owned()),
     }
 }
 

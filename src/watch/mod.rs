@@ -2,6 +2,7 @@
 //! asks the world for anything.
 
 pub mod facts;
+mod lines;
 pub mod logs;
 pub mod metrics;
 pub mod rollout;
@@ -10,5 +11,6 @@ pub mod template;
 mod verdict;
 
 pub use facts::*;
+pub use lines::{LogLine, LogLines};
 pub use shared::Shared;
 pub use verdict::Verdict;

@@ -280,7 +280,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_cluster_that_does_not_answer_the_question_is_a_limit_and_no_denial() {
-        let server = Server::start(|_, _| Reply::status("403 Forbidden", r#"{"kind":"Status","code":403}"#)).await;
+        let server =
+            Server::start(|_, _| Reply::status("403 Forbidden", r#"{"kind":"Status","code":403}"#)).await;
         let lines = lines(&server.client(), &[target(Kind::DaemonSet, "agent")]).await;
         assert_eq!(lines, [Preflight::limited("permissions", "may not ask for own permissions")]);
     }

@@ -25,6 +25,7 @@ mod store;
 mod testing;
 mod told;
 mod watches;
+mod workloads;
 
 use std::path::Path;
 
@@ -88,6 +89,21 @@ impl KubeWorld {
         access::lines(&self.client, targets).await
     }
 
+    /// Asks whether a target may be read: the watches try for ever, and say nothing of a refusal.
+    ///
+    /// - Errors: [`KubeError::Call`] with the cause; a target that does not exist is none.
+    /// - Source: a list of that one name.
+    pub async fn may_read(&self, target: &TargetRef) -> Result<(), KubeError> {
+        workloads::may_read(&self.client, &self.place, target).await
+    }
+
+    /// Lists the workloads of a namespace that can be watched, by kind and then by name.
+    ///
+    /// - Source: one list of metadata per kind.
+    pub async fn workloads(&self, namespace: &str) -> Result<Vec<TargetRef>, KubeError> {
+        workloads::list(&self.client, &self.place, namespace).await
+    }
+
     /// Starts the heartbeat, the watches and the log streams of all targets; they end with `cancel`
     /// and never before.
     ///
@@ -111,7 +127,8 @@ impl KubeWorld {
         let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, skewed, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
         let (followable, candidates) = watch::channel(logs::Candidates::new());
-        let following = logs::run(self.client.clone(), candidates, out.clone(), recoveries.clone());
+        let reading = logs::Reading::PANE;
+        let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
         let source = listwatch::Source { client: self.client.clone(), recoveries };
         let (nodes_wanted, wanted) = watch::channel(false);

@@ -590,13 +590,13 @@ impl Script {
         ];
         for line in 0..n {
             let (pod, text) = texts[line % texts.len()];
-            let source = LogSource {
+            let source = Arc::new(LogSource {
                 pod: format!("app-7c9f4-{pod}"),
                 container: "app".to_owned(),
                 revision: Some("app-v1.3.0".to_owned()),
-            };
+            });
             let at = self.model.now.wall + SignedDuration::from_millis(31 * i64::try_from(line).unwrap_or(0));
-            let lines = vec![LogLine { at: Some(at), text: text.into() }];
+            let lines = std::iter::once((Some(at), text)).collect();
             self.send(What::Observed(Observation::Logs(vec![LogBatch { source, lines, mark: None }])));
         }
     }
@@ -672,6 +672,7 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         pods,
         events: Vec::new(),
         argo: None,
+        unclear: None,
     }
 }
 

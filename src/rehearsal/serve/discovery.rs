@@ -23,49 +23,45 @@ pub fn version() -> Value {
 
 /// The answer for a path of the discovery; `None` for any other path.
 pub fn answer(path: &str) -> Option<Value> {
-    let groups = || ["apps", "authorization.k8s.io", "coordination.k8s.io"].map(group);
-    Some(match path {
-        "/api" => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
-        "/apis" => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups()}),
-        "/api/v1" => {
-            let mut resources: Vec<Value> =
-                [Kind::Namespace, Kind::Node, Kind::Pod, Kind::Event, Kind::ConfigMap].map(resource).into();
-            resources.push(json!({
-                "name": "pods/log", "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get"],
-            }));
-            resource_list("v1", resources)
+    let rest = match path {
+        "/api" => {
+            return Some(
+                json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
+            );
         }
-        "/apis/apps/v1" => {
-            let mut resources: Vec<Value> = [Kind::Deployment, Kind::ReplicaSet].map(resource).into();
-            resources.push(json!({
-                "name": "deployments/scale", "singularName": "", "namespaced": true, "group": "autoscaling",
-                "version": "v1", "kind": "Scale", "verbs": ["get", "patch", "update"],
-            }));
-            resource_list("apps/v1", resources)
+        "/apis" => {
+            let groups: Vec<Value> = GROUPS.iter().map(|(name, version)| group(name, version)).collect();
+            return Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}));
         }
-        "/apis/coordination.k8s.io/v1" => {
-            resource_list("coordination.k8s.io/v1", vec![resource(Kind::Lease)])
+        "/api/v1" => return Some(resource_list("v1", resources("", "v1"))),
+        path => path.strip_prefix("/apis/")?,
+    };
+    let (name, version) = rest.split_once('/').map_or((rest, None), |(name, version)| (name, Some(version)));
+    let (_, known) = GROUPS.iter().find(|(group, _)| *group == name)?;
+    match version {
+        None => {
+            let mut group = group(name, known);
+            group["kind"] = "APIGroup".into();
+            group["apiVersion"] = "v1".into();
+            Some(group)
         }
-        "/apis/authorization.k8s.io/v1" => resource_list(
-            "authorization.k8s.io/v1",
-            vec![json!({
-                "name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview",
-                "namespaced": false, "kind": "SelfSubjectAccessReview", "verbs": ["create"],
-            })],
-        ),
-        _ => {
-            let name = path.strip_prefix("/apis/")?;
-            groups().into_iter().find(|group| group["name"] == name).map(|mut group| {
-                group["kind"] = "APIGroup".into();
-                group["apiVersion"] = "v1".into();
-                group
-            })?
-        }
-    })
+        Some(version) if version == *known => Some(resource_list(rest, resources(name, version))),
+        Some(_) => None,
+    }
 }
 
-fn group(name: &str) -> Value {
-    let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
+/// Every group with the one version of it that is served.
+const GROUPS: [(&str, &str); 6] = [
+    ("apps", "v1"),
+    ("authorization.k8s.io", "v1"),
+    ("autoscaling", "v2"),
+    ("coordination.k8s.io", "v1"),
+    ("policy", "v1"),
+    ("scheduling.k8s.io", "v1"),
+];
+
+fn group(name: &str, version: &str) -> Value {
+    let version = json!({"groupVersion": format!("{name}/{version}"), "version": version});
     json!({"name": name, "versions": [version], "preferredVersion": version})
 }
 
@@ -73,25 +69,49 @@ fn resource_list(group_version: &str, resources: Vec<Value>) -> Value {
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
 }
 
-fn resource(kind: Kind) -> Value {
-    let (short, verbs): (&[&str], &[&str]) = match kind {
-        Kind::Namespace => (&["ns"], &["get", "list", "watch"]),
-        Kind::Node => (&["no"], &["get", "list", "watch"]),
-        Kind::Deployment => (&["deploy"], &["delete", "get", "list", "patch", "update", "watch"]),
-        Kind::ReplicaSet => (&["rs"], &["get", "list", "watch"]),
-        Kind::Pod => (&["po"], &["delete", "get", "list", "watch"]),
-        Kind::Event => (&["ev"], &["get", "list", "watch"]),
-        Kind::Lease => (&[], &["create", "delete", "get", "list", "patch", "update", "watch"]),
-        Kind::ConfigMap => (&["cm"], &["create", "delete", "get", "list", "patch", "update", "watch"]),
-    };
-    let all = matches!(kind, Kind::Deployment | Kind::ReplicaSet | Kind::Pod);
-    json!({
+fn resources(group: &str, version: &str) -> Vec<Value> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| (kind.group(), kind.version()) == (group, version));
+    let mut resources: Vec<Value> = kinds.flat_map(with_subresources).collect();
+    if group == "authorization.k8s.io" {
+        resources.push(json!({
+            "name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview",
+            "namespaced": false, "kind": "SelfSubjectAccessReview", "verbs": ["create"],
+        }));
+    }
+    resources
+}
+
+fn with_subresources(kind: Kind) -> Vec<Value> {
+    let all = matches!(
+        kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Pod | Kind::Service
+    );
+    let mut resources = vec![json!({
         "name": kind.plural(),
         "singularName": kind.as_str().to_lowercase(),
-        "namespaced": !matches!(kind, Kind::Namespace | Kind::Node),
+        "namespaced": kind.is_namespaced(),
         "kind": kind.as_str(),
-        "verbs": verbs,
-        "shortNames": short,
+        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        "shortNames": kind.short_names(),
         "categories": if all { vec!["all"] } else { Vec::new() },
-    })
+    })];
+    let mut sub = |name: &str, kind_of_it: Value, verbs: &[&str]| {
+        let mut resource = kind_of_it;
+        resource["name"] = format!("{}/{name}", kind.plural()).into();
+        resource["singularName"] = "".into();
+        resource["namespaced"] = kind.is_namespaced().into();
+        resource["verbs"] = json!(verbs);
+        resources.push(resource);
+    };
+    if kind.has_scale() {
+        let scale = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
+        sub("scale", scale, &["get", "patch", "update"]);
+    }
+    if kind == Kind::Pod {
+        sub("log", json!({"kind": "Pod"}), &["get"]);
+        sub("status", json!({"kind": "Pod"}), &["get", "patch", "update"]);
+        let eviction = json!({"group": "policy", "version": "v1", "kind": "Eviction"});
+        sub("eviction", eviction, &["create"]);
+    }
+    resources
 }

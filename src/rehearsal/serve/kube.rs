@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::selector::Selector;
 use super::status::{json_answer, refusal};
 use super::{Shared, discovery, log, patch, runs, table, watch};
-use crate::rehearsal::sim::change::Refusal;
+use crate::rehearsal::sim::change::{Part, Refusal};
+use crate::rehearsal::sim::removal::{self, Farewell};
 use crate::rehearsal::sim::store::{Key, Kind};
 
 pub type Parameters = HashMap<String, String>;
@@ -75,9 +76,7 @@ fn parse(path: &str) -> Option<Target<'_>> {
         "apis" => parts.next()?,
         _ => return None,
     };
-    if parts.next()? != "v1" {
-        return None;
-    }
+    let version = parts.next()?;
     let rest: Vec<&str> = parts.collect();
     let (namespace, rest) = match rest.as_slice() {
         ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
@@ -89,18 +88,7 @@ fn parse(path: &str) -> Option<Target<'_>> {
         [resource, name, sub] => (*resource, Some(*name), Some(*sub)),
         _ => return None,
     };
-    let kind = [
-        Kind::Namespace,
-        Kind::Node,
-        Kind::Deployment,
-        Kind::ReplicaSet,
-        Kind::Pod,
-        Kind::Event,
-        Kind::Lease,
-        Kind::ConfigMap,
-    ]
-    .into_iter()
-    .find(|kind| kind.group() == group && kind.plural() == resource)?;
+    let kind = Kind::from_api(group, version, resource)?;
     Some(Target { kind, namespace, name, sub })
 }
 
@@ -141,8 +129,9 @@ impl Request<'_> {
             (Some(name), Some("log")) if target.kind == Kind::Pod => {
                 log::answer(self.shared, target.namespace, name, self.parameters)
             }
-            (Some(name), Some("scale")) if target.kind == Kind::Deployment => {
-                let scale = self.shared.look(|world| world.scale(target.namespace, name))?;
+            (Some(_), Some("scale")) if target.kind.has_scale() => {
+                let key = self.key(target)?;
+                let scale = self.shared.look(|world| world.scale(&key))?;
                 Ok(json_answer(StatusCode::OK, &scale))
             }
             (Some(_), None | Some("status")) => {
@@ -194,6 +183,12 @@ impl Request<'_> {
     }
 
     fn create(&self, target: &Target<'_>) -> Result<Response, Refusal> {
+        if let (Kind::Pod, Some(name), Some("eviction")) = (target.kind, target.name, target.sub) {
+            let wish = self.object()?;
+            self.shared.change(|world| world.evict(target.namespace, name, &wish))?;
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+            return Ok(json_answer(StatusCode::CREATED, &status));
+        }
         if target.name.is_some() {
             return Err(Refusal::MethodNotAllowed);
         }
@@ -211,9 +206,9 @@ impl Request<'_> {
         if target.sub == Some("scale") {
             return self.scale(target, |_| Ok(object));
         }
-        self.only_whole(target)?;
+        let part = self.part(target)?;
         let key = self.key(target)?;
-        let replaced = self.shared.change(|world| world.replace(&key, object, self.dry_run()))?;
+        let replaced = self.shared.change(|world| world.replace(&key, object, part, self.dry_run()))?;
         Ok(json_answer(StatusCode::OK, &replaced))
     }
 
@@ -223,19 +218,28 @@ impl Request<'_> {
         if target.sub == Some("scale") {
             return self.scale(target, |scale| patch::apply(kind, scale, self.body));
         }
-        self.only_whole(target)?;
+        let part = self.part(target)?;
         let key = self.key(target)?;
-        let patched = self.shared.change(|world| {
-            let current = world.object(&key)?;
+        let (code, patched) = self.shared.change(|world| {
+            let current = match world.object(&key) {
+                // Applying makes what is missing.
+                Err(Refusal::NotFound { .. }) if patch::is_apply(kind) && part == Part::Main => {
+                    let mut new = patch::applied(self.body)?;
+                    new["metadata"]["name"] = key.name.clone().into();
+                    let made = world.create(key.kind, &key.namespace, new, self.dry_run())?;
+                    return Ok((StatusCode::CREATED, made));
+                }
+                current => current?,
+            };
             let new = patch::apply(kind, &current, self.body)?;
             let uid = &new["metadata"]["uid"];
             if *uid != current["metadata"]["uid"] {
                 // In a PUT another uid is a lost race; in a patch it is a mistake.
                 return Err(Refusal::immutable(&key, "metadata.uid", uid));
             }
-            world.replace(&key, new, self.dry_run())
+            world.replace(&key, new, part, self.dry_run()).map(|patched| (StatusCode::OK, patched))
         })?;
-        Ok(json_answer(StatusCode::OK, &patched))
+        Ok(json_answer(code, &patched))
     }
 
     fn scale(
@@ -243,27 +247,34 @@ impl Request<'_> {
         target: &Target<'_>,
         edit: impl FnOnce(&Value) -> Result<Value, Refusal>,
     ) -> Result<Response, Refusal> {
-        if target.kind != Kind::Deployment {
+        if !target.kind.has_scale() {
             return Err(self.unknown(target));
         }
         let key = self.key(target)?;
         let scaled = self.shared.change(|world| {
-            let scale = edit(&world.scale(&key.namespace, &key.name)?)?;
+            let scale = edit(&world.scale(&key)?)?;
             let mut object = world.object(&key)?;
             object["spec"]["replicas"] = scale["spec"]["replicas"].clone();
             if scale["metadata"]["resourceVersion"].is_string() {
                 object["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
             }
-            world.replace(&key, object, self.dry_run())?;
-            world.scale(&key.namespace, &key.name)
+            world.replace(&key, object, Part::Main, self.dry_run())?;
+            world.scale(&key)
         })?;
         Ok(json_answer(StatusCode::OK, &scaled))
     }
 
     fn delete(&self, target: &Target<'_>) -> Result<Response, Refusal> {
-        self.only_whole(target)?;
+        if target.sub.is_some() {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        let body = if self.body.is_empty() { Value::Null } else { self.object()? };
+        let farewell = removal::farewell(|name| self.parameters.get(name).cloned(), &body);
+        if target.name.is_none() {
+            return self.delete_all(target, &farewell);
+        }
         let key = self.key(target)?;
-        let deleted = self.shared.change(|world| world.delete(&key, self.dry_run()))?;
+        let deleted = self.shared.change(|world| world.delete(&key, &farewell))?;
         if target.kind == Kind::Pod {
             // A pod is still there for its grace period, so the answer is the pod.
             return Ok(json_answer(StatusCode::OK, &deleted));
@@ -278,11 +289,34 @@ impl Request<'_> {
         Ok(json_answer(StatusCode::OK, &status))
     }
 
-    fn only_whole(&self, target: &Target<'_>) -> Result<(), Refusal> {
+    /// Deletes every object of a kind that the selectors choose, and answers with the list of them.
+    fn delete_all(&self, target: &Target<'_>, farewell: &Farewell) -> Result<Response, Refusal> {
+        let kind = target.kind;
+        let selector =
+            Selector::parse(kind, self.parameter("labelSelector"), self.parameter("fieldSelector"))?;
+        let deleted = self.shared.change(|world| {
+            let chosen: Vec<Key> = world
+                .store()
+                .list(kind, target.namespace)
+                .filter(|(_, object)| selector.matches(object))
+                .map(|(key, _)| key.clone())
+                .collect();
+            // One that went meanwhile, with another that owned it, needs no deleting.
+            chosen.iter().filter_map(|key| world.delete(key, farewell).ok()).collect::<Vec<Value>>()
+        });
+        let list = json!({
+            "kind": format!("{}List", kind.as_str()),
+            "apiVersion": kind.api_version(),
+            "metadata": {},
+            "items": deleted,
+        });
+        Ok(json_answer(StatusCode::OK, &list))
+    }
+
+    fn part(&self, target: &Target<'_>) -> Result<Part, Refusal> {
         match target.sub {
-            None => Ok(()),
-            // The status belongs to the practice controllers.
-            Some("status") => Err(Refusal::MethodNotAllowed),
+            None => Ok(Part::Main),
+            Some("status") => Ok(Part::Status),
             Some(_) => Err(self.unknown(target)),
         }
     }

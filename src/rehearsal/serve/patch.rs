@@ -18,10 +18,23 @@ pub fn apply(content_type: &str, current: &Value, body: &[u8]) -> Result<Value, 
             json_patch::patch(&mut patched, &patch).map_err(|_| Refusal::PatchDoesNotApply)?;
         }
         "application/merge-patch+json" => json_patch::merge(&mut patched, &object(body)?),
+        // Who applies names every field that matters; whose field it was before does not matter here.
+        kind if is_apply(kind) => strategic_merge(&mut patched, applied(body)?),
         "application/strategic-merge-patch+json" => strategic_merge(&mut patched, object(body)?),
         _ => return Err(Refusal::UnsupportedMediaType),
     }
     Ok(patched)
+}
+
+/// Whether this is a server-side apply.
+pub fn is_apply(content_type: &str) -> bool {
+    content_type.starts_with("application/apply-patch")
+}
+
+/// The object that is applied, written in YAML or in JSON, which is YAML too.
+pub fn applied(body: &[u8]) -> Result<Value, Refusal> {
+    let text = std::str::from_utf8(body).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    serde_yaml::from_str(text).map_err(|error| Refusal::BadRequest(format!("error decoding YAML: {error}")))
 }
 
 fn object(body: &[u8]) -> Result<Value, Refusal> {

@@ -38,6 +38,13 @@ pub fn refusal_body(refusal: &Refusal) -> Value {
                 .collect();
             (422, "Invalid", Some(details))
         }
+        Refusal::Forbidden { kind, name, .. } => {
+            (403, "Forbidden", Some(details(name, kind.group(), kind.plural())))
+        }
+        Refusal::Disruption { why } => {
+            let causes = json!([{"reason": "DisruptionBudget", "message": why}]);
+            (429, "TooManyRequests", Some(json!({"causes": causes})))
+        }
         Refusal::BadResult { document, why } => {
             let message = format!("Invalid value: {document:?}: {why}");
             let cause = json!({"reason": "FieldValueInvalid", "message": message, "field": "patch"});

@@ -85,11 +85,31 @@ fn columns(kind: Kind) -> Value {
             ("Count", "string", 1),
             ("Name", "string", 1),
         ],
+        Kind::StatefulSet => &[
+            ("Name", "string", 0),
+            ("Ready", "string", 0),
+            ("Age", "string", 0),
+            ("Containers", "string", 1),
+            ("Images", "string", 1),
+        ],
+        Kind::DaemonSet => &[
+            ("Name", "string", 0),
+            ("Desired", "integer", 0),
+            ("Current", "integer", 0),
+            ("Ready", "integer", 0),
+            ("Up-to-date", "integer", 0),
+            ("Available", "integer", 0),
+            ("Node Selector", "string", 0),
+            ("Age", "string", 0),
+        ],
         Kind::Namespace | Kind::Node => {
             &[("Name", "string", 0), ("Status", "string", 0), ("Age", "string", 0)]
         }
         Kind::Lease => &[("Name", "string", 0), ("Holder", "string", 0), ("Age", "string", 0)],
-        Kind::ConfigMap => &[("Name", "string", 0), ("Data", "integer", 0), ("Age", "string", 0)],
+        Kind::ConfigMap | Kind::Secret => {
+            &[("Name", "string", 0), ("Data", "integer", 0), ("Age", "string", 0)]
+        }
+        _ => &[("Name", "string", 0), ("Created At", "date", 0)],
     };
     columns
         .iter()
@@ -156,9 +176,38 @@ fn cells(kind: Kind, object: &Value, now: Timestamp) -> Value {
             ])
         }
         Kind::Namespace => json!([name, status["phase"], created]),
-        Kind::Node => json!([name, "Ready", created]),
+        Kind::StatefulSet => {
+            let (containers, images, _) = wide();
+            let ready = format!("{}/{}", count(&status["readyReplicas"]), count(&spec["replicas"]));
+            json!([name, ready, created, containers, images])
+        }
+        Kind::DaemonSet => {
+            let numbers = [
+                "desiredNumberScheduled",
+                "currentNumberScheduled",
+                "numberReady",
+                "updatedNumberScheduled",
+                "numberAvailable",
+            ]
+            .map(|field| count(&status[field]));
+            let selector = &spec["template"]["spec"]["nodeSelector"];
+            let pairs = selector.as_object().into_iter().flatten();
+            let pairs: Vec<String> =
+                pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+            let selector = if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(",") };
+            json!([name, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], selector, created])
+        }
+        Kind::Node => {
+            let ready = status["conditions"].as_array().into_iter().flatten();
+            let is_ready = ready.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
+            let cordoned = if spec["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
+            json!([name, format!("{}{cordoned}", if is_ready { "Ready" } else { "NotReady" }), created])
+        }
         Kind::Lease => json!([name, spec["holderIdentity"].as_str().unwrap_or_default(), created]),
-        Kind::ConfigMap => json!([name, object["data"].as_object().map_or(0, serde_json::Map::len), created]),
+        Kind::ConfigMap | Kind::Secret => {
+            json!([name, object["data"].as_object().map_or(0, serde_json::Map::len), created])
+        }
+        _ => json!([name, metadata["creationTimestamp"]]),
     }
 }
 

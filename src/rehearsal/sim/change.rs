@@ -1,171 +1,51 @@
 //! What clients may change: the rules of the API server for the objects that we serve.
 
-use k8s_openapi::api::apps::v1::{Deployment as ApiDeployment, DeploymentStrategy, RollingUpdateDeployment};
-use k8s_openapi::api::core::v1::Container;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::apps::v1 as apps;
+use k8s_openapi::api::core::v1 as core;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use super::refusal::{Cause, Refusal};
+
+use super::daemonset::{DaemonSet, GENERATION_ANNOTATION};
 use super::deployment::Deployment;
-use super::pod::Surroundings;
+use super::hands::Draft;
+use super::meta::Meta;
+use super::replica_set::ReplicaSet;
+use super::statefulset::StatefulSet;
 use super::store::{Key, Kind};
-use super::{OBSERVATION_S, World, after, key, render, seconds};
+use super::{World, after, defaults, key, node, validate};
 
-/// Why the API refuses. Each has its status code and reason in `serve::status`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("{resource} \"{name}\" not found", resource = kind.qualified())]
-    NotFound { kind: Kind, name: String },
-    #[error("{resource} \"{name}\" already exists", resource = kind.qualified())]
-    AlreadyExists { kind: Kind, name: String },
-    #[error("Operation cannot be fulfilled on {resource} \"{name}\": {why}", resource = kind.qualified())]
-    Conflict { kind: Kind, name: String, why: String },
-    #[error("{subject} \"{name}\" is invalid: {causes}", subject = kind.subject(), causes = Cause::list(causes))]
-    Invalid { kind: Kind, name: String, causes: Vec<Cause> },
-    /// A patch whose result is not an object of its kind.
-    #[error(" \"\" is invalid: patch: Invalid value: {document:?}: {why}")]
-    BadResult { document: String, why: String },
-    /// A JSON Patch whose operations do not fit the object, a failed `test` among them.
-    #[error("the server rejected our request due to an error in our request")]
-    PatchDoesNotApply,
-    #[error("{0}")]
-    BadRequest(String),
-    #[error("the server does not allow this method on the requested resource")]
-    MethodNotAllowed,
-    #[error("415: Unsupported Media Type")]
-    UnsupportedMediaType,
-}
-
-/// One reason of an invalid object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    pub reason: &'static str,
-    pub message: String,
-    pub field: String,
-}
-
-impl Refusal {
-    /// A patch of a field that never changes.
-    pub fn immutable(key: &Key, field: &str, value: &Value) -> Self {
-        let causes = vec![Cause::invalid(field, &value.to_string(), "field is immutable")];
-        Self::Invalid { kind: key.kind, name: key.name.clone(), causes }
-    }
-}
-
-impl Cause {
-    fn list(causes: &[Self]) -> String {
-        let texts: Vec<String> =
-            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-        match texts.as_slice() {
-            [only] => only.clone(),
-            several => format!("[{}]", several.join(", ")),
-        }
-    }
-
-    fn required(field: String) -> Self {
-        Self { reason: "FieldValueRequired", message: "Required value".into(), field }
-    }
-
-    fn invalid(field: &str, value: &str, why: &str) -> Self {
-        Self {
-            reason: "FieldValueInvalid",
-            message: format!("Invalid value: {value}: {why}"),
-            field: field.into(),
-        }
-    }
-}
-
-impl Kind {
-    /// As messages name a resource: `deployments.apps`.
-    pub fn qualified(self) -> String {
-        match self.group() {
-            "" => self.plural().to_owned(),
-            group => format!("{}.{group}", self.plural()),
-        }
-    }
-
-    /// As messages name one object's kind: `Deployment.apps`.
-    pub fn subject(self) -> String {
-        match self.group() {
-            "" => self.as_str().to_owned(),
-            group => format!("{}.{group}", self.as_str()),
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Namespace => "Namespace",
-            Self::Node => "Node",
-            Self::Deployment => "Deployment",
-            Self::ReplicaSet => "ReplicaSet",
-            Self::Pod => "Pod",
-            Self::Event => "Event",
-            Self::Lease => "Lease",
-            Self::ConfigMap => "ConfigMap",
-        }
-    }
-
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Namespace => "namespaces",
-            Self::Node => "nodes",
-            Self::Deployment => "deployments",
-            Self::ReplicaSet => "replicasets",
-            Self::Pod => "pods",
-            Self::Event => "events",
-            Self::Lease => "leases",
-            Self::ConfigMap => "configmaps",
-        }
-    }
-
-    pub fn group(self) -> &'static str {
-        match self {
-            Self::Deployment | Self::ReplicaSet => "apps",
-            Self::Lease => "coordination.k8s.io",
-            _ => "",
-        }
-    }
-
-    pub fn api_version(self) -> &'static str {
-        match self {
-            Self::Deployment | Self::ReplicaSet => "apps/v1",
-            Self::Lease => "coordination.k8s.io/v1",
-            _ => "v1",
-        }
-    }
+/// Which part of an object a request writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Everything but the status.
+    Main,
+    Status,
 }
 
 impl World {
-    /// Changes the image of the container named like the application, or of the only one.
+    /// Changes the image of the first container.
     pub fn set_image(&mut self, namespace: &str, name: &str, image: &str) -> Result<(), Refusal> {
-        let mut object = self.object(&key(Kind::Deployment, namespace, name))?;
+        let key = key(Kind::Deployment, namespace, name);
+        let mut object = self.object(&key)?;
         let containers = object["spec"]["template"]["spec"]["containers"].as_array_mut();
         for container in containers.into_iter().flatten().take(1) {
             container["image"] = image.into();
         }
-        self.replace_deployment(namespace, name, object, false).map(|_| ())
+        self.replace(&key, object, Part::Main, false).map(|_| ())
     }
 
     /// One published object.
     pub fn object(&self, key: &Key) -> Result<Value, Refusal> {
-        self.store
-            .get(key)
-            .map(|object| object.as_ref().clone())
-            .ok_or_else(|| Refusal::NotFound { kind: key.kind, name: key.name.clone() })
+        self.store.get(key).map(|object| object.as_ref().clone()).ok_or_else(|| Refusal::not_found(key))
     }
 
-    /// Takes a whole new version of an object, as PUT does and each PATCH ends.
+    /// Takes a new object, as POST does.
     ///
-    /// - Shape: the object as it is afterwards; under `dry_run` as it would be.
-    /// - Errors: [`Refusal::Conflict`] when `new` names another resource version than the current
-    ///   one, [`Refusal::Invalid`] with all causes.
-    pub fn replace(&mut self, key: &Key, new: Value, dry_run: bool) -> Result<Value, Refusal> {
-        match key.kind {
-            Kind::Deployment => self.replace_deployment(&key.namespace, &key.name, new, dry_run),
-            Kind::Lease | Kind::ConfigMap => self.replace_plain(key, new, dry_run),
-            _ => Err(Refusal::MethodNotAllowed),
-        }
-    }
-
+    /// - Errors: [`Refusal::AlreadyExists`], [`Refusal::Invalid`] with all causes, and for pods
+    ///   [`Refusal::Forbidden`] when a quota or a limit has no room.
     pub fn create(
         &mut self,
         kind: Kind,
@@ -173,140 +53,237 @@ impl World {
         mut new: Value,
         dry_run: bool,
     ) -> Result<Value, Refusal> {
-        if !matches!(kind, Kind::Lease | Kind::ConfigMap) {
+        if matches!(kind, Kind::ControllerRevision | Kind::Event) {
             return Err(Refusal::MethodNotAllowed);
         }
+        if !new.is_object() {
+            return Err(Refusal::BadRequest(
+                "the object provided is unrecognized (must be an object)".into(),
+            ));
+        }
+        let namespace = if kind.is_namespaced() { namespace } else { "" };
+        if let Some(prefix) = new["metadata"]["generateName"].as_str()
+            && new["metadata"]["name"].as_str().unwrap_or_default().is_empty()
+        {
+            new["metadata"]["name"] = format!("{prefix}{}", self.dice.suffix()).into();
+        }
         let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        if name.is_empty() {
-            let causes = vec![Cause::required("metadata.name".into())];
-            return Err(Refusal::Invalid { kind, name, causes });
-        }
-        if !self.store.list(Kind::Namespace, "").any(|(known, _)| known.name == namespace) {
-            return Err(Refusal::NotFound { kind: Kind::Namespace, name: namespace.into() });
-        }
-        let key = key(kind, namespace, &name);
-        if self.store.get(&key).is_some() {
+        self.check_namespace(kind, namespace, &name)?;
+        let place = key(kind, namespace, &name);
+        if self.store.get(&place).is_some() {
             return Err(Refusal::AlreadyExists { kind, name });
         }
-        new["apiVersion"] = kind.api_version().into();
-        new["kind"] = kind.as_str().into();
-        new["metadata"]["namespace"] = namespace.into();
-        new["metadata"]["uid"] = self.dice.uid().into();
-        new["metadata"]["creationTimestamp"] = seconds(self.now).into();
-        if dry_run {
-            return Ok(new);
-        }
-        self.store.publish(key.clone(), new);
-        self.object(&key)
-    }
-
-    pub fn delete(&mut self, key: &Key, dry_run: bool) -> Result<Value, Refusal> {
-        let object = self.object(key)?;
-        if dry_run {
-            return Ok(object);
-        }
-        match key.kind {
-            Kind::Lease | Kind::ConfigMap => {
-                self.store.remove(key);
-            }
-            Kind::Pod => {
-                self.delete_pods(|pod_name, _| pod_name == key.name);
-            }
-            Kind::Deployment => {
-                let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-                let sets: Vec<String> = self
-                    .replica_sets
-                    .iter()
-                    .filter(|set| set.owner_uid == uid)
-                    .map(|set| set.uid.clone())
-                    .collect();
-                self.deployments.retain(|deployment| deployment.uid != uid);
-                self.replica_sets.retain(|set| set.owner_uid != uid);
-                self.delete_pods(|_, owner| sets.iter().any(|set| set == owner));
-            }
-            _ => return Err(Refusal::MethodNotAllowed),
-        }
-        self.settle();
-        Ok(object)
-    }
-
-    fn delete_pods(&mut self, chosen: impl Fn(&str, &str) -> bool) {
-        let mut news = Vec::new();
-        let mut around = Surroundings {
-            scenario: self.scenario,
-            now: self.now,
-            pulled: &mut self.pulled,
-            news: &mut news,
-        };
-        for pod in &mut self.pods {
-            if chosen(&pod.name, &pod.owner_uid) {
-                pod.delete(&mut around);
-            }
-        }
-        self.tell(news);
-    }
-
-    fn replace_plain(&mut self, key: &Key, mut new: Value, dry_run: bool) -> Result<Value, Refusal> {
-        let current = self.object(key)?;
-        check_preconditions(key, &current, &new)?;
-        for field in ["uid", "creationTimestamp", "name", "namespace"] {
-            new["metadata"][field] = current["metadata"][field].clone();
-        }
-        new["apiVersion"] = key.kind.api_version().into();
-        new["kind"] = key.kind.as_str().into();
-        if dry_run {
-            new["metadata"]["resourceVersion"] = current["metadata"]["resourceVersion"].clone();
-            return Ok(new);
-        }
-        self.store.publish(key.clone(), new);
-        self.object(key)
-    }
-
-    fn replace_deployment(
-        &mut self,
-        namespace: &str,
-        name: &str,
-        new: Value,
-        dry_run: bool,
-    ) -> Result<Value, Refusal> {
-        let place = key(Kind::Deployment, namespace, name);
-        let current = self.object(&place)?;
-        check_preconditions(&place, &current, &new)?;
-        let mut new: ApiDeployment = serde_json::from_value(new.clone())
-            .map_err(|error| Refusal::BadResult { document: new.to_string(), why: error.to_string() })?;
-        fill_defaults(&mut new);
-        let index = self
-            .deployments
-            .iter()
-            .position(|deployment| deployment.namespace == namespace && deployment.name == name)
-            .ok_or_else(|| Refusal::NotFound { kind: Kind::Deployment, name: name.into() })?;
-        let causes = invalid_fields(&new, &self.deployments[index]);
+        defaults::fill(kind, &mut new);
+        let mut new = canonical(kind, new)?;
+        let causes = validate::causes(kind, &new, None);
         if !causes.is_empty() {
-            return Err(Refusal::Invalid { kind: Kind::Deployment, name: name.into(), causes });
+            return Err(Refusal::Invalid { kind, name, causes });
         }
-        let spec = new.spec.unwrap_or_default();
-        let now = self.now;
-        let mut next = self.deployments[index].clone();
-        next.labels = new.metadata.labels.unwrap_or_default();
-        next.annotations = new.metadata.annotations.unwrap_or_default();
-        if next.spec != spec {
-            next.spec = spec;
-            next.generation += 1;
-            next.look_at = Some(after(now, OBSERVATION_S));
+        if kind != Kind::Node
+            && let Some(fields) = new.as_object_mut()
+        {
+            fields.remove("status");
         }
+        let mut meta = Meta::new(namespace, &name, self.dice.uid(), self.now);
+        meta.take_over(&new);
+        if kind == Kind::DaemonSet {
+            meta.annotations.insert(GENERATION_ANNOTATION.into(), "1".into());
+        }
+        meta.generate_name = new["metadata"]["generateName"].as_str().map(str::to_owned);
+        new["metadata"] = plain_meta(kind, &meta);
         if dry_run {
-            let mut shown = render::deployment(&next);
-            shown["metadata"]["resourceVersion"] = current["metadata"]["resourceVersion"].clone();
-            return Ok(shown);
+            return Ok(new);
         }
-        self.deployments[index] = next;
-        self.publish();
+        self.keep_new(kind, meta, new)?;
+        self.settle();
         self.object(&place)
     }
 
-    /// The `scale` of a Deployment.
-    pub fn scale(&self, namespace: &str, name: &str) -> Result<Value, Refusal> {
-        let object = self.object(&key(Kind::Deployment, namespace, name))?;
+    fn check_namespace(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), Refusal> {
+        if !kind.is_namespaced() {
+            return Ok(());
+        }
+        let found = self.object(&key(Kind::Namespace, "", namespace))?;
+        if found["status"]["phase"] == "Terminating" {
+            let why = format!(
+                "unable to create new content in namespace {namespace} because it is being terminated"
+            );
+            return Err(Refusal::Forbidden { kind, name: name.into(), why });
+        }
+        Ok(())
+    }
+
+    fn keep_new(&mut self, kind: Kind, meta: Meta, mut new: Value) -> Result<(), Refusal> {
+        let look_at = Some(after(self.now, self.scenario.observation_s()));
+        match kind {
+            Kind::Deployment => {
+                let spec = read(&new["spec"])?;
+                self.deployments.push(Deployment::new(meta, spec, look_at));
+            }
+            Kind::ReplicaSet => self.replica_sets.push(ReplicaSet::adopted(meta, &read(&new["spec"])?)),
+            Kind::StatefulSet => {
+                self.stateful_sets.push(StatefulSet::new(meta, read(&new["spec"])?, look_at));
+            }
+            Kind::DaemonSet => {
+                self.daemon_sets.push(DaemonSet::new(meta, read(&new["spec"])?, look_at));
+            }
+            Kind::Pod => {
+                let draft = Draft { meta, spec: read(&new["spec"])? };
+                self.with_hands(|hands| hands.create_pod(draft))?;
+            }
+            Kind::Namespace => {
+                new["spec"] = json!({"finalizers": ["kubernetes"]});
+                new["status"] = json!({"phase": "Active"});
+                new["metadata"]["labels"]["kubernetes.io/metadata.name"] = meta.name.clone().into();
+                self.store.publish(key(kind, "", &meta.name), new);
+            }
+            Kind::Node => {
+                node::register(&mut new, self.now);
+                self.store.publish(key(kind, "", &meta.name), new);
+            }
+            _ => self.store.publish(key(kind, &meta.namespace, &meta.name), new),
+        }
+        Ok(())
+    }
+
+    /// Takes a whole new version of an object, as PUT does and each PATCH ends.
+    ///
+    /// - Shape: the object as it is afterwards; under `dry_run` as it would be.
+    /// - Errors: [`Refusal::Conflict`] when `new` names another resource version than the current
+    ///   one, [`Refusal::Invalid`] with all causes.
+    pub fn replace(
+        &mut self,
+        key: &Key,
+        mut new: Value,
+        part: Part,
+        dry_run: bool,
+    ) -> Result<Value, Refusal> {
+        let current = self.object(key)?;
+        check_preconditions(key, &current, &new)?;
+        if part == Part::Status {
+            return self.replace_status(key, current, &new, dry_run);
+        }
+        defaults::fill(key.kind, &mut new);
+        let new = canonical(key.kind, new)?;
+        let causes = validate::causes(key.kind, &new, Some(&current));
+        if !causes.is_empty() {
+            return Err(Refusal::Invalid { kind: key.kind, name: key.name.clone(), causes });
+        }
+        let mut next = new;
+        // What the server owns stays as it is, whatever the client sent.
+        for field in ["uid", "creationTimestamp", "name", "namespace", "generation", "generateName"] {
+            keep_field(&mut next["metadata"], &current["metadata"], field);
+        }
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"] {
+            keep_field(&mut next["metadata"], &current["metadata"], field);
+        }
+        keep_field(&mut next, &current, "status");
+        next["apiVersion"] = key.kind.api_version().into();
+        next["kind"] = key.kind.as_str().into();
+        let respecified = next["spec"] != current["spec"];
+        if respecified && key.kind.has_generation() {
+            next["metadata"]["generation"] =
+                (current["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
+        }
+        if key.kind == Kind::DaemonSet && next["spec"]["template"] != current["spec"]["template"] {
+            let generation = current["metadata"]["annotations"][GENERATION_ANNOTATION].as_str();
+            let generation = generation.and_then(|text| text.parse::<i64>().ok()).unwrap_or(0) + 1;
+            next["metadata"]["annotations"][GENERATION_ANNOTATION] = generation.to_string().into();
+        }
+        if dry_run {
+            return Ok(next);
+        }
+        self.keep_changed(key, next, respecified)?;
+        self.settle();
+        // A change may have taken the last finalizer of an object that was to go.
+        self.object(key).or(Ok(current))
+    }
+
+    fn keep_changed(&mut self, key: &Key, next: Value, respecified: bool) -> Result<(), Refusal> {
+        let generation = next["metadata"]["generation"].as_i64().unwrap_or(1);
+        let look_at = after(self.now, self.scenario.observation_s());
+        let is = |meta: &Meta| meta.name == key.name && meta.namespace == key.namespace;
+        match key.kind {
+            Kind::Deployment => {
+                let spec = read(&next["spec"])?;
+                for it in self.deployments.iter_mut().filter(|it| is(&it.meta)) {
+                    it.meta.take_over(&next);
+                    it.meta.generation = generation;
+                    it.look_at = Some(look_at).filter(|_| respecified).or(it.look_at);
+                    it.spec = spec;
+                    break;
+                }
+            }
+            Kind::ReplicaSet => {
+                let spec: apps::ReplicaSetSpec = read(&next["spec"])?;
+                if let Some(it) = self.replica_sets.iter_mut().find(|it| is(&it.meta)) {
+                    it.meta.take_over(&next);
+                    it.meta.generation = generation;
+                    it.take_spec(&spec);
+                }
+            }
+            Kind::StatefulSet => {
+                let spec = read(&next["spec"])?;
+                if let Some(it) = self.stateful_sets.iter_mut().find(|it| is(&it.meta)) {
+                    it.meta.take_over(&next);
+                    it.meta.generation = generation;
+                    it.spec = spec;
+                    it.look_at = Some(look_at);
+                }
+            }
+            Kind::DaemonSet => {
+                let spec = read(&next["spec"])?;
+                if let Some(it) = self.daemon_sets.iter_mut().find(|it| is(&it.meta)) {
+                    it.meta.take_over(&next);
+                    it.meta.generation = generation;
+                    it.spec = spec;
+                    it.look_at = Some(look_at);
+                }
+            }
+            Kind::Pod => {
+                let spec: core::PodSpec = read(&next["spec"])?;
+                if let Some(it) = self.pods.iter_mut().find(|it| is(&it.meta)) {
+                    it.meta.take_over(&next);
+                    it.meta.generation = generation;
+                    it.spec = spec;
+                }
+            }
+            Kind::ControllerRevision | Kind::Event => return Err(Refusal::MethodNotAllowed),
+            _ => self.store.publish(key.clone(), next),
+        }
+        Ok(())
+    }
+
+    /// A client that writes a pod's status plays its kubelet: what it wrote stays.
+    fn replace_status(
+        &mut self,
+        key: &Key,
+        current: Value,
+        new: &Value,
+        dry_run: bool,
+    ) -> Result<Value, Refusal> {
+        let mut next = current;
+        next["status"] = new["status"].clone();
+        if dry_run {
+            return Ok(next);
+        }
+        match key.kind {
+            Kind::Pod => {
+                let is = |meta: &Meta| meta.name == key.name && meta.namespace == key.namespace;
+                if let Some(pod) = self.pods.iter_mut().find(|pod| is(&pod.meta)) {
+                    pod.be_told(next["status"].clone());
+                }
+            }
+            Kind::Node => self.store.publish(key.clone(), next),
+            _ => return Err(Refusal::MethodNotAllowed),
+        }
+        self.settle();
+        self.object(key)
+    }
+
+    /// The `scale` of a Deployment, a StatefulSet or a ReplicaSet.
+    pub fn scale(&self, key: &Key) -> Result<Value, Refusal> {
+        let object = self.object(key)?;
         let metadata = &object["metadata"];
         let selector = object["spec"]["selector"]["matchLabels"].as_object();
         let selector: Vec<String> = selector
@@ -318,8 +295,8 @@ impl World {
             "kind": "Scale",
             "apiVersion": "autoscaling/v1",
             "metadata": {
-                "name": name,
-                "namespace": namespace,
+                "name": key.name,
+                "namespace": key.namespace,
                 "uid": metadata["uid"],
                 "resourceVersion": metadata["resourceVersion"],
                 "creationTimestamp": metadata["creationTimestamp"],
@@ -331,6 +308,59 @@ impl World {
             },
         }))
     }
+}
+
+/// The object without fields that its kind does not have, as a typed server reads it.
+fn canonical(kind: Kind, new: Value) -> Result<Value, Refusal> {
+    let mut canonical = match kind {
+        Kind::Deployment => through::<apps::Deployment>(&new)?,
+        Kind::ReplicaSet => through::<apps::ReplicaSet>(&new)?,
+        Kind::StatefulSet => through::<apps::StatefulSet>(&new)?,
+        Kind::DaemonSet => through::<apps::DaemonSet>(&new)?,
+        Kind::Pod => through::<core::Pod>(&new)?,
+        Kind::Node => through::<core::Node>(&new)?,
+        Kind::ResourceQuota => through::<core::ResourceQuota>(&new)?,
+        Kind::LimitRange => through::<core::LimitRange>(&new)?,
+        Kind::HorizontalPodAutoscaler => {
+            through::<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler>(&new)?
+        }
+        Kind::PodDisruptionBudget => through::<k8s_openapi::api::policy::v1::PodDisruptionBudget>(&new)?,
+        _ => new,
+    };
+    canonical["apiVersion"] = kind.api_version().into();
+    canonical["kind"] = kind.as_str().into();
+    Ok(canonical)
+}
+
+fn through<T: DeserializeOwned + Serialize>(new: &Value) -> Result<Value, Refusal> {
+    let typed: T = read(new)?;
+    Ok(serde_json::to_value(typed).expect("objects of the API have only text for keys"))
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Refusal> {
+    serde_json::from_value(value.clone())
+        .map_err(|error| Refusal::BadResult { document: value.to_string(), why: error.to_string() })
+}
+
+fn keep_field(new: &mut Value, current: &Value, field: &str) {
+    let Some(fields) = new.as_object_mut() else { return };
+    match current.get(field) {
+        Some(value) => fields.insert(field.to_owned(), value.clone()),
+        None => fields.remove(field),
+    };
+}
+
+fn plain_meta(kind: Kind, meta: &Meta) -> Value {
+    let mut shown = meta.shown();
+    if let Some(fields) = shown.as_object_mut() {
+        if !kind.is_namespaced() {
+            fields.remove("namespace");
+        }
+        if !kind.has_generation() {
+            fields.remove("generation");
+        }
+    }
+    shown
 }
 
 /// A uid or resource version in a new object is a condition on the old one.
@@ -352,104 +382,4 @@ fn check_preconditions(key: &Key, current: &Value, new: &Value) -> Result<(), Re
         return Err(conflict(why.into()));
     }
     Ok(())
-}
-
-fn invalid_fields(new: &ApiDeployment, current: &Deployment) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let Some(spec) = &new.spec else { return vec![Cause::required("spec".into())] };
-    if let Some(replicas) = spec.replicas.filter(|replicas| *replicas < 0) {
-        let why = "must be greater than or equal to 0";
-        causes.push(Cause::invalid("spec.replicas", &replicas.to_string(), why));
-    }
-    if spec.selector != current.spec.selector {
-        let shown = serde_json::to_string(&spec.selector).unwrap_or_default();
-        causes.push(Cause::invalid("spec.selector", &shown, "field is immutable"));
-    }
-    let labels =
-        spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
-    let wanted = spec.selector.match_labels.clone().unwrap_or_default();
-    if !wanted.iter().all(|(label, value)| labels.get(label) == Some(value)) {
-        let shown = serde_json::to_string(&labels).unwrap_or_default();
-        causes.push(Cause::invalid(
-            "spec.template.metadata.labels",
-            &shown,
-            "`selector` does not match template `labels`",
-        ));
-    }
-    let containers = spec.template.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
-    if containers.is_empty() {
-        causes.push(Cause::required("spec.template.spec.containers".into()));
-    }
-    for (index, container) in containers.iter().enumerate() {
-        let field = |name: &str| format!("spec.template.spec.containers[{index}].{name}");
-        if container.name.is_empty() {
-            causes.push(Cause::required(field("name")));
-        } else if containers[..index].iter().any(|other| other.name == container.name) {
-            causes.push(Cause {
-                reason: "FieldValueDuplicate",
-                message: format!("Duplicate value: {:?}", container.name),
-                field: field("name"),
-            });
-        }
-        if container.image.as_deref().unwrap_or_default().is_empty() {
-            causes.push(Cause::required(field("image")));
-        }
-    }
-    let rolling = spec.strategy.as_ref().and_then(|strategy| strategy.rolling_update.as_ref());
-    let is_zero = |value: Option<&IntOrString>| match value {
-        Some(IntOrString::Int(count)) => *count == 0,
-        Some(IntOrString::String(text)) => text.trim_end_matches('%') == "0",
-        None => false,
-    };
-    if let Some(rolling) = rolling
-        && is_zero(rolling.max_surge.as_ref())
-        && is_zero(rolling.max_unavailable.as_ref())
-    {
-        let why = "may not be 0 when `maxSurge` is 0";
-        causes.push(Cause::invalid("spec.strategy.rollingUpdate.maxUnavailable", "0", why));
-    }
-    causes
-}
-
-/// The values that the API server fills in, as far as our kinds have them.
-fn fill_defaults(new: &mut ApiDeployment) {
-    let Some(spec) = &mut new.spec else { return };
-    spec.replicas.get_or_insert(1);
-    spec.revision_history_limit.get_or_insert(10);
-    spec.progress_deadline_seconds.get_or_insert(600);
-    let strategy = spec.strategy.get_or_insert_with(DeploymentStrategy::default);
-    if strategy.type_.get_or_insert_with(|| "RollingUpdate".into()) == "RollingUpdate" {
-        let rolling = strategy.rolling_update.get_or_insert_with(RollingUpdateDeployment::default);
-        rolling.max_surge.get_or_insert_with(|| IntOrString::String("25%".into()));
-        rolling.max_unavailable.get_or_insert_with(|| IntOrString::String("25%".into()));
-    }
-    if let Some(metadata) = &mut spec.template.metadata {
-        // An older client's `null` is no part of the template.
-        metadata.creation_timestamp = None;
-    }
-    let Some(pod) = &mut spec.template.spec else { return };
-    pod.restart_policy.get_or_insert_with(|| "Always".into());
-    pod.termination_grace_period_seconds.get_or_insert(30);
-    pod.dns_policy.get_or_insert_with(|| "ClusterFirst".into());
-    pod.scheduler_name.get_or_insert_with(|| "default-scheduler".into());
-    pod.security_context.get_or_insert_default();
-    pod.containers.iter_mut().for_each(fill_container);
-}
-
-fn fill_container(container: &mut Container) {
-    container.image_pull_policy.get_or_insert_with(|| "IfNotPresent".into());
-    container.termination_message_path.get_or_insert_with(|| "/dev/termination-log".into());
-    container.termination_message_policy.get_or_insert_with(|| "File".into());
-    for port in container.ports.iter_mut().flatten() {
-        port.protocol.get_or_insert_with(|| "TCP".into());
-    }
-    if let Some(probe) = &mut container.readiness_probe {
-        probe.period_seconds.get_or_insert(10);
-        probe.timeout_seconds.get_or_insert(1);
-        probe.success_threshold.get_or_insert(1);
-        probe.failure_threshold.get_or_insert(3);
-        if let Some(request) = &mut probe.http_get {
-            request.scheme.get_or_insert_with(|| "HTTP".into());
-        }
-    }
 }

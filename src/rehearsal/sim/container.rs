@@ -66,7 +66,7 @@ pub struct Life {
 
 impl Pod {
     pub(super) fn advance_container(&mut self, index: usize, around: &mut Surroundings<'_>) {
-        if self.deletion.is_some() {
+        if self.deletion.is_some() || self.told.is_some() {
             return;
         }
         let now = around.now;
@@ -112,7 +112,7 @@ impl Pod {
             return;
         }
         self.tell_pulling(index, around);
-        let seconds = 6.0 + 6.0 * chance(self.seed(), 1);
+        let seconds = around.scenario.pulling_s(chance(self.seed(), 1));
         let missing = behaviour(around.scenario, &image).missing_image;
         // A registry says at once that it does not know an image.
         self.containers[index].due = Some(after(around.now, if missing { 1.2 } else { seconds }));
@@ -238,7 +238,7 @@ impl Pod {
         self.containers[index].due = Some(after(around.now, f64::from(wait_s)));
         let message = format!(
             "Back-off restarting failed container {} in pod {}_{}({})",
-            self.containers[index].name, self.name, self.namespace, self.uid
+            self.containers[index].name, self.meta.name, self.meta.namespace, self.meta.uid
         );
         around.news.push(self.news(Some(index), true, "BackOff", message));
     }

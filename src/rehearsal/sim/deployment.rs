@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Condition;
 use super::dice::{Dice, hash, name_digits};
-use super::event::{About, AboutKind, News, Reporter};
+use super::event::{About, News, Reporter};
+use super::kind::Kind;
+use super::meta::Meta;
 use super::replica_set::ReplicaSet;
 
 pub const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -26,16 +28,12 @@ pub const TEMPLATE_HASH: &str = "pod-template-hash";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deployment {
-    pub namespace: String,
-    pub name: String,
-    pub uid: String,
-    pub created: Timestamp,
-    pub generation: i64,
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
+    pub meta: Meta,
     pub spec: DeploymentSpec,
     pub status: Status,
     pub conditions: Vec<Condition>,
+    /// How often the name of a new set was taken by somebody else's.
+    pub collisions: u32,
     /// The controller has not looked at the object since this change; it will at this time.
     pub look_at: Option<Timestamp>,
 }
@@ -70,6 +68,11 @@ pub struct Pass<'a> {
 }
 
 impl Deployment {
+    pub fn new(meta: Meta, spec: DeploymentSpec, look_at: Option<Timestamp>) -> Self {
+        let (status, conditions) = (Status::default(), Vec::new());
+        Self { meta, spec, status, conditions, collisions: 0, look_at }
+    }
+
     pub fn desired(&self) -> i32 {
         self.spec.replicas.unwrap_or(1)
     }
@@ -105,6 +108,9 @@ impl Deployment {
     /// One pass of the controller. It makes at most one kind of change, because the real one returns
     /// after each and is woken by its own change: that is what watchers see in between.
     pub fn sync(&mut self, pass: &mut Pass<'_>) -> Step {
+        if self.meta.deleted.is_some() {
+            return self.sync_status(pass);
+        }
         if self.refresh_pause_condition(pass.now) {
             return Step::Changed;
         }
@@ -130,12 +136,12 @@ impl Deployment {
     pub(super) fn new_set<'a>(&self, sets: &'a [ReplicaSet]) -> Option<&'a ReplicaSet> {
         // The oldest wins when several have the template, so that two controllers agree.
         sets.iter()
-            .filter(|set| set.owner_uid == self.uid && set.matches(&self.spec.template))
-            .min_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)))
+            .filter(|set| set.meta.is_controlled_by(&self.meta.uid) && set.matches(&self.spec.template))
+            .min_by(|a, b| (a.meta.created, &a.meta.name).cmp(&(b.meta.created, &b.meta.name)))
     }
 
     fn new_set_name(&self, sets: &[ReplicaSet]) -> Option<String> {
-        self.new_set(sets).map(|set| set.name.clone())
+        self.new_set(sets).map(|set| set.meta.name.clone())
     }
 
     /// Gives the set of the current template the highest revision, makes it when it is missing, and
@@ -144,7 +150,7 @@ impl Deployment {
         let new = self.new_set_name(pass.sets);
         let highest_old = self
             .own(pass.sets)
-            .filter(|set| Some(&set.name) != new.as_ref())
+            .filter(|set| Some(&set.meta.name) != new.as_ref())
             .map(ReplicaSet::revision)
             .max()
             .unwrap_or(0);
@@ -158,14 +164,17 @@ impl Deployment {
             return Step::Changed;
         };
         let inherited = self.inherited_annotations();
-        let set =
-            pass.sets.iter_mut().find(|set| set.name == name).expect("its name was found among the sets");
-        let before = set.annotations.clone();
-        set.annotations.extend(inherited);
+        let set = pass
+            .sets
+            .iter_mut()
+            .find(|set| set.meta.name == name)
+            .expect("its name was found among the sets");
+        let before = set.meta.annotations.clone();
+        set.meta.annotations.extend(inherited);
         if set.revision() <= highest_old {
-            let old = set.annotations.insert(REVISION.into(), (highest_old + 1).to_string());
+            let old = set.meta.annotations.insert(REVISION.into(), (highest_old + 1).to_string());
             if let Some(old) = old {
-                let history = set.annotations.entry(REVISION_HISTORY.into()).or_default();
+                let history = set.meta.annotations.entry(REVISION_HISTORY.into()).or_default();
                 if !history.is_empty() {
                     history.push(',');
                 }
@@ -174,11 +183,11 @@ impl Deployment {
         }
         set.note_replicas(desired, surge);
         set.min_ready_s = self.spec.min_ready_seconds.unwrap_or(0);
-        let (changed, revision) = (set.annotations != before, set.revision());
+        let (changed, revision) = (set.meta.annotations != before, set.revision());
         if changed {
             return Step::Changed;
         }
-        if self.annotations.insert(REVISION.into(), revision.to_string()) != Some(revision.to_string()) {
+        if self.meta.annotations.insert(REVISION.into(), revision.to_string()) != Some(revision.to_string()) {
             if self.condition("Progressing").is_none() {
                 let message = format!("Found new replica set \"{name}\"");
                 self.set_condition(Condition::new(
@@ -195,8 +204,15 @@ impl Deployment {
     }
 
     fn make_set(&mut self, pass: &mut Pass<'_>, revision: u64) {
-        let hash = template_hash(&self.spec.template);
-        let name = format!("{}-{hash}", self.name);
+        let mut hash = template_hash(&self.spec.template, self.collisions);
+        let taken = |sets: &[ReplicaSet], name: &str| {
+            sets.iter().any(|set| set.meta.name == name && set.meta.namespace == self.meta.namespace)
+        };
+        while taken(pass.sets, &format!("{}-{hash}", self.meta.name)) {
+            self.collisions += 1;
+            hash = template_hash(&self.spec.template, self.collisions);
+        }
+        let name = format!("{}-{hash}", self.meta.name);
         let (surge, _) = self.bounds();
         let replicas = if self.recreates() {
             self.desired()
@@ -209,22 +225,14 @@ impl Deployment {
         metadata.labels.get_or_insert_default().insert(TEMPLATE_HASH.into(), hash.clone());
         let mut annotations = self.inherited_annotations();
         annotations.insert(REVISION.into(), revision.to_string());
-        let mut set = ReplicaSet {
-            namespace: self.namespace.clone(),
-            name: name.clone(),
-            uid: pass.dice.uid(),
-            created: pass.now,
-            generation: 1,
-            owner: self.name.clone(),
-            owner_uid: self.uid.clone(),
-            hash,
-            annotations,
-            template,
-            selector: self.spec.selector.clone(),
-            replicas: 0,
-            min_ready_s: self.spec.min_ready_seconds.unwrap_or(0),
-            status: Default::default(),
-        };
+        let mut selector = self.spec.selector.clone();
+        selector.match_labels.get_or_insert_default().insert(TEMPLATE_HASH.into(), hash);
+        let mut meta = Meta::new(&self.meta.namespace, &name, pass.dice.uid(), pass.now);
+        meta.labels = template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default();
+        meta.annotations = annotations;
+        meta.owners = vec![self.meta.as_controller(Kind::Deployment)];
+        let mut set = ReplicaSet::new(meta, selector, template);
+        set.min_ready_s = self.spec.min_ready_seconds.unwrap_or(0);
         set.note_replicas(self.desired(), surge);
         pass.sets.push(set);
         if replicas > 0 {
@@ -232,9 +240,9 @@ impl Deployment {
         }
         if let Some(set) = pass.sets.last_mut() {
             // It was made with this size: there was no earlier generation.
-            set.generation = 1;
+            set.meta.generation = 1;
         }
-        self.annotations.insert(REVISION.into(), revision.to_string());
+        self.meta.annotations.insert(REVISION.into(), revision.to_string());
         let message = format!("Created new replica set \"{name}\"");
         self.set_condition(Condition::new("Progressing", "True", "NewReplicaSetCreated", &message, pass.now));
     }
@@ -280,7 +288,7 @@ impl Deployment {
     fn clean_unhealthy(&mut self, pass: &mut Pass<'_>, new: &str, may_go: i32) -> i32 {
         let mut gone = 0;
         for name in self.old_sets(pass.sets, new) {
-            let set = pass.sets.iter().find(|set| set.name == name).expect("listed just above");
+            let set = pass.sets.iter().find(|set| set.meta.name == name).expect("listed just above");
             let (replicas, available) = (set.replicas, set.status.available);
             let fewer = (may_go - gone).min(replicas - available);
             if fewer > 0 {
@@ -299,7 +307,7 @@ impl Deployment {
             if may_go <= 0 {
                 break;
             }
-            let replicas = pass.sets.iter().find(|set| set.name == name).map_or(0, |set| set.replicas);
+            let replicas = pass.sets.iter().find(|set| set.meta.name == name).map_or(0, |set| set.replicas);
             let fewer = may_go.min(replicas);
             if fewer > 0 {
                 self.scale(pass, &name, replicas - fewer);
@@ -314,7 +322,7 @@ impl Deployment {
         let new = self.new_set_name(pass.sets).unwrap_or_default();
         let mut changed = false;
         for name in self.old_sets(pass.sets, &new) {
-            if pass.sets.iter().any(|set| set.name == name && set.replicas > 0) {
+            if pass.sets.iter().any(|set| set.meta.name == name && set.replicas > 0) {
                 self.scale(pass, &name, 0);
                 changed = true;
             }
@@ -356,8 +364,8 @@ impl Deployment {
         let (surge, _) = self.bounds();
         let active: Vec<(String, i32)> = {
             let mut active: Vec<&ReplicaSet> = self.own(pass.sets).filter(|set| set.replicas > 0).collect();
-            active.sort_by_key(|set| std::cmp::Reverse(set.created));
-            active.iter().map(|set| (set.name.clone(), set.replicas)).collect()
+            active.sort_by_key(|set| std::cmp::Reverse(set.meta.created));
+            active.iter().map(|set| (set.meta.name.clone(), set.replicas)).collect()
         };
         let mut wanted: Vec<(String, i32)> = Vec::new();
         match active.as_slice() {
@@ -384,14 +392,14 @@ impl Deployment {
         }
         let mut changed = false;
         for (name, replicas) in wanted {
-            let present = pass.sets.iter().find(|set| set.name == name).map_or(0, |set| set.replicas);
+            let present = pass.sets.iter().find(|set| set.meta.name == name).map_or(0, |set| set.replicas);
             if present != replicas {
                 self.scale(pass, &name, replicas);
                 changed = true;
             }
         }
-        let uid = self.uid.clone();
-        for set in pass.sets.iter_mut().filter(|set| set.owner_uid == uid) {
+        let uid = self.meta.uid.clone();
+        for set in pass.sets.iter_mut().filter(|set| set.meta.is_controlled_by(&uid)) {
             changed |= set.note_replicas(desired, surge);
         }
         changed
@@ -399,17 +407,18 @@ impl Deployment {
 
     fn scale(&self, pass: &mut Pass<'_>, name: &str, replicas: i32) {
         let (surge, _) = self.bounds();
-        let set = pass.sets.iter_mut().find(|set| set.name == name).expect("only known sets are scaled");
+        let set = pass.sets.iter_mut().find(|set| set.meta.name == name).expect("only known sets are scaled");
         let from = set.replicas;
         set.replicas = replicas;
-        set.generation += 1;
+        set.meta.generation += 1;
         set.note_replicas(self.desired(), surge);
         let direction = if replicas > from { "up" } else { "down" };
         pass.news.push(News {
             about: About {
-                kind: AboutKind::Deployment,
-                name: self.name.clone(),
-                uid: self.uid.clone(),
+                kind: Kind::Deployment,
+                namespace: self.meta.namespace.clone(),
+                name: self.meta.name.clone(),
+                uid: self.meta.uid.clone(),
                 container: None,
             },
             reporter: Reporter::Deployments,
@@ -431,31 +440,32 @@ impl Deployment {
         let limit = self.spec.revision_history_limit.unwrap_or(10).max(0) as usize;
         let mut old: Vec<(u64, String)> = self
             .own(pass.sets)
-            .filter(|set| set.name != new && set.replicas == 0 && set.status.replicas == 0)
-            .map(|set| (set.revision(), set.name.clone()))
+            .filter(|set| set.meta.name != new && set.replicas == 0 && set.status.replicas == 0)
+            .map(|set| (set.revision(), set.meta.name.clone()))
             .collect();
         old.sort();
         let surplus = old.len().saturating_sub(limit);
         for (_, name) in old.into_iter().take(surplus) {
-            pass.sets.retain(|set| set.name != name);
+            pass.sets.retain(|set| set.meta.name != name);
         }
     }
 
     pub(super) fn own<'a>(&'a self, sets: &'a [ReplicaSet]) -> impl Iterator<Item = &'a ReplicaSet> {
-        sets.iter().filter(|set| set.owner_uid == self.uid)
+        sets.iter().filter(|set| set.meta.is_controlled_by(&self.meta.uid))
     }
 
     /// Names of the sets of other templates, oldest first.
     fn old_sets(&self, sets: &[ReplicaSet], new: &str) -> Vec<String> {
-        let mut old: Vec<&ReplicaSet> = self.own(sets).filter(|set| set.name != new).collect();
-        old.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
-        old.into_iter().map(|set| set.name.clone()).collect()
+        let mut old: Vec<&ReplicaSet> = self.own(sets).filter(|set| set.meta.name != new).collect();
+        old.sort_by(|a, b| (a.meta.created, &a.meta.name).cmp(&(b.meta.created, &b.meta.name)));
+        old.into_iter().map(|set| set.meta.name.clone()).collect()
     }
 
     /// Annotations that a set takes over, such as the change cause.
     fn inherited_annotations(&self) -> BTreeMap<String, String> {
         let own = [LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS];
-        self.annotations
+        self.meta
+            .annotations
             .iter()
             .filter(|(key, _)| !own.contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), value.clone()))
@@ -464,7 +474,7 @@ impl Deployment {
 }
 
 /// Pods for a count or a share of `total`; a share of surge rounds up, of unavailable down.
-fn resolve(value: &IntOrString, total: i32, up: bool) -> i32 {
+pub fn resolve(value: &IntOrString, total: i32, up: bool) -> i32 {
     match value {
         IntOrString::Int(count) => (*count).max(0),
         IntOrString::String(text) => {
@@ -474,8 +484,9 @@ fn resolve(value: &IntOrString, total: i32, up: bool) -> i32 {
     }
 }
 
-fn template_hash(template: &PodTemplateSpec) -> String {
+/// The letters in the names of what runs `template`; another number of collisions makes others.
+pub fn template_hash(template: &PodTemplateSpec, collisions: u32) -> String {
     let text = serde_json::to_string(template).expect("a pod template has only text for keys");
-    let digest = hash(&text);
+    let digest = hash(&if collisions == 0 { text } else { format!("{text}{collisions}") });
     name_digits((digest ^ (digest >> 32)) as u32)
 }

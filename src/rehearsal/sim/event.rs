@@ -3,34 +3,20 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::kind::Kind;
+
 /// The API server drops events after an hour.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// What an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    pub kind: AboutKind,
+    pub kind: Kind,
+    pub namespace: String,
     pub name: String,
     pub uid: String,
     /// The container, where one is meant.
     pub container: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AboutKind {
-    Deployment,
-    ReplicaSet,
-    Pod,
-}
-
-impl AboutKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "Deployment",
-            Self::ReplicaSet => "ReplicaSet",
-            Self::Pod => "Pod",
-        }
-    }
 }
 
 /// Who reports.
@@ -38,6 +24,9 @@ impl AboutKind {
 pub enum Reporter {
     Deployments,
     ReplicaSets,
+    StatefulSets,
+    DaemonSets,
+    Autoscaler,
     Scheduler,
     Kubelet,
 }
@@ -72,7 +61,7 @@ pub struct News {
 }
 
 /// Adds an event, or counts it up when the same thing was said about the same object before.
-pub fn record(events: &mut Vec<Event>, namespace: &str, news: News, now: Timestamp, uid: String) {
+pub fn record(events: &mut Vec<Event>, news: News, now: Timestamp, uid: String) {
     let same = events.iter_mut().find(|event| {
         event.about == news.about && event.reason == news.reason && event.message == news.message
     });
@@ -91,7 +80,7 @@ pub fn record(events: &mut Vec<Event>, namespace: &str, news: News, now: Timesta
         serial += 1;
     };
     events.push(Event {
-        namespace: namespace.to_owned(),
+        namespace: news.about.namespace.clone(),
         name,
         uid,
         about: news.about,
@@ -117,7 +106,13 @@ mod tests {
     use super::*;
 
     fn news(message: &str) -> News {
-        let about = About { kind: AboutKind::Pod, name: "app-1".into(), uid: "u".into(), container: None };
+        let about = About {
+            kind: Kind::Pod,
+            namespace: "shop".into(),
+            name: "app-1".into(),
+            uid: "u".into(),
+            container: None,
+        };
         News {
             about,
             reporter: Reporter::Kubelet,
@@ -132,9 +127,9 @@ mod tests {
     fn the_same_news_is_counted_and_other_news_is_added() {
         let mut events = Vec::new();
         let start = Timestamp::from_second(1_000).unwrap();
-        record(&mut events, "shop", news("503"), start, "a".into());
-        record(&mut events, "shop", news("503"), start + SignedDuration::from_secs(5), "b".into());
-        record(&mut events, "shop", news("refused"), start, "c".into());
+        record(&mut events, news("503"), start, "a".into());
+        record(&mut events, news("503"), start + SignedDuration::from_secs(5), "b".into());
+        record(&mut events, news("refused"), start, "c".into());
         assert_eq!(events.len(), 2);
         assert_eq!((events[0].count, events[0].last.as_second()), (2, 1_005));
         assert_ne!(events[0].name, events[1].name);
@@ -144,7 +139,7 @@ mod tests {
     fn events_are_forgotten_an_hour_after_their_last_time() {
         let mut events = Vec::new();
         let start = Timestamp::from_second(1_000).unwrap();
-        record(&mut events, "shop", news("503"), start, "a".into());
+        record(&mut events, news("503"), start, "a".into());
         assert!(expire(&mut events, start + SignedDuration::from_mins(59)).is_empty());
         assert_eq!(expire(&mut events, start + SignedDuration::from_mins(60)).len(), 1);
         assert!(events.is_empty());

@@ -14,7 +14,8 @@ impl World {
     /// `status`, `timestamp`, `version`, `uptime` and `checks`.
     pub fn health(&self) -> (bool, Value) {
         let now = self.now;
-        let serving: Vec<_> = self.pods.iter().filter(|pod| pod.serves()).collect();
+        let serving: Vec<_> =
+            self.pods.iter().filter(|pod| pod.is_of_the_application() && pod.serves()).collect();
         // Requests go round the pods, so two requests in a row may meet two versions.
         let turn = usize::try_from(now.as_millisecond() / 700).unwrap_or(0);
         let Some(pod) = (!serving.is_empty()).then(|| serving[turn % serving.len()]) else {
@@ -31,7 +32,7 @@ impl World {
         let noise = chance(pod.seed(), now.as_second() as u64);
         let busy = container.error_ratio(self.scenario, now);
         let latency_ms = if busy > BUSY { 140.0 + 900.0 * noise } else { 3.0 + 5.0 * noise };
-        let started = container.life.as_ref().map_or(pod.created, |life| life.started);
+        let started = container.life.as_ref().map_or(pod.meta.created, |life| life.started);
         let body = json!({
             "status": "healthy",
             "timestamp": format!("{now:.3}"),

@@ -147,7 +147,7 @@ impl World {
         let found = self
             .pods
             .iter()
-            .find(|candidate| candidate.namespace == namespace && candidate.name == pod)
+            .find(|candidate| candidate.meta.namespace == namespace && candidate.meta.name == pod)
             .ok_or_else(|| Refusal::NotFound { kind: Kind::Pod, name: pod.into() })?;
         let names: Vec<&str> = found.containers.iter().map(|container| container.name.as_str()).collect();
         let container = match (container, found.containers.as_slice()) {

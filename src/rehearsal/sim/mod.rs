@@ -4,36 +4,61 @@
 //! the methods of [`change`]. What clients may see is published to [`store::Store`] after each single
 //! change, so that a watcher sees the same intermediate states as on a real cluster.
 
+mod admission;
+mod autoscaler;
 pub mod change;
+mod claim;
 mod container;
+mod daemonset;
+mod defaults;
 pub mod deployment;
 mod dice;
+mod disruption;
 mod event;
+mod hands;
 mod health;
+mod kind;
 pub mod logs;
+mod meta;
+mod node;
+mod pace;
 pub mod pipeline;
 mod pod;
 mod progress;
+mod quantity;
+mod quota;
+mod refusal;
+pub mod removal;
 mod render;
 mod replica_set;
+mod retry;
+mod revision;
+mod schedule;
+mod statefulset;
 pub mod store;
 pub mod traffic;
+mod validate;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::daemonset::DaemonSet;
 use self::deployment::{Deployment, Pass, Step};
 use self::dice::Dice;
 use self::event::{Event, News};
+use self::hands::Hands;
+use self::meta::Meta;
 use self::pipeline::Run;
 use self::pod::{Pod, Surroundings};
 use self::replica_set::ReplicaSet;
+use self::revision::Revision;
+use self::statefulset::StatefulSet;
 use self::store::{Key, Kind, Store};
 use self::traffic::Traffic;
 use super::scenario::Scenario;
@@ -43,8 +68,6 @@ pub const APPLICATION: &str = "app";
 pub const FIRST_IMAGE: &str = "myapp:v1.1.0";
 pub const START_IMAGE: &str = "myapp:v1.2.0";
 
-/// The controller's reaction time to a changed object.
-const OBSERVATION_S: f64 = 1.0;
 /// Rounds of "one changed, look again" before we call it a bug; a rollout needs a handful.
 const MAX_ROUNDS: usize = 200;
 
@@ -56,7 +79,14 @@ pub struct World {
     dice: Dice,
     deployments: Vec<Deployment>,
     replica_sets: Vec<ReplicaSet>,
+    stateful_sets: Vec<StatefulSet>,
+    daemon_sets: Vec<DaemonSet>,
+    revisions: Vec<Revision>,
     pods: Vec<Pod>,
+    /// Nodes that went, and when their pods will be missed.
+    missed_nodes: BTreeMap<String, Timestamp>,
+    /// When the autoscalers were looked at last.
+    autoscaled: Timestamp,
     events: Vec<Event>,
     /// Node and image pairs that need no pulling.
     pulled: BTreeSet<String>,
@@ -94,35 +124,14 @@ impl World {
     /// metrics is known.
     pub fn new(scenario: Scenario, now: Timestamp, seed: u64) -> Self {
         let beginning = now - SignedDuration::from_hours(9 * 24);
-        let mut world = Self {
-            now: beginning,
-            scenario,
-            dice: Dice::new(seed),
-            deployments: Vec::new(),
-            replica_sets: Vec::new(),
-            pods: Vec::new(),
-            events: Vec::new(),
-            pulled: BTreeSet::new(),
-            traffic: Traffic::new(seed, now - traffic::PAST),
-            runs: Vec::new(),
-            store: Store::new(),
-        };
-        world.publish_fixtures();
+        let traffic = Traffic::new(seed, now - traffic::PAST);
+        let mut world = Self::bare(scenario, beginning, seed, traffic);
+        world.publish_fixtures(&["default", "kube-system", NAMESPACE], 2);
         let spec = serde_json::from_value(first_spec()).expect("our own spec has the shape of the API");
         let uid = world.dice.uid();
-        world.deployments.push(Deployment {
-            namespace: NAMESPACE.into(),
-            name: APPLICATION.into(),
-            uid,
-            created: beginning,
-            generation: 1,
-            labels: [("app".to_owned(), APPLICATION.to_owned())].into(),
-            annotations: Default::default(),
-            spec,
-            status: Default::default(),
-            conditions: Vec::new(),
-            look_at: Some(beginning),
-        });
+        let mut meta = Meta::new(NAMESPACE, APPLICATION, uid, beginning);
+        meta.labels.insert("app".to_owned(), APPLICATION.to_owned());
+        world.deployments.push(Deployment::new(meta, spec, Some(beginning)));
         world.publish();
         world.step(now - SignedDuration::from_hours(49));
         world
@@ -131,6 +140,35 @@ impl World {
         world.step(now);
         world.store.forget_history();
         world
+    }
+
+    /// A world in which nothing was ever deployed: some nodes, and what a fresh cluster has.
+    pub fn empty(now: Timestamp, seed: u64, nodes: u32) -> Self {
+        let mut world = Self::bare(Scenario::ByTag, now, seed, Traffic::new(seed, now));
+        world.publish_fixtures(&["default", "kube-system"], nodes);
+        world.store.forget_history();
+        world
+    }
+
+    fn bare(scenario: Scenario, now: Timestamp, seed: u64, traffic: Traffic) -> Self {
+        Self {
+            now,
+            scenario,
+            dice: Dice::new(seed),
+            deployments: Vec::new(),
+            replica_sets: Vec::new(),
+            stateful_sets: Vec::new(),
+            daemon_sets: Vec::new(),
+            revisions: Vec::new(),
+            pods: Vec::new(),
+            missed_nodes: BTreeMap::new(),
+            autoscaled: now,
+            events: Vec::new(),
+            pulled: BTreeSet::new(),
+            traffic,
+            runs: Vec::new(),
+            store: Store::new(),
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -177,13 +215,17 @@ impl World {
     fn next_move(&self) -> Option<Timestamp> {
         let pods = self.pods.iter().filter_map(Pod::next_due);
         let sets = self.replica_sets.iter().filter_map(|set| set.next_due(&self.pods, self.now));
+        let stateful = self.stateful_sets.iter().filter_map(|set| set.next_due(&self.pods, self.now));
+        let daemons = self.daemon_sets.iter().filter_map(|set| set.next_due(&self.pods, self.now));
         let deployments = self.deployments.iter().flat_map(|deployment| {
             // The deadline is exceeded after its second, not in it.
             let deadline = deployment.times_out_at().map(|at| after(at, 1.0));
             [deployment.look_at, deadline.filter(|at| *at > self.now)]
         });
         let runs = self.runs.iter().filter_map(Run::next_due);
-        pods.chain(sets).chain(deployments.flatten()).chain(runs).min()
+        let rare = [removal::next_missed(&self.missed_nodes), self.next_autoscaling()];
+        let owners = sets.chain(stateful).chain(daemons).chain(deployments.flatten());
+        pods.chain(owners).chain(runs).chain(rare.into_iter().flatten()).min()
     }
 
     /// Lets happen what is due now: a scrape, and moves in the cluster when there are any.
@@ -198,8 +240,10 @@ impl World {
             return;
         }
         self.finish_runs();
+        self.miss_nodes();
+        self.autoscale();
+        self.schedule();
         let mut news = Vec::new();
-        let mut over = Vec::new();
         let mut around = Surroundings {
             scenario: self.scenario,
             now: self.now,
@@ -207,12 +251,12 @@ impl World {
             news: &mut news,
         };
         for pod in &mut self.pods {
-            if pod.next_due().is_some_and(|due| due <= around.now) && pod.advance(&mut around) {
-                over.push(pod.uid.clone());
+            if pod.next_due().is_some_and(|due| due <= around.now) {
+                pod.advance(&mut around);
             }
         }
-        self.pods.retain(|pod| !over.contains(&pod.uid));
         self.tell(news);
+        self.remove_gone_pods();
         self.settle();
     }
 
@@ -229,81 +273,132 @@ impl World {
     }
 
     fn run_controllers(&mut self) -> bool {
+        let mut changed = self.taint_nodes();
+        changed |= self.collect_garbage() | self.claim();
+        changed |= self.schedule() | self.keep_pods();
+        if !changed {
+            changed = self.roll_out();
+        }
+        changed | quota::refresh(&mut self.store, &self.pods) | self.refresh_budgets()
+    }
+
+    /// What makes pods: ReplicaSets, StatefulSets and DaemonSets.
+    fn keep_pods(&mut self) -> bool {
         let mut news = Vec::new();
         let mut changed = false;
+        let mut hands = Hands {
+            now: self.now,
+            scenario: self.scenario,
+            store: &mut self.store,
+            pods: &mut self.pods,
+            dice: &mut self.dice,
+            news: &mut news,
+            pulled: &mut self.pulled,
+        };
         for set in &mut self.replica_sets {
-            let mut around = Surroundings {
-                scenario: self.scenario,
-                now: self.now,
-                pulled: &mut self.pulled,
-                news: &mut news,
-            };
-            changed |= set.keep_replicas(&mut self.pods, &mut self.dice, &mut around);
-            changed |= set.count(&self.pods, self.now);
+            changed |= set.keep_replicas(&mut hands);
+            changed |= set.count(hands.pods, hands.now);
         }
-        if !changed {
-            let now = self.now;
-            for deployment in &mut self.deployments {
-                if deployment.look_at.is_some_and(|at| at > now) {
-                    continue;
-                }
-                deployment.look_at = None;
-                let mut pass =
-                    Pass { now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
-                if let Step::Changed = deployment.sync(&mut pass) {
-                    changed = true;
-                    break;
-                }
+        for set in &mut self.stateful_sets {
+            changed |= set.sync(&mut self.revisions, &mut hands);
+        }
+        for set in &mut self.daemon_sets {
+            changed |= set.sync(&mut self.revisions, &mut hands);
+        }
+        self.tell(news);
+        changed
+    }
+
+    /// What moves ReplicaSets: Deployments, one step of one of them.
+    fn roll_out(&mut self) -> bool {
+        let mut news = Vec::new();
+        let (now, mut changed) = (self.now, false);
+        for deployment in &mut self.deployments {
+            if deployment.look_at.is_some_and(|at| at > now) {
+                continue;
+            }
+            deployment.look_at = None;
+            let mut pass = Pass { now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
+            if let Step::Changed = deployment.sync(&mut pass) {
+                changed = true;
+                break;
             }
         }
         self.tell(news);
         changed
     }
 
+    fn taint_nodes(&mut self) -> bool {
+        let before = self.store.version();
+        let nodes: Vec<_> =
+            self.store.list(Kind::Node, "").map(|(key, node)| (key.clone(), node::tainted(node))).collect();
+        for (key, node) in nodes {
+            self.store.publish(key, node);
+        }
+        self.store.version() != before
+    }
+
     fn tell(&mut self, news: Vec<News>) {
         for one in news {
             let uid = self.dice.uid();
-            event::record(&mut self.events, NAMESPACE, one, self.now, uid);
+            event::record(&mut self.events, one, self.now, uid);
         }
     }
 
     /// Brings the published objects up to date with the world.
     fn publish(&mut self) {
-        for deployment in &self.deployments {
-            let key = key(Kind::Deployment, &deployment.namespace, &deployment.name);
-            self.store.publish(key, render::deployment(deployment));
+        let at = |kind, meta: &Meta| key(kind, &meta.namespace, &meta.name);
+        for it in &self.deployments {
+            self.store.publish(at(Kind::Deployment, &it.meta), render::deployment(it));
         }
-        for set in &self.replica_sets {
-            self.store.publish(key(Kind::ReplicaSet, &set.namespace, &set.name), render::replica_set(set));
+        for it in &self.replica_sets {
+            self.store.publish(at(Kind::ReplicaSet, &it.meta), render::replica_set(it));
         }
-        for pod in &self.pods {
-            let key = key(Kind::Pod, &pod.namespace, &pod.name);
-            self.store.publish(key, render::pod(pod, self.scenario));
+        for it in &self.stateful_sets {
+            self.store.publish(at(Kind::StatefulSet, &it.meta), render::stateful_set(it));
+        }
+        for it in &self.daemon_sets {
+            self.store.publish(at(Kind::DaemonSet, &it.meta), render::daemon_set(it));
+        }
+        for it in &self.revisions {
+            self.store.publish(at(Kind::ControllerRevision, &it.meta), render::revision(it));
+        }
+        for it in &self.pods {
+            self.store.publish(at(Kind::Pod, &it.meta), render::pod(it, self.scenario));
         }
         for event in self.events.iter_mut().filter(|event| event.fresh) {
             event.fresh = false;
             self.store.publish(key(Kind::Event, &event.namespace, &event.name), render::event(event));
         }
-        let (deployments, sets) = (&self.deployments, &self.replica_sets);
-        let pods = &self.pods;
-        self.store.retain(Kind::Pod, |key| pods.iter().any(|pod| pod.name == key.name));
-        self.store.retain(Kind::ReplicaSet, |key| sets.iter().any(|set| set.name == key.name));
-        self.store
-            .retain(Kind::Deployment, |key| deployments.iter().any(|deployment| deployment.name == key.name));
+        self.retract(Kind::Pod, self.pods.iter().map(|it| &it.meta).map(place).collect());
+        self.retract(Kind::ReplicaSet, self.replica_sets.iter().map(|it| &it.meta).map(place).collect());
+        self.retract(Kind::Deployment, self.deployments.iter().map(|it| &it.meta).map(place).collect());
+        self.retract(Kind::StatefulSet, self.stateful_sets.iter().map(|it| &it.meta).map(place).collect());
+        self.retract(Kind::DaemonSet, self.daemon_sets.iter().map(|it| &it.meta).map(place).collect());
+        self.retract(Kind::ControllerRevision, self.revisions.iter().map(|it| &it.meta).map(place).collect());
     }
 
-    fn publish_fixtures(&mut self) {
-        for name in ["default", "kube-system", NAMESPACE] {
+    /// Takes back what is published of a kind and is no more.
+    fn retract(&mut self, kind: Kind, left: BTreeSet<(String, String)>) {
+        self.store.retain(kind, |key| left.contains(&(key.namespace.clone(), key.name.clone())));
+    }
+
+    fn publish_fixtures(&mut self, namespaces: &[&str], nodes: u32) {
+        for name in namespaces {
             let uid = self.dice.uid();
             let object = render::namespace(name, &uid, self.now);
             self.store.publish(key(Kind::Namespace, "", name), object);
         }
-        for number in 1..=2 {
+        for number in 1..=nodes {
             let uid = self.dice.uid();
             let name = format!("practice-node-{number}");
-            self.store.publish(key(Kind::Node, "", &name), render::node(&name, &uid, self.now));
+            self.store.publish(key(Kind::Node, "", &name), node::made(&name, &uid, self.now));
         }
     }
+}
+
+fn place(meta: &Meta) -> (String, String) {
+    (meta.namespace.clone(), meta.name.clone())
 }
 
 pub fn key(kind: Kind, namespace: &str, name: &str) -> Key {

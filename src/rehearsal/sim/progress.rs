@@ -23,6 +23,7 @@ impl Deployment {
         };
         self.set_condition(Condition::new("Available", available.0, available.1, available.2, pass.now));
         self.judge_progress(&status, pass);
+        self.copy_failure(pass);
         self.status = status;
         before != (self.status.clone(), self.conditions.clone())
     }
@@ -31,13 +32,28 @@ impl Deployment {
         let wanted: i32 = self.own(sets).map(|set| set.replicas).sum();
         let available = self.own(sets).map(|set| set.status.available).sum();
         Status {
-            observed_generation: self.generation,
+            observed_generation: self.meta.generation,
             replicas: self.own(sets).map(|set| set.status.replicas).sum(),
             updated: self.new_set(sets).map_or(0, |set| set.status.replicas),
             ready: self.own(sets).map(|set| set.status.ready).sum(),
             available,
             unavailable: (wanted - available).max(0),
             terminating: self.own(sets).map(|set| set.status.terminating).sum(),
+        }
+    }
+
+    /// Why a set could not make its pods: the new set's reason before any other's.
+    fn copy_failure(&mut self, pass: &Pass<'_>) {
+        let failed =
+            |set: &ReplicaSet| set.conditions.iter().find(|one| one.kind == "ReplicaFailure").cloned();
+        let new = self.new_set(pass.sets).and_then(failed);
+        match new.or_else(|| self.own(pass.sets).find_map(failed)) {
+            Some(failure) => {
+                let (status, reason) = (failure.status.as_str(), failure.reason.as_str());
+                let copy = Condition::new("ReplicaFailure", status, reason, &failure.message, pass.now);
+                self.set_condition(copy);
+            }
+            None => self.conditions.retain(|condition| condition.kind != "ReplicaFailure"),
         }
     }
 
@@ -54,8 +70,8 @@ impl Deployment {
             return;
         }
         let subject = self.new_set(pass.sets).map_or_else(
-            || format!("Deployment \"{}\"", self.name),
-            |set| format!("ReplicaSet \"{}\"", set.name),
+            || format!("Deployment \"{}\"", self.meta.name),
+            |set| format!("ReplicaSet \"{}\"", set.meta.name),
         );
         let desired = self.desired();
         if status.updated == desired && status.replicas == desired && status.available == desired {

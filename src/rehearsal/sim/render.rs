@@ -1,13 +1,18 @@
 //! Objects as the API server writes them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::container::{Container, Life, State, not_found};
+use super::daemonset::DaemonSet;
 use super::deployment::Deployment;
-use super::event::{AboutKind, Event, Reporter};
+use super::event::{Event, Reporter};
 use super::pod::Pod;
 use super::replica_set::ReplicaSet;
+use super::revision::Revision;
+use super::statefulset::StatefulSet;
 use super::{Condition, seconds};
 use crate::rehearsal::scenario::{Scenario, behaviour};
 use crate::rehearsal::sim::dice::hash;
@@ -44,31 +49,19 @@ pub fn deployment(it: &Deployment) -> Value {
         });
         shown.insert("conditions".into(), conditions.collect());
     }
-    let mut metadata = metadata(&it.namespace, &it.name, &it.uid, it.created);
-    metadata["generation"] = it.generation.into();
-    metadata["labels"] = json!(it.labels);
-    if !it.annotations.is_empty() {
-        metadata["annotations"] = json!(it.annotations);
+    if it.collisions > 0 {
+        shown.insert("collisionCount".into(), it.collisions.into());
     }
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata,
+        "metadata": it.meta.shown(),
         "spec": plain(&it.spec),
         "status": shown,
     })
 }
 
 pub fn replica_set(it: &ReplicaSet) -> Value {
-    let labels =
-        it.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
-    let mut selector = plain(&it.selector);
-    selector["matchLabels"]["pod-template-hash"] = it.hash.clone().into();
-    let mut metadata = metadata(&it.namespace, &it.name, &it.uid, it.created);
-    metadata["generation"] = it.generation.into();
-    metadata["labels"] = json!(labels);
-    metadata["annotations"] = json!(it.annotations);
-    metadata["ownerReferences"] = owner("apps/v1", "Deployment", &it.owner, &it.owner_uid);
     let status = &it.status;
     let mut shown = json!({"replicas": status.replicas, "terminatingReplicas": status.terminating});
     for (name, count) in [
@@ -81,44 +74,148 @@ pub fn replica_set(it: &ReplicaSet) -> Value {
             shown[name] = count.into();
         }
     }
-    let mut spec = json!({"replicas": it.replicas, "selector": selector, "template": plain(&it.template)});
+    if !it.conditions.is_empty() {
+        shown["conditions"] = it
+            .conditions
+            .iter()
+            .map(|condition| {
+                json!({
+                    "type": condition.kind,
+                    "status": condition.status,
+                    "reason": condition.reason,
+                    "message": condition.message,
+                    "lastTransitionTime": seconds(condition.transitioned),
+                })
+            })
+            .collect();
+    }
+    let mut spec = json!({
+        "replicas": it.replicas,
+        "selector": plain(&it.selector),
+        "template": plain(&it.template),
+    });
     if it.min_ready_s > 0 {
         spec["minReadySeconds"] = it.min_ready_s.into();
     }
+    let metadata = it.meta.shown();
     json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec, "status": shown})
 }
 
-pub fn pod(it: &Pod, scenario: Scenario) -> Value {
-    let mut metadata = metadata(&it.namespace, &it.name, &it.uid, it.created);
-    metadata["generateName"] = format!("{}-", it.owner).into();
-    metadata["labels"] = json!(it.labels);
-    if !it.annotations.is_empty() {
-        metadata["annotations"] = json!(it.annotations);
+pub fn stateful_set(it: &StatefulSet) -> Value {
+    let status = &it.status;
+    let mut shown = json!({"replicas": status.replicas});
+    if status.observed_generation != 0 {
+        // Not left out when zero: the API server has them without `omitempty`.
+        shown["availableReplicas"] = status.available.into();
+        shown["collisionCount"] = 0.into();
     }
-    metadata["ownerReferences"] = owner("apps/v1", "ReplicaSet", &it.owner, &it.owner_uid);
+    for (name, count) in [
+        ("observedGeneration", status.observed_generation),
+        ("readyReplicas", status.ready.into()),
+        ("currentReplicas", status.current.into()),
+        ("updatedReplicas", status.updated.into()),
+    ] {
+        if count != 0 {
+            shown[name] = count.into();
+        }
+    }
+    for (name, revision) in
+        [("currentRevision", &status.current_revision), ("updateRevision", &status.update_revision)]
+    {
+        if !revision.is_empty() {
+            shown[name] = revision.clone().into();
+        }
+    }
+    let (metadata, spec) = (it.meta.shown(), plain(&it.spec));
+    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": spec, "status": shown})
+}
+
+pub fn daemon_set(it: &DaemonSet) -> Value {
+    let status = &it.status;
+    let mut shown = json!({
+        "currentNumberScheduled": status.current,
+        "desiredNumberScheduled": status.desired,
+        "numberMisscheduled": status.misscheduled,
+        "numberReady": status.ready,
+    });
+    for (name, count) in [
+        ("observedGeneration", status.observed_generation),
+        ("updatedNumberScheduled", status.updated.into()),
+        ("numberAvailable", status.available.into()),
+        ("numberUnavailable", (status.desired - status.available).into()),
+    ] {
+        if count != 0 {
+            shown[name] = count.into();
+        }
+    }
+    let (metadata, spec) = (it.meta.shown(), plain(&it.spec));
+    json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec, "status": shown})
+}
+
+pub fn revision(it: &Revision) -> Value {
+    let mut template = plain(&it.template);
+    template["$patch"] = "replace".into();
+    let mut metadata = it.meta.shown();
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.remove("generation");
+    }
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": metadata,
+        "data": {"spec": {"template": template}},
+        "revision": it.number,
+    })
+}
+
+pub fn pod(it: &Pod, scenario: Scenario) -> Value {
+    let mut metadata = it.meta.shown();
     if let Some(deletion) = &it.deletion {
         let latest = super::after(deletion.asked, deletion.grace_s as f64);
         metadata["deletionTimestamp"] = seconds(latest).into();
         metadata["deletionGracePeriodSeconds"] = deletion.grace_s.into();
     }
     let mut spec = plain(&it.spec);
-    spec["serviceAccountName"] = "default".into();
-    spec["enableServiceLinks"] = true.into();
-    let mut status = json!({"phase": it.phase(), "qosClass": "Burstable"});
     if let Some(node) = &it.node {
         spec["nodeName"] = node.clone().into();
+    }
+    let status = it.told.clone().unwrap_or_else(|| pod_status(it, scenario));
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
+}
+
+fn pod_status(it: &Pod, scenario: Scenario) -> Value {
+    let mut status = json!({"phase": it.phase(), "qosClass": quality(it)});
+    if !it.conditions.is_empty() {
+        status["conditions"] = it.conditions.iter().map(pod_condition).collect();
+    }
+    if it.node.is_some() {
         status["startTime"] = seconds(it.scheduled).into();
         status["hostIP"] = "10.10.0.1".into();
         status["podIP"] = json!(it.ip);
         status["podIPs"] = json!([{"ip": it.ip}]);
-        status["conditions"] = it.conditions.iter().map(pod_condition).collect();
         status["containerStatuses"] =
             it.containers.iter().map(|container| container_status(it, container, scenario)).collect();
     }
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
+    status
 }
 
-fn pod_condition(it: &Condition) -> Value {
+fn quality(pod: &Pod) -> &'static str {
+    let resources = || pod.spec.containers.iter().filter_map(|container| container.resources.as_ref());
+    let named =
+        |amounts: &Option<_>| amounts.as_ref().is_some_and(|amounts: &BTreeMap<_, _>| !amounts.is_empty());
+    if !resources().any(|one| named(&one.limits) || named(&one.requests)) {
+        return "BestEffort";
+    }
+    let whole = resources().all(|one| {
+        named(&one.limits)
+            && one.limits == one.requests
+            && one.limits.iter().flatten().filter(|(name, _)| *name == "cpu" || *name == "memory").count()
+                == 2
+    });
+    if whole { "Guaranteed" } else { "Burstable" }
+}
+
+pub fn pod_condition(it: &Condition) -> Value {
     let mut shown = json!({
         "type": it.kind,
         "status": it.status,
@@ -145,7 +242,7 @@ fn container_status(pod: &Pod, it: &Container, scenario: Scenario) -> Value {
         (State::Ended, Some(life)) => json!({"terminated": terminated(pod, it, life, scenario)}),
         (State::BackOff { wait_s }, _) => {
             let name = &it.name;
-            let place = format!("pod={}_{}({})", pod.name, pod.namespace, pod.uid);
+            let place = format!("pod={}_{}({})", pod.meta.name, pod.meta.namespace, pod.meta.uid);
             let wait = go_duration(*wait_s);
             waiting("CrashLoopBackOff", format!("back-off {wait} restarting failed container={name} {place}"))
         }
@@ -198,7 +295,7 @@ fn terminated(pod: &Pod, it: &Container, life: &Life, scenario: Scenario) -> Val
 }
 
 fn container_id(pod: &Pod, it: &Container, life: &Life) -> String {
-    let seed = format!("{}/{}/{}", pod.uid, it.name, life.number);
+    let seed = format!("{}/{}/{}", pod.meta.uid, it.name, life.number);
     format!("containerd://{}", digest(&seed))
 }
 
@@ -219,9 +316,8 @@ fn go_duration(total_s: u32) -> String {
 
 pub fn event(it: &Event) -> Value {
     let about = &it.about;
-    let api_version = if about.kind == AboutKind::Pod { "v1" } else { "apps/v1" };
     let mut involved = json!({
-        "apiVersion": api_version,
+        "apiVersion": about.kind.api_version(),
         "kind": about.kind.as_str(),
         "name": about.name,
         "namespace": it.namespace,
@@ -233,6 +329,9 @@ pub fn event(it: &Event) -> Value {
     let component = match it.reporter {
         Reporter::Deployments => "deployment-controller",
         Reporter::ReplicaSets => "replicaset-controller",
+        Reporter::StatefulSets => "statefulset-controller",
+        Reporter::DaemonSets => "daemonset-controller",
+        Reporter::Autoscaler => "horizontal-pod-autoscaler",
         Reporter::Scheduler => "default-scheduler",
         Reporter::Kubelet => "kubelet",
     };
@@ -254,7 +353,7 @@ pub fn event(it: &Event) -> Value {
         shown["eventTime"] = format!("{precise:.6}").into();
         shown["firstTimestamp"] = Value::Null;
         shown["lastTimestamp"] = Value::Null;
-        shown["action"] = "Binding".into();
+        shown["action"] = if it.warning { "Scheduling" } else { "Binding" }.into();
         shown["source"] = json!({});
         shown["reportingInstance"] = "default-scheduler-practice".into();
         return shown;
@@ -284,44 +383,8 @@ pub fn namespace(name: &str, uid: &str, created: Timestamp) -> Value {
     })
 }
 
-pub fn node(name: &str, uid: &str, created: Timestamp) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "uid": uid,
-            "creationTimestamp": seconds(created),
-            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"},
-        },
-        "spec": {},
-        "status": {
-            "conditions": [{
-                "type": "Ready",
-                "status": "True",
-                "reason": "KubeletReady",
-                "message": "the practice world needs no kubelet",
-                "lastHeartbeatTime": seconds(created),
-                "lastTransitionTime": seconds(created),
-            }],
-            "nodeInfo": {"kubeletVersion": "practice", "operatingSystem": "linux", "architecture": "amd64"},
-        },
-    })
-}
-
 fn metadata(namespace: &str, name: &str, uid: &str, created: Timestamp) -> Value {
     json!({"name": name, "namespace": namespace, "uid": uid, "creationTimestamp": seconds(created)})
-}
-
-fn owner(api_version: &str, kind: &str, name: &str, uid: &str) -> Value {
-    json!([{
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": name,
-        "uid": uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    }])
 }
 
 /// A typed object of the API as JSON.

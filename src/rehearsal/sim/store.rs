@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::kind::Kind;
+
 /// Changes kept for watchers that ask for the past. An older resource version answers 410 Gone.
 const HISTORY: usize = 2_000;
 
@@ -15,19 +17,6 @@ pub struct Key {
     pub kind: Kind,
     pub namespace: String,
     pub name: String,
-}
-
-/// The kinds that the practice world serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Kind {
-    Namespace,
-    Node,
-    Deployment,
-    ReplicaSet,
-    Pod,
-    Event,
-    Lease,
-    ConfigMap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

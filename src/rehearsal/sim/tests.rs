@@ -207,13 +207,13 @@ fn a_paused_deployment_does_not_roll_until_it_is_resumed() {
     let mut object = app(&world);
     object["spec"]["paused"] = true.into();
     object["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp:v1.3.0".into();
-    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, false).unwrap();
+    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, change::Part::Main, false).unwrap();
     run(&mut world, 60);
     assert_eq!(condition(&app(&world), "Progressing")["reason"], "DeploymentPaused");
     assert_eq!(revisions(&world).len(), 2);
     let mut object = app(&world);
     object["spec"]["paused"] = false.into();
-    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, false).unwrap();
+    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, change::Part::Main, false).unwrap();
     run(&mut world, 400);
     assert_eq!(app(&world)["status"]["updatedReplicas"], 4);
 }
@@ -223,7 +223,7 @@ fn the_history_limit_drops_the_oldest_sets() {
     let mut world = world(Scenario::Good);
     let mut object = app(&world);
     object["spec"]["revisionHistoryLimit"] = 1.into();
-    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, false).unwrap();
+    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, change::Part::Main, false).unwrap();
     set_image(&mut world, "myapp:v1.3.0");
     run(&mut world, 400);
     let images: Vec<_> = revisions(&world).into_iter().map(|(_, image, _)| image).collect();
@@ -237,7 +237,7 @@ fn min_ready_seconds_delay_availability() {
     object["spec"]["minReadySeconds"] = 40.into();
     object["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp:v1.3.0".into();
     let before = world.store().version();
-    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, false).unwrap();
+    world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, change::Part::Main, false).unwrap();
     run(&mut world, 600);
     assert_eq!(app(&world)["status"]["availableReplicas"], 4);
     let gap = world.store().changes_after(before).unwrap().any(|change| {
@@ -254,11 +254,11 @@ fn an_old_resource_version_is_a_conflict_and_a_dry_run_changes_nothing() {
     let place = key(Kind::Deployment, NAMESPACE, APPLICATION);
     let mut object = app(&world);
     object["spec"]["replicas"] = 6.into();
-    let shown = world.replace(&place, object.clone(), true).unwrap();
+    let shown = world.replace(&place, object.clone(), change::Part::Main, true).unwrap();
     assert_eq!(shown["spec"]["replicas"], 6);
     assert_eq!(app(&world)["spec"]["replicas"], 4);
-    world.replace(&place, object.clone(), false).unwrap();
-    let refused = world.replace(&place, object, false).unwrap_err();
+    world.replace(&place, object.clone(), change::Part::Main, false).unwrap();
+    let refused = world.replace(&place, object, change::Part::Main, false).unwrap_err();
     assert!(matches!(refused, change::Refusal::Conflict { .. }), "{refused}");
 }
 
@@ -268,7 +268,9 @@ fn an_invalid_object_names_each_field() {
     let mut object = app(&world);
     object["spec"]["replicas"] = (-1).into();
     object["spec"]["template"]["spec"]["containers"][0]["image"] = "".into();
-    let refused = world.replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, false).unwrap_err();
+    let refused = world
+        .replace(&key(Kind::Deployment, NAMESPACE, APPLICATION), object, change::Part::Main, false)
+        .unwrap_err();
     assert_eq!(
         refused.to_string(),
         "Deployment.apps \"app\" is invalid: [spec.replicas: Invalid value: -1: must be greater than or equal to 0, \
@@ -366,7 +368,7 @@ proptest! {
         let place = key(Kind::Deployment, NAMESPACE, APPLICATION);
         let mut object = app(&world);
         object["spec"]["strategy"]["rollingUpdate"] = json!({"maxSurge": surge, "maxUnavailable": unavailable});
-        world.replace(&place, object, false).unwrap();
+        world.replace(&place, object, change::Part::Main, false).unwrap();
         let before = world.store().version();
         for (image, wait) in changes {
             let image = ["myapp:v1.3.0", "myapp:v1.4.0-crash", "myapp:nowhere", START_IMAGE][image];

@@ -77,14 +77,15 @@ impl Traffic {
 
     pub(super) fn scrape(&mut self, scenario: Scenario, pods: &[Pod], now: Timestamp) {
         let last: Vec<Counters> = self.scrapes.back().map(|last| last.pods.clone()).unwrap_or_default();
+        let pods: Vec<&Pod> = pods.iter().filter(|pod| pod.is_of_the_application()).collect();
         let serving = pods.iter().filter(|pod| pod.serves()).count().max(1);
         let load = self.load(now);
         let mut counters = Vec::with_capacity(pods.len());
         for pod in pods {
-            let known = last.iter().find(|counters| counters.pod == pod.name);
+            let known = last.iter().find(|counters| counters.pod == pod.meta.name);
             let mut own = known.cloned().unwrap_or_else(|| self.first_counters(pod, now, load));
             if own.restarts != pod.restarts() {
-                own = Counters { pod: pod.name.clone(), ..Counters::default() };
+                own = Counters { pod: pod.meta.name.clone(), ..Counters::default() };
             }
             own.restarts = pod.restarts();
             own.up = pod.containers.iter().any(|container| {
@@ -105,7 +106,7 @@ impl Traffic {
 
     /// Pods that ran before the first scrape bring what they counted until then.
     fn first_counters(&mut self, pod: &Pod, now: Timestamp, load: f64) -> Counters {
-        let mut counters = Counters { pod: pod.name.clone(), ..Counters::default() };
+        let mut counters = Counters { pod: pod.meta.name.clone(), ..Counters::default() };
         let served_s = pod.ready_since().map_or(0.0, |since| now.duration_since(since).as_secs_f64());
         if self.scrapes.is_empty() && served_s > 0.0 {
             let requests = load / 4.0 * served_s;

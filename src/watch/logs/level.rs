@@ -17,9 +17,8 @@ impl Level {
     /// `E1122 14:02:06`. `None` when the line names none.
     ///
     /// A word in small letters counts only where a level is written: "no error" is none.
-    pub fn of(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let bytes = &bytes[..bytes.len().min(LOOK_AT)];
+    pub fn of(line: &[u8]) -> Option<Self> {
+        let bytes = &line[..line.len().min(LOOK_AT)];
         if let Some(level) = klog(bytes) {
             return Some(level);
         }
@@ -128,13 +127,13 @@ mod tests {
             ("TERROR and INFORMATION", None),
             ("", None),
         ] {
-            assert_eq!(Level::of(line), level, "{line}");
+            assert_eq!(Level::of(line.as_bytes()), level, "{line}");
         }
     }
 
     #[test]
     fn a_word_far_into_the_line_is_prose() {
         let line = format!("{} ERROR", "x ".repeat(200));
-        assert_eq!(Level::of(&line), None);
+        assert_eq!(Level::of(line.as_bytes()), None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use regex::Regex;
 
-use super::{Level, Line, LogStore, NO_SOURCE, Row, SourceId, clean};
+use super::{Level, Line, LogStore, NO_SOURCE, Row, SourceId, shown};
 
 /// Lines looked at in one go while a new filter works through the buffer; a frame waits for it.
 const SCAN_LINES: usize = 50_000;
@@ -218,7 +218,7 @@ impl LogView {
     }
 }
 
-fn matches(query: &LogQuery, allowed: &[bool], line: &Line, text: &str) -> bool {
+fn matches(query: &LogQuery, allowed: &[bool], line: &Line, text: &[u8]) -> bool {
     if line.source != NO_SOURCE && !allowed.get(usize::from(line.source)).copied().unwrap_or(true) {
         return false;
     }
@@ -233,11 +233,8 @@ fn matches(query: &LogQuery, allowed: &[bool], line: &Line, text: &str) -> bool 
         return true;
     }
     // Colour codes in the middle of a word would hide it from the pattern.
-    let text = if memchr::memchr(0x1b, text.as_bytes()).is_some() {
-        clean(text)
-    } else {
-        std::borrow::Cow::Borrowed(text)
-    };
+    let is_plain = memchr::memchr(0x1b, text).is_none();
+    let text = if is_plain { String::from_utf8_lossy(text) } else { shown(text) };
     query.include.as_ref().is_none_or(|pattern| pattern.is_match(&text))
         && !query.exclude.as_ref().is_some_and(|pattern| pattern.is_match(&text))
 }

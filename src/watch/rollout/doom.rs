@@ -1,6 +1,13 @@
 //! What a pod says about itself: doomed, in trouble, or thrown out by its node.
 
-use crate::watch::facts::{ContainerFacts, ContainerState, PodFacts, Termination, WorkloadFacts};
+use jiff::{SignedDuration, Timestamp};
+
+use super::history::RolloutHistory;
+use super::readiness;
+use crate::watch::facts::{
+    ContainerFacts, ContainerState, NodeTrouble, PodFacts, ProbeFacts, Termination, WarningEvent,
+    WorkloadFacts,
+};
 
 /// One pod's trouble, or the workload's own, for one line on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +16,8 @@ pub struct Trouble {
     pub container: Option<String>,
     /// `CrashLoopBackOff`, `Unschedulable`, `NotReady`, …
     pub reason: String,
+    /// Where that was read, by its stable name: `containerStatuses.waiting.reason`.
+    pub decider: &'static str,
     /// What Kubernetes says about it; may be empty.
     pub message: String,
     pub exit_code: Option<i32>,
@@ -18,11 +27,12 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of_workload(reason: &str, message: &str) -> Self {
+    pub(super) fn of_workload(decider: &'static str, reason: &str, message: &str) -> Self {
         Self {
             pod: None,
             container: None,
             reason: reason.to_owned(),
+            decider,
             message: message.to_owned(),
             exit_code: None,
             restarts: 0,
@@ -30,17 +40,32 @@ impl Trouble {
         }
     }
 
-    fn of_pod(pod: &PodFacts, reason: &str, message: &str) -> Self {
-        Self { pod: Some(pod.name.clone()), restarts: pod.restarts(), ..Self::of_workload(reason, message) }
+    fn of_pod(pod: &PodFacts, decider: &'static str, reason: &str, message: &str) -> Self {
+        Self {
+            pod: Some(pod.name.clone()),
+            restarts: pod.restarts(),
+            ..Self::of_workload(decider, reason, message)
+        }
     }
 
-    fn of_container(pod: &PodFacts, container: &ContainerFacts, reason: &str, message: &str) -> Self {
+    fn of_container(
+        pod: &PodFacts,
+        container: &ContainerFacts,
+        decider: &'static str,
+        reason: &str,
+        message: &str,
+    ) -> Self {
         Self {
             container: Some(container.name.clone()),
             restarts: container.restarts,
             exit_code: container_end(container).map(|end| end.exit_code),
-            ..Self::of_pod(pod, reason, message)
+            ..Self::of_pod(pod, decider, reason, message)
         }
+    }
+
+    /// It may pass by waiting.
+    fn passing(self) -> Self {
+        Self { blocks: false, ..self }
     }
 
     /// Pod, reason and what is known beside it, on one line.
@@ -77,13 +102,20 @@ pub(super) fn thrown_out(pod: &PodFacts) -> bool {
         || pod.phase == "Unknown"
 }
 
+const PHASE: &str = "status.phase";
+const READY: &str = "Ready.status";
+const SCHEDULED: &str = "PodScheduled.reason";
+const WAITING: &str = "containerStatuses.waiting.reason";
+const TERMINATED: &str = "containerStatuses.terminated.reason";
+const CONTAINER_READY: &str = "containerStatuses.ready";
+
 /// Whether a pod will not come up without a change, after krane's list.
 pub(super) fn doomed(facts: &WorkloadFacts, pod: &PodFacts) -> Option<Trouble> {
     if pod.phase == "Failed" {
         let reason = pod.reason.as_deref().unwrap_or("Failed");
         return Some(match pod.containers.iter().find(|c| container_end(c).is_some()) {
-            Some(container) => Trouble::of_container(pod, container, reason, &end_message(container)),
-            None => Trouble::of_pod(pod, reason, ""),
+            Some(container) => Trouble::of_container(pod, container, PHASE, reason, &end_message(container)),
+            None => Trouble::of_pod(pod, PHASE, reason, ""),
         });
     }
     pod.containers.iter().find_map(|container| doomed_container(facts, pod, container))
@@ -110,24 +142,29 @@ fn doomed_container(facts: &WorkloadFacts, pod: &PodFacts, container: &Container
                 }
                 None => message.clone(),
             };
-            return Some(Trouble::of_container(pod, container, reason, &said));
+            return Some(Trouble::of_container(pod, container, WAITING, reason, &said));
         }
     }
     // 128 stands for trouble of the node, not of the container.
     let end = container_end(container)?;
     (end.reason == "ContainerCannotRun" && end.exit_code != 128)
-        .then(|| Trouble::of_container(pod, container, &end.reason, &end.message))
+        .then(|| Trouble::of_container(pod, container, TERMINATED, &end.reason, &end.message))
+}
+
+/// Warnings about this very pod, newest first: a StatefulSet gives a name to one pod after another.
+fn events_of<'a>(facts: &'a WorkloadFacts, pod: &'a PodFacts) -> impl Iterator<Item = &'a WarningEvent> {
+    // Node and API server each stamp by their own clock, in whole seconds.
+    const SKEW: SignedDuration = SignedDuration::from_secs(2);
+    let born = pod.created.and_then(|created| created.checked_sub(SKEW).ok());
+    facts.events.iter().rev().filter(move |event| {
+        event.about.strip_prefix("Pod/") == Some(pod.name.as_str())
+            && !matches!((event.at, born), (Some(at), Some(born)) if at < born)
+    })
 }
 
 fn pull_event(facts: &WorkloadFacts, pod: &PodFacts) -> Option<String> {
-    let about = format!("Pod/{}", pod.name);
-    facts
-        .events
-        .iter()
-        .rev()
-        .find(|event| {
-            event.about == about && event.reason == "Failed" && event.message.contains("pull image")
-        })
+    events_of(facts, pod)
+        .find(|event| event.reason == "Failed" && event.message.contains("pull image"))
         .map(|event| event.message.clone())
 }
 
@@ -142,37 +179,89 @@ fn end_message(container: &ContainerFacts) -> String {
     container_end(container).map(|end| end.message.clone()).unwrap_or_default()
 }
 
-/// The pod among those not ready that most needs a look.
-pub(super) fn worst(facts: &WorkloadFacts, pods: &[&PodFacts]) -> Option<Trouble> {
-    let mut mildest = None;
-    for pod in pods.iter().filter(|pod| !pod.ready) {
-        let Some(trouble) = trouble(facts, pod) else { continue };
-        if trouble.blocks {
-            return Some(trouble);
-        }
-        mildest.get_or_insert(trouble);
-    }
-    mildest
+/// Pods looked at from one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub facts: &'a WorkloadFacts,
+    pub history: &'a RolloutHistory,
+    pub now: Timestamp,
 }
 
-/// A pod's trouble, or that it is simply not ready.
-pub(super) fn trouble_of(facts: &WorkloadFacts, pod: &PodFacts) -> Trouble {
-    doomed(facts, pod).or_else(|| trouble(facts, pod)).unwrap_or_else(|| {
-        match pod.containers.iter().find(|container| container.last_end.is_some()) {
-            Some(container) => {
-                let reason = container.last_end.as_ref().map_or("", |end| end.reason.as_str());
-                Trouble::of_container(pod, container, reason, &end_message(container))
+/// What ails a pod, and when that may change by time alone.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    pub trouble: Option<Trouble>,
+    pub changes_at: Option<Timestamp>,
+}
+
+impl Sight {
+    fn of(trouble: Trouble) -> Self {
+        Self { trouble: Some(trouble), changes_at: None }
+    }
+}
+
+impl Look<'_> {
+    /// The pod among those not ready that most needs a look; `changes_at` is the soonest of all.
+    pub fn worst<'p>(&self, pods: impl IntoIterator<Item = &'p PodFacts>) -> Sight {
+        let mut worst = Sight::default();
+        for pod in pods.into_iter().filter(|pod| !pod.ready) {
+            let seen = self.at(pod);
+            worst.changes_at = [worst.changes_at, seen.changes_at].into_iter().flatten().min();
+            let outranks = |trouble: &Trouble| {
+                worst.trouble.as_ref().is_none_or(|known| trouble.blocks && !known.blocks)
+            };
+            if seen.trouble.as_ref().is_some_and(outranks) {
+                worst.trouble = seen.trouble;
             }
-            None => Trouble::of_pod(pod, "NotReady", ""),
         }
-    })
-}
-
-fn trouble(facts: &WorkloadFacts, pod: &PodFacts) -> Option<Trouble> {
-    if let Some(message) = &pod.unschedulable {
-        return Some(Trouble::of_pod(pod, "Unschedulable", message));
+        worst
     }
-    for container in pod.containers.iter().filter(|container| !container.ready) {
+
+    /// A pod's trouble, or that it is simply not ready.
+    pub fn trouble_of(&self, pod: &PodFacts) -> Trouble {
+        self.at(pod).trouble.unwrap_or_else(|| {
+            match pod.containers.iter().find(|container| container.last_end.is_some()) {
+                Some(container) => {
+                    let reason = container.last_end.as_ref().map_or("", |end| end.reason.as_str());
+                    Trouble::of_container(pod, container, TERMINATED, reason, &end_message(container))
+                }
+                None => Trouble::of_pod(pod, READY, "NotReady", ""),
+            }
+        })
+    }
+
+    pub fn at(&self, pod: &PodFacts) -> Sight {
+        // Whatever a pod says from a node in trouble, it says nothing about the version.
+        if let Some(trouble) = pod.node_trouble.filter(|_| !pod.ready) {
+            let (reason, what) = match trouble {
+                NodeTrouble::Cordoned => ("NodeCordoned", "is being emptied"),
+                NodeTrouble::NotReady => ("NodeNotReady", "is not ready"),
+                NodeTrouble::Gone => ("NodeGone", "does not exist any more"),
+            };
+            let message = format!("node {} {what}", pod.node.as_deref().unwrap_or("unknown"));
+            return Sight::of(Trouble::of_pod(pod, "spec.nodeName", reason, &message).passing());
+        }
+        if let Some(trouble) = doomed(self.facts, pod)
+            .or_else(|| self.history.doomed.get(&pod.uid).filter(|_| !pod.ready).cloned())
+        {
+            return Sight::of(trouble);
+        }
+        if let Some(message) = &pod.unschedulable {
+            return Sight::of(Trouble::of_pod(pod, SCHEDULED, "Unschedulable", message));
+        }
+        let unready = pod.containers.iter().filter(|container| !container.ready);
+        if let Some(seen) = unready.filter_map(|container| self.at_container(pod, container)).next() {
+            return seen;
+        }
+        let mut own = pod.containers.iter().filter(|container| !container.init).peekable();
+        if !pod.ready && own.peek().is_some() && own.all(|container| container.ready) {
+            let words = "all its containers are ready, the pod is not";
+            return Sight::of(Trouble::of_pod(pod, READY, "NotReady", words).passing());
+        }
+        Sight::default()
+    }
+
+    fn at_container(&self, pod: &PodFacts, container: &ContainerFacts) -> Option<Sight> {
         match &container.state {
             ContainerState::Waiting { reason, message } => {
                 const BLOCKING: [&str; 6] = [
@@ -184,34 +273,58 @@ fn trouble(facts: &WorkloadFacts, pod: &PodFacts) -> Option<Trouble> {
                     "RunContainerError",
                 ];
                 if !BLOCKING.contains(&reason.as_str()) {
-                    continue; // ContainerCreating and PodInitializing are ordinary
+                    return None; // ContainerCreating and PodInitializing are ordinary
                 }
-                let said = pull_event(facts, pod).unwrap_or_else(|| message.clone());
-                return Some(Trouble::of_container(pod, container, reason, &said));
+                let said = pull_event(self.facts, pod).unwrap_or_else(|| message.clone());
+                Some(Sight::of(Trouble::of_container(pod, container, WAITING, reason, &said)))
             }
+            // It may come back; CrashLoopBackOff says when it does not.
             ContainerState::Terminated(end) if end.exit_code != 0 => {
-                let mut trouble = Trouble::of_container(pod, container, &end.reason, &end.message);
-                trouble.blocks = false; // it may come back; CrashLoopBackOff says when it does not
-                return Some(trouble);
+                let trouble = Trouble::of_container(pod, container, TERMINATED, &end.reason, &end.message);
+                Some(Sight::of(trouble.passing()))
             }
-            ContainerState::Running { .. } if !container.init => {
-                let message = unhealthy_event(facts, pod).unwrap_or_default();
-                let mut trouble = Trouble::of_container(pod, container, "NotReady", &message);
-                trouble.blocks = false; // readiness takes its time; no progress decides
-                return Some(trouble);
-            }
-            _ => {}
+            ContainerState::Running { .. } if !container.init => Some(self.at_unready(pod, container)),
+            _ => None,
         }
     }
-    None
+
+    /// A container that runs and does not answer its probe: young, or in trouble.
+    fn at_unready(&self, pod: &PodFacts, container: &ContainerFacts) -> Sight {
+        let asked = if container.started { &container.readiness } else { &container.startup };
+        let event = events_of(self.facts, pod).find(|event| event.reason == "Unhealthy");
+        let message = match (asked, event) {
+            (Some(probe), event) => words_of(probe, event),
+            (None, Some(event)) => told(event),
+            (None, None) => String::new(),
+        };
+        let trouble = Trouble::of_container(pod, container, CONTAINER_READY, "NotReady", &message);
+        let has_failed = events_of(self.facts, pod)
+            .any(|event| event.reason == "Unhealthy" && event.message.starts_with("Readiness probe"));
+        let seen = self.history.started.get(&container_key(pod, container)).copied().unwrap_or(self.now);
+        match readiness::overdue_at(container, seen, has_failed) {
+            Some(overdue) if self.now >= overdue => Sight::of(trouble),
+            changes_at => Sight { trouble: Some(trouble.passing()), changes_at },
+        }
+    }
 }
 
-fn unhealthy_event(facts: &WorkloadFacts, pod: &PodFacts) -> Option<String> {
-    let about = format!("Pod/{}", pod.name);
-    let event =
-        facts.events.iter().rev().find(|event| event.about == about && event.reason == "Unhealthy")?;
+/// One life of a container.
+pub(super) fn container_key(pod: &PodFacts, container: &ContainerFacts) -> (String, String, u32) {
+    (pod.uid.clone(), container.name.clone(), container.restarts)
+}
+
+fn told(event: &WarningEvent) -> String {
     let times = if event.count > 1 { format!(" ×{}", event.count) } else { String::new() };
-    Some(format!("{}{times}", event.message))
+    format!("{}{times}", event.message)
+}
+
+/// The probe by its name, and what it last said.
+fn words_of(probe: &ProbeFacts, event: Option<&WarningEvent>) -> String {
+    match event {
+        Some(event) if probe.what.is_empty() => told(event),
+        Some(event) => format!("{}: {}", probe.what, told(event)),
+        None => probe.what.clone(),
+    }
 }
 
 /// A ReplicaSet that cannot make pods: the words, and whether waiting is in vain.
@@ -227,7 +340,7 @@ pub(super) fn replica_failure(facts: &WorkloadFacts) -> Option<(Trouble, bool)> 
         condition.message.contains("is invalid")
     };
     let reason = if condition.reason.is_empty() { "ReplicaFailure" } else { &condition.reason };
-    Some((Trouble::of_workload(reason, &condition.message), fatal))
+    Some((Trouble::of_workload("ReplicaFailure.reason", reason, &condition.message), fatal))
 }
 
 /// Whether the rolling update will still scale an old ReplicaSet down, and so free its quota.

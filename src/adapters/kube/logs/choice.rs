@@ -1,11 +1,11 @@
 //! Which containers to follow when there are more than anybody can read.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::watch::{ContainerFacts, ContainerState, PodFacts, WorkloadFacts};
 
-/// More streams than this cost more than they tell.
-pub(super) const MOST_STREAMS: usize = 24;
+/// Of the pods that nobody follows.
+const NAMES_TOLD: usize = 3;
 
 /// One container of one pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +24,9 @@ pub(crate) struct Candidate {
     pub(super) revision: Option<String>,
     pub(super) class: Class,
     pub(super) life: Life,
+    pub(super) is_ready: bool,
+    /// An init container that did its work: worth a reading, not a place in the crowd.
+    pub(super) is_done_init: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,27 +63,35 @@ pub(super) enum Stage {
 pub(crate) fn candidates(facts: &WorkloadFacts) -> Vec<Candidate> {
     let mut found = Vec::with_capacity(facts.pods.len());
     for pod in &facts.pods {
-        let class = match (facts.is_new(pod), in_trouble(pod)) {
-            (true, true) => Class::NewInTrouble,
-            (true, false) => Class::New,
-            (false, true) => Class::OldInTrouble,
-            (false, false) => Class::Old,
-        };
-        for container in pod.containers.iter().filter(|container| has_voice(container)) {
-            found.push(Candidate {
-                key: Key {
-                    namespace: facts.target.namespace.clone(),
-                    pod: pod.name.clone(),
-                    pod_uid: pod.uid.clone(),
-                    container: container.name.clone(),
-                },
-                revision: pod.revision.clone(),
-                class,
-                life: life(container),
-            });
-        }
+        of_pod(&facts.target.namespace, pod, facts.is_new(pod), &mut found);
     }
     found
+}
+
+/// Adds the containers of one pod.
+pub(super) fn of_pod(namespace: &str, pod: &PodFacts, is_new: bool, found: &mut Vec<Candidate>) {
+    let class = match (is_new, in_trouble(pod)) {
+        (true, true) => Class::NewInTrouble,
+        (true, false) => Class::New,
+        (false, true) => Class::OldInTrouble,
+        (false, false) => Class::Old,
+    };
+    for container in pod.containers.iter().filter(|container| has_voice(container)) {
+        found.push(Candidate {
+            key: Key {
+                namespace: namespace.to_owned(),
+                pod: pod.name.clone(),
+                pod_uid: pod.uid.clone(),
+                container: container.name.clone(),
+            },
+            revision: pod.revision.clone(),
+            class,
+            life: life(container),
+            is_ready: pod.ready,
+            is_done_init: container.init
+                && matches!(&container.state, ContainerState::Terminated(end) if end.exit_code == 0),
+        });
+    }
 }
 
 fn in_trouble(pod: &PodFacts) -> bool {
@@ -95,13 +106,9 @@ fn in_trouble(pod: &PodFacts) -> bool {
         })
 }
 
-/// An init container that did its work, and a container that never ran, have nothing to say.
+/// A container that never ran has nothing to say.
 fn has_voice(container: &ContainerFacts) -> bool {
-    match &container.state {
-        ContainerState::Running { .. } => true,
-        ContainerState::Terminated(end) => !container.init || end.exit_code != 0,
-        ContainerState::Waiting { .. } => container.last_end.is_some(),
-    }
+    !matches!(container.state, ContainerState::Waiting { .. }) || container.last_end.is_some()
 }
 
 fn life(container: &ContainerFacts) -> Life {
@@ -124,26 +131,46 @@ fn life(container: &ContainerFacts) -> Life {
     }
 }
 
-/// Chooses whom to follow; the second part says how many pods are left out.
+/// Pods that nobody follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub n_pods: usize,
+    /// The first few of them.
+    pub names: Vec<String>,
+}
+
+/// Chooses whom to follow.
 ///
-/// Within a class those already followed stay: a stream that comes and goes is worth nothing.
+/// Within a class those already followed stay: a stream that comes and goes is worth nothing. One
+/// that rests, because its container's life was read to the end, takes no place. The containers of
+/// one pod stand together in `candidates`.
 pub(super) fn choose<'c>(
-    candidates: impl Iterator<Item = &'c Candidate>,
+    candidates: impl Iterator<Item = &'c Candidate> + Clone,
+    most: usize,
     is_open: impl Fn(&Key) -> bool,
-) -> (Vec<&'c Candidate>, Vec<&'c str>) {
-    let mut ranked: Vec<(Class, bool, &Candidate)> =
-        candidates.map(|candidate| (candidate.class, !is_open(&candidate.key), candidate)).collect();
-    ranked.sort_by(|a, b| (a.0, a.1, &a.2.key).cmp(&(b.0, b.1, &b.2.key)));
-    let chosen: Vec<&Candidate> = ranked.iter().take(MOST_STREAMS).map(|(_, _, one)| *one).collect();
-    let followed: BTreeSet<&str> = chosen.iter().map(|one| one.key.pod_uid.as_str()).collect();
-    let mut left_out: Vec<&str> = ranked
-        .iter()
-        .skip(MOST_STREAMS)
-        .filter(|(_, _, one)| !followed.contains(one.key.pod_uid.as_str()))
-        .map(|(_, _, one)| one.key.pod.as_str())
-        .collect();
-    left_out.sort_unstable();
-    left_out.dedup();
+    rests: impl Fn(&Key) -> bool,
+) -> (Vec<&'c Candidate>, LeftOut) {
+    let (mut chosen, mut awake): (Vec<&Candidate>, Vec<&Candidate>) =
+        candidates.clone().partition(|candidate| rests(&candidate.key));
+    if awake.len() > most {
+        // Of thousands only the first few are needed, and those in no order.
+        awake.select_nth_unstable_by_key(most, |one| (one.class, !is_open(&one.key), one.is_ready, &one.key));
+        awake.truncate(most);
+    }
+    chosen.append(&mut awake);
+    let followed: HashSet<&str> = chosen.iter().map(|one| one.key.pod_uid.as_str()).collect();
+    let mut left_out = LeftOut::default();
+    let mut last = "";
+    for one in candidates {
+        let uid = one.key.pod_uid.as_str();
+        if uid != last && !followed.contains(uid) {
+            left_out.n_pods += 1;
+            if left_out.names.len() < NAMES_TOLD {
+                left_out.names.push(one.key.pod.clone());
+            }
+        }
+        last = uid;
+    }
     (chosen, left_out)
 }
 
@@ -162,23 +189,60 @@ mod tests {
             revision: None,
             class,
             life: Life { id: "c".into(), stage: Stage::Running, restarts: 0, last_end: None },
+            is_ready: true,
+            is_done_init: false,
         }
+    }
+
+    /// The names of those chosen, in order.
+    fn names(chosen: &[&Candidate]) -> Vec<String> {
+        let mut names: Vec<String> = chosen.iter().map(|one| one.key.pod.clone()).collect();
+        names.sort_unstable();
+        names
     }
 
     #[test]
     fn new_pods_in_trouble_come_first_and_the_rest_is_named() {
         let all: Vec<Candidate> =
             (0..30).map(|n| candidate(n, if n == 29 { Class::NewInTrouble } else { Class::Old })).collect();
-        let (chosen, left_out) = choose(all.iter(), |_| false);
-        assert_eq!(chosen.len(), MOST_STREAMS);
-        assert_eq!(chosen[0].key.pod, "app-029");
-        assert_eq!(left_out, ["app-023", "app-024", "app-025", "app-026", "app-027", "app-028"]);
+        let (chosen, left_out) = choose(all.iter(), 24, |_| false, |_| false);
+        assert_eq!(chosen.len(), 24);
+        assert!(names(&chosen).contains(&"app-029".to_owned()));
+        let names = ["app-023", "app-024", "app-025"].map(String::from).to_vec();
+        assert_eq!(left_out, LeftOut { n_pods: 6, names });
     }
 
     #[test]
     fn an_open_stream_is_not_given_up_for_another_of_its_kind() {
         let all: Vec<Candidate> = (0..30).map(|n| candidate(n, Class::New)).collect();
-        let (chosen, _) = choose(all.iter(), |key| key.pod == "app-029");
-        assert_eq!(chosen[0].key.pod, "app-029");
+        let (chosen, _) = choose(all.iter(), 24, |key| key.pod == "app-029", |_| false);
+        assert!(names(&chosen).contains(&"app-029".to_owned()));
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_comes_before_its_ready_kin() {
+        let mut all: Vec<Candidate> = (0..30).map(|n| candidate(n, Class::New)).collect();
+        all[27].is_ready = false;
+        let (chosen, _) = choose(all.iter(), 24, |_| false, |_| false);
+        assert!(names(&chosen).contains(&"app-027".to_owned()));
+    }
+
+    #[test]
+    fn a_life_that_was_read_to_its_end_takes_no_place() {
+        let all: Vec<Candidate> = (0..26).map(|n| candidate(n, Class::New)).collect();
+        let (chosen, left_out) = choose(all.iter(), 24, |_| false, |key| key.pod.as_str() < "app-002");
+        assert_eq!((chosen.len(), left_out.n_pods), (26, 0));
+    }
+
+    #[test]
+    fn a_pod_of_two_containers_is_left_out_once() {
+        let mut all: Vec<Candidate> = (0..24).map(|n| candidate(n, Class::New)).collect();
+        all.extend(["a", "b"].map(|container| {
+            let mut one = candidate(30, Class::Old);
+            one.key.container = container.to_owned();
+            one
+        }));
+        let (_, left_out) = choose(all.iter(), 24, |_| false, |_| false);
+        assert_eq!(left_out.n_pods, 1);
     }
 }

@@ -1,6 +1,7 @@
-//! Log streams: which containers are followed, one task for each.
+//! Log streams: which containers are followed, one task for each, merged by time.
 
 mod choice;
+mod lanes;
 mod lines;
 mod stream;
 #[cfg(test)]
@@ -10,54 +11,119 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kube::Client;
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Receiver, Sender, channel, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::watch::{LogBatch, LogMark, LogSource, Observation, TargetRef};
+use crate::watch::logs::merge;
+use crate::watch::{LogBatch, LogLines, LogMark, LogSource, Observation, TargetRef};
 pub(super) use choice::{Candidate, candidates};
-use choice::{Key, Life, choose};
-use stream::{Follower, News};
+use choice::{Key, LeftOut, Life, choose};
+use stream::{Follower, Hands, News, Resting};
 
 /// What the watches last said, by target.
 pub(super) type Candidates = BTreeMap<TargetRef, Arc<Vec<Candidate>>>;
 
-/// Follows the containers that matter most, until the watches end.
-pub(super) async fn run(
+/// Batches of one stream that wait to be merged; a full lane holds its reader back.
+const LANE: usize = 4;
+
+/// How much of the logs is read, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// Goes on with what comes; else reads what is there, once.
+    pub follow: bool,
+    /// Of containers that were there before us: at most so many of their last lines.
+    pub tail: Option<i64>,
+    /// … and none that is older. Units: seconds.
+    pub since_s: Option<i64>,
+    /// The life before the present one instead.
+    pub previous: bool,
+    /// Also the last words of the life before, of a container that we meet after a restart.
+    pub before_us: bool,
+    /// Init containers that did their work before we came, too.
+    pub done_inits: bool,
+    /// Units: bytes of one line.
+    pub line_limit: usize,
+    /// Containers followed at the same time.
+    pub most_streams: usize,
+}
+
+impl Reading {
+    /// What a pane shows: the last lines of what was there, and all that comes.
+    pub const PANE: Self = Self {
+        follow: true,
+        // Enough to see what a long-lived pod is doing when we come.
+        tail: Some(200),
+        since_s: None,
+        previous: false,
+        before_us: true,
+        done_inits: false,
+        line_limit: lines::LINE_BYTES,
+        // More cost more than they tell.
+        most_streams: 24,
+    };
+}
+
+/// Follows the containers that matter most, until `out` is closed or the watches end; then what is
+/// still open is read to its end.
+pub(super) async fn run<T: Ord + Clone>(
     client: Client,
-    mut candidates: watch::Receiver<Candidates>,
+    reading: Reading,
+    candidates: watch::Receiver<BTreeMap<T, Arc<Vec<Candidate>>>>,
     out: Sender<Observation>,
     recoveries: watch::Receiver<u64>,
 ) {
+    let window = if reading.follow { merge::LIVE } else { merge::WHOLE };
+    let (opening, opened) = channel(reading.most_streams.max(1));
+    let merging = lanes::run(window, opened, out.clone());
+    let following = follow(client, reading, candidates, out, opening, recoveries);
+    tokio::join!(merging, following);
+}
+
+async fn follow<T: Ord + Clone>(
+    client: Client,
+    reading: Reading,
+    mut candidates: watch::Receiver<BTreeMap<T, Arc<Vec<Candidate>>>>,
+    out: Sender<Observation>,
+    opening: Sender<Receiver<LogBatch>>,
+    recoveries: watch::Receiver<u64>,
+) {
     let mut open: HashMap<Key, watch::Sender<News>> = HashMap::new();
+    let mut resting: HashSet<Key> = HashSet::new();
+    let mut read: HashSet<Key> = HashSet::new();
     let mut tasks: JoinSet<Key> = JoinSet::new();
-    let mut seen_targets: BTreeSet<TargetRef> = BTreeSet::new();
+    let mut seen_targets: BTreeSet<T> = BTreeSet::new();
+    let mut old_pods: HashSet<String> = HashSet::new();
     let mut n_left_out = 0;
+    let mut may_change = true;
+    let (rest, mut rests) = unbounded_channel();
     loop {
-        tokio::select! {
-            changed = candidates.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-            }
-            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                if let Ok(key) = ended {
-                    open.remove(&key);
-                }
-            }
-        }
         if out.is_closed() {
             return;
         }
         let latest = candidates.borrow_and_update().clone();
-        let all = || latest.values().flat_map(|list| list.iter());
-        let (chosen, left_out) = choose(all(), |key| open.contains_key(key));
-        let lives: HashMap<&Key, &Life> = all().map(|one| (&one.key, &one.life)).collect();
+        for (target, list) in &latest {
+            // Pods that were there before us may have logged for days; of later ones we want all.
+            if seen_targets.insert(target.clone()) {
+                old_pods.extend(list.iter().map(|one| one.key.pod_uid.clone()));
+            }
+        }
+        let is_old = |one: &Candidate| old_pods.contains(&one.key.pod_uid);
+        let all = || {
+            let wanted = |one: &&Candidate| {
+                !read.contains(&one.key) && (reading.done_inits || !one.is_done_init || !is_old(one))
+            };
+            latest.values().flat_map(|list| list.iter()).filter(wanted)
+        };
+        let (chosen, left_out) =
+            choose(all(), reading.most_streams, |key| open.contains_key(key), |key| resting.contains(key));
+        let lives: HashMap<&Key, &Life> =
+            all().filter(|one| open.contains_key(&one.key)).map(|one| (&one.key, &one.life)).collect();
+        let kept: HashSet<&Key> = chosen.iter().map(|one| &one.key).collect();
         for (key, news) in &open {
-            let is_chosen = chosen.iter().any(|one| one.key == *key);
             let latest = match lives.get(key) {
                 None => News::Gone,
-                Some(_) if !is_chosen => News::Unfollowed,
+                Some(_) if !kept.contains(key) => News::Unfollowed,
                 Some(life) => News::Life((*life).clone()),
             };
             news.send_if_modified(|news| {
@@ -68,48 +134,78 @@ pub(super) async fn run(
                 is_other
             });
         }
-        // Pods that were there before us may have logged for days; of later ones we want all.
-        let were_there: HashSet<&Key> = latest
-            .iter()
-            .filter(|(target, _)| !seen_targets.contains(target))
-            .flat_map(|(_, list)| list.iter().map(|one| &one.key))
-            .collect();
         for one in &chosen {
             if open.contains_key(&one.key) {
                 continue;
             }
             let (news, life) = watch::channel(News::Life(one.life.clone()));
-            let tail = were_there.contains(&one.key);
+            let (lane, lines) = channel(LANE);
+            if opening.send(lines).await.is_err() {
+                return;
+            }
             let source = LogSource {
                 pod: one.key.pod.clone(),
                 container: one.key.container.clone(),
                 revision: one.revision.clone(),
             };
-            let follower =
-                Follower::new(client.clone(), &one.key, source, out.clone(), life, recoveries.clone());
-            let key = one.key.clone();
+            let hands = Hands {
+                client: client.clone(),
+                reading,
+                out: lane,
+                recoveries: recoveries.clone(),
+                resting: rest.clone(),
+            };
+            let follower = Follower::new(one.key.clone(), source, life, hands);
+            let (key, was_there) = (one.key.clone(), is_old(one));
             tasks.spawn(async move {
-                follower.run(tail).await;
+                follower.run(was_there).await;
                 key
             });
             open.insert(one.key.clone(), news);
         }
-        if left_out.is_empty() != (n_left_out == 0) || left_out.len().abs_diff(n_left_out) >= 10 {
-            n_left_out = left_out.len();
-            if tell_left_out(&out, &left_out).await.is_err() {
+        if reading.follow
+            && ((left_out.n_pods == 0) != (n_left_out == 0) || left_out.n_pods.abs_diff(n_left_out) >= 10)
+        {
+            n_left_out = left_out.n_pods;
+            if tell_left_out(&opening, &left_out).await.is_err() {
                 return;
             }
         }
-        seen_targets.extend(latest.into_keys());
+        // A life that is over waits for the next one; without watches none will be told of.
+        let n_busy = open.len() - if may_change { 0 } else { resting.len() };
+        if !may_change && n_busy == 0 {
+            return;
+        }
+        tokio::select! {
+            changed = candidates.changed(), if may_change => may_change = changed.is_ok(),
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                if let Ok(key) = ended {
+                    open.remove(&key);
+                    resting.remove(&key);
+                    if !reading.follow {
+                        read.insert(key);
+                    }
+                }
+            }
+            Some(Resting { key, rests }) = rests.recv() => {
+                if !rests {
+                    resting.remove(&key);
+                } else if open.contains_key(&key) {
+                    resting.insert(key);
+                }
+            }
+        }
     }
 }
 
-async fn tell_left_out(out: &Sender<Observation>, left_out: &[&str]) -> Result<(), ()> {
-    let names = left_out.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+async fn tell_left_out(opening: &Sender<Receiver<LogBatch>>, left_out: &LeftOut) -> Result<(), ()> {
+    let (pods, names) = (left_out.n_pods as u64, left_out.names.join(", "));
     let batch = LogBatch {
-        source: LogSource { pod: String::new(), container: String::new(), revision: None },
-        lines: vec![],
-        mark: Some(LogMark::Unfollowed { pods: left_out.len() as u64, names }),
+        source: Arc::new(LogSource { pod: String::new(), container: String::new(), revision: None }),
+        lines: LogLines::default(),
+        mark: Some(LogMark::Unfollowed { pods, names }),
     };
-    out.send(Observation::Logs(vec![batch])).await.map_err(|_| ())
+    let (lane, lines) = channel(1);
+    lane.send(batch).await.map_err(|_| ())?;
+    opening.send(lines).await.map_err(|_| ())
 }

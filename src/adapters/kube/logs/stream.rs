@@ -1,32 +1,38 @@
 //! One container's log, followed through breaks and restarts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::AsyncBufReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, LogParams};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::Reading;
 use super::choice::{Key, Life, Stage};
-use super::lines::{Cursor, Resumed, Splitter};
-use crate::adapters::kube::error::explain;
+use super::lines::{Cursor, Intake};
+use crate::adapters::kube::error::{Cause, explain};
 use crate::adapters::kube::watches::{backoff, woken};
-use crate::watch::{LogBatch, LogLine, LogMark, LogSource, Observation};
+use crate::watch::{LogBatch, LogLines, LogMark, LogSource};
 
-/// Enough to see what a long-lived pod is doing when we come.
-const TAIL_AT_START: i64 = 200;
-/// The last words before a crash.
-const TAIL_BEFORE_CRASH: i64 = 50;
+/// Of a life that ended unseen: its last words, and what led to them.
+const TAIL_BEFORE_CRASH: i64 = 1000;
+/// A batch is sent on when it holds this much, or after this long.
 const BATCH_LINES: usize = 512;
+const BATCH_BYTES: usize = 128 << 10;
 const BATCH_EVERY: Duration = Duration::from_millis(16);
-/// A rotated log can fall silent without an end; asking again from the cursor costs nothing.
-const QUIET: Duration = Duration::from_secs(60);
+/// A rotated log can fall silent without an end; asking again from the cursor costs one request.
+/// One that stays quiet is asked less and less often.
+const QUIET_FIRST: Duration = Duration::from_secs(60);
+const QUIET_LAST: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 const NO_REFUSAL: Duration = Duration::from_secs(1);
 const AFTER_EOF: Duration = Duration::from_millis(500);
+/// A log that is read once is asked for again so many times when it breaks off.
+const TRIES_ONCE: u32 = 5;
 
 /// What the watches say of the container meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,17 +44,28 @@ pub(super) enum News {
     Unfollowed,
 }
 
+/// Whether a follower waits without a connection, because its container's life was read to the end.
+#[derive(Debug)]
+pub(super) struct Resting {
+    pub key: Key,
+    pub rests: bool,
+}
+
 pub(super) struct Follower {
     api: Api<Pod>,
-    pod: String,
-    source: LogSource,
-    out: Sender<Observation>,
+    key: Key,
+    source: Arc<LogSource>,
+    reading: Reading,
+    out: Sender<LogBatch>,
     news: watch::Receiver<News>,
     recoveries: watch::Receiver<u64>,
+    resting: UnboundedSender<Resting>,
+    quiet: Duration,
 }
 
 /// The loop is gone, and with it the reason to go on.
-struct Closed;
+#[derive(Debug)]
+pub(super) struct Closed;
 
 /// How reading a stream ended.
 enum End {
@@ -60,26 +77,39 @@ enum End {
     Broken(String),
 }
 
+/// What a follower is given beside its container.
+pub(super) struct Hands {
+    pub client: Client,
+    pub reading: Reading,
+    pub out: Sender<LogBatch>,
+    pub recoveries: watch::Receiver<u64>,
+    pub resting: UnboundedSender<Resting>,
+}
+
 impl Follower {
-    pub fn new(
-        client: Client,
-        key: &Key,
-        source: LogSource,
-        out: Sender<Observation>,
-        news: watch::Receiver<News>,
-        recoveries: watch::Receiver<u64>,
-    ) -> Self {
-        let api = Api::namespaced(client, &key.namespace);
-        Self { api, pod: key.pod.clone(), source, out, news, recoveries }
+    pub fn new(key: Key, source: LogSource, news: watch::Receiver<News>, hands: Hands) -> Self {
+        let api = Api::namespaced(hands.client, &key.namespace);
+        Self {
+            api,
+            key,
+            source: Arc::new(source),
+            reading: hands.reading,
+            out: hands.out,
+            news,
+            recoveries: hands.recoveries,
+            resting: hands.resting,
+            quiet: QUIET_FIRST,
+        }
     }
 
-    /// Follows until the pod is gone or others matter more; `tail` shortens what came before us.
-    pub async fn run(mut self, tail: bool) {
+    /// Follows until the pod is gone or others matter more, or reads once what is there;
+    /// `was_there`: the pod is older than our interest in it.
+    pub async fn run(mut self, was_there: bool) {
         // An error means that nobody listens any more.
-        let _ = self.follow(tail).await;
+        let _ = if self.reading.follow { self.follow(was_there).await } else { self.read_once().await };
     }
 
-    async fn follow(&mut self, tail: bool) -> Result<(), Closed> {
+    async fn follow(&mut self, was_there: bool) -> Result<(), Closed> {
         let mut lived: Option<Lived> = None;
         let mut is_first = true;
         loop {
@@ -95,20 +125,48 @@ impl Follower {
             let is_same = lived.as_ref().is_some_and(|lived| lived.id == life.id);
             let mut this = match lived.take() {
                 Some(this) if is_same => this,
-                before => self.next_life(before, &life).await?,
+                before => self.next_life(before, &life, is_first && was_there).await?,
             };
             if life.stage != Stage::Waiting && !this.is_over {
-                let tail = (is_first && tail).then_some(TAIL_AT_START);
-                self.one_life(&mut this, tail).await?;
+                self.one_life(&mut this, is_first && was_there).await?;
             }
             is_first = false;
             if this.is_over || life.stage == Stage::Waiting {
                 this.is_over = true;
                 self.tell_end(&mut this).await?;
+                self.rest(true);
                 self.changed().await?;
+                self.rest(false);
             }
             lived = Some(this);
         }
+    }
+
+    /// Reads what the server has, once.
+    async fn read_once(&mut self) -> Result<(), Closed> {
+        let mut cursor = Cursor::default();
+        let mut n_failures = 0;
+        loop {
+            let params = self.params(&cursor, true, self.reading.previous);
+            let before = cursor;
+            match self.read_to_end(&params, &mut cursor, &mut 0).await? {
+                Ok(()) => return Ok(()),
+                Err((cause, why)) => {
+                    n_failures = if cursor == before { n_failures + 1 } else { 0 };
+                    let is_final = matches!(cause, Cause::Forbidden | Cause::NotFound | Cause::Rejected);
+                    if is_final || n_failures == TRIES_ONCE {
+                        return self.mark(LogMark::Unreadable { why }).await;
+                    }
+                    self.mark(LogMark::Retrying { why }).await?;
+                    sleep(backoff(n_failures)).await;
+                }
+            }
+        }
+    }
+
+    fn rest(&self, rests: bool) {
+        // Whoever chooses has gone only when we go too.
+        let _ = self.resting.send(Resting { key: self.key.clone(), rests });
     }
 
     /// Says once how a life ended, if the watches know it by now.
@@ -131,22 +189,28 @@ impl Follower {
     }
 
     /// Turns to a life that was not followed yet, and reads what is missing of the one before.
-    async fn next_life(&self, before: Option<Lived>, life: &Life) -> Result<Lived, Closed> {
+    async fn next_life(&self, before: Option<Lived>, life: &Life, old: bool) -> Result<Lived, Closed> {
         let mut this = Lived::new(life);
-        if life.last_end.is_none() {
+        let is_wanted = !old || self.reading.before_us || life.stage == Stage::Waiting;
+        if life.last_end.is_none() || !is_wanted {
             return Ok(this);
         }
         if life.stage == Stage::Waiting {
             // It lived and died unseen; the server still calls it by its own id.
-            this.cursor = self.last_words(Cursor::default(), None).await?;
+            self.last_words(&mut this.cursor, old).await?;
             return Ok(this);
+        }
+        let n_unseen = before.as_ref().map_or(0, |before| life.restarts.saturating_sub(before.restarts + 1));
+        if n_unseen > 0 {
+            let why = format!("the container lived and ended {n_unseen} times between two looks");
+            self.mark(LogMark::Lost { lines: 0, why }).await?;
         }
         // What was read of the life before is known only if that is the very one.
         let known = before.filter(|before| before.restarts + 1 == life.restarts);
-        let cursor = known.map(|before| before.cursor).unwrap_or_default();
+        let mut cursor = known.map(|before| before.cursor).unwrap_or_default();
+        self.last_words(&mut cursor, old).await?;
         let (exit_code, reason) = life.last_end.clone().unzip();
-        let mark = LogMark::Restarted { exit_code, reason: reason.unwrap_or_default() };
-        self.last_words(cursor, Some(mark)).await?;
+        self.mark(LogMark::Restarted { exit_code, reason: reason.unwrap_or_default() }).await?;
         Ok(this)
     }
 
@@ -155,25 +219,33 @@ impl Follower {
         self.news.changed().await.map_err(|_| Closed)
     }
 
+    /// Asks from the cursor; without one, for as much as was wanted of what is `old`.
+    fn params(&self, cursor: &Cursor, old: bool, previous: bool) -> LogParams {
+        let since_time = cursor.since();
+        let is_fresh = since_time.is_none() && old;
+        LogParams {
+            container: Some(self.key.container.clone()),
+            follow: self.reading.follow && !previous,
+            previous,
+            timestamps: true,
+            since_time,
+            tail_lines: self.reading.tail.filter(|_| is_fresh),
+            since_seconds: self.reading.since_s.filter(|_| is_fresh),
+            ..LogParams::default()
+        }
+    }
+
     /// Reads one life of the container to its end, through every break of the connection.
-    async fn one_life(&mut self, this: &mut Lived, tail: Option<i64>) -> Result<(), Closed> {
+    async fn one_life(&mut self, this: &mut Lived, mut old: bool) -> Result<(), Closed> {
         let mut n_failures = 0;
-        let mut tail = tail;
         loop {
-            let params = LogParams {
-                container: Some(self.source.container.clone()),
-                follow: true,
-                timestamps: true,
-                since_time: this.cursor.since(),
-                tail_lines: tail.filter(|_| this.cursor.since().is_none()),
-                ..LogParams::default()
-            };
-            let (api, pod) = (self.api.clone(), self.pod.clone());
+            let params = self.params(&this.cursor, old, false);
+            let (api, pod) = (self.api.clone(), self.key.pod.clone());
             let opening = api.log_stream(&pod, &params);
             let end = match self.open(this, opening).await? {
                 Err(end) => end,
                 Ok(stream) => {
-                    tail = None;
+                    old = false;
                     let before = this.cursor;
                     let end = self.read(this, stream).await?;
                     if this.cursor != before {
@@ -194,7 +266,7 @@ impl Follower {
                     if this.ended_by(&self.news.borrow()) && n_failures > 0 {
                         // A container that is gone from its node cannot be read any more.
                         this.is_over = true;
-                        return Ok(());
+                        return self.mark(LogMark::Unreadable { why }).await;
                     }
                     if this.broke != Broke::Told {
                         this.broke = Broke::Told;
@@ -228,7 +300,7 @@ impl Follower {
         let mut opening = std::pin::pin!(opening);
         let mut moment = std::pin::pin!(sleep(NO_REFUSAL));
         let mut is_silent = false;
-        let quiet_at = Instant::now() + QUIET;
+        let quiet_at = Instant::now() + self.quiet;
         loop {
             tokio::select! {
                 biased;
@@ -239,7 +311,9 @@ impl Follower {
                         }
                         Ok(Ok(stream))
                     }
-                    Err(error) => Ok(Err(End::Broken(explain(&error).0.words().to_owned()))),
+                    Err(error) => {
+                        Ok(Err(End::Broken(refusal(&error).1)))
+                    }
                 },
                 () = &mut moment, if !is_silent => {
                     is_silent = true;
@@ -247,7 +321,7 @@ impl Follower {
                         self.mark(mark).await?;
                     }
                 }
-                () = sleep_until(quiet_at) => return Ok(Err(End::Quiet)),
+                () = sleep_until(quiet_at) => return Ok(Err(self.fell_quiet())),
                 () = woken(&mut self.recoveries) => return Ok(Err(End::Woken)),
                 changed = self.news.changed() => {
                     changed.map_err(|_| Closed)?;
@@ -259,122 +333,193 @@ impl Follower {
         }
     }
 
+    fn fell_quiet(&mut self) -> End {
+        self.quiet = (self.quiet * 2).min(QUIET_LAST);
+        End::Quiet
+    }
+
     async fn read(
         &mut self,
         this: &mut Lived,
         mut stream: impl futures::AsyncBufRead + Unpin,
     ) -> Result<End, Closed> {
-        let mut splitter = Splitter::default();
-        let mut resume = this.cursor.resume();
-        let mut lines: Vec<LogLine> = Vec::new();
-        let mut flush_at = Instant::now();
-        let mut quiet_at = Instant::now() + QUIET;
-        let end = loop {
-            let is_waiting = !lines.is_empty();
-            let chunk = tokio::select! {
-                biased;
-                chunk = stream.fill_buf() => chunk,
-                () = sleep_until(flush_at), if is_waiting => {
-                    self.send(&mut lines, None).await?;
-                    continue;
-                }
-                () = sleep_until(quiet_at) => break End::Quiet,
-                () = woken(&mut self.recoveries) => break End::Woken,
-                changed = self.news.changed() => {
-                    changed.map_err(|_| Closed)?;
-                    if this.is_current(&self.news.borrow()) {
+        let mut intake = Intake::new(this.cursor, self.reading.line_limit);
+        let mut lines = LogLines::default();
+        let mut flush = std::pin::pin!(sleep(Duration::ZERO));
+        let mut quiet = std::pin::pin!(sleep(self.quiet));
+        let mut heard = false;
+        // Clones, so that waiting for them lasts over many chunks: to begin the wait anew for each
+        // costs more than the chunk.
+        let (mut news, mut recoveries) = (self.news.clone(), self.recoveries.clone());
+        let end = 'stream: loop {
+            let mut changed = std::pin::pin!(news.changed());
+            let mut recovered = std::pin::pin!(woken(&mut recoveries));
+            loop {
+                let is_waiting = !lines.is_empty();
+                let chunk = tokio::select! {
+                    biased;
+                    chunk = stream.fill_buf() => chunk,
+                    () = &mut flush, if is_waiting => {
+                        self.send(&mut lines).await?;
                         continue;
                     }
-                    break End::News;
+                    () = &mut quiet => {
+                        if std::mem::take(&mut heard) {
+                            self.quiet = QUIET_FIRST;
+                            quiet.as_mut().reset(Instant::now() + self.quiet);
+                            continue;
+                        }
+                        break 'stream self.fell_quiet();
+                    }
+                    () = &mut recovered => break 'stream End::Woken,
+                    changed = &mut changed => {
+                        changed.map_err(|_| Closed)?;
+                        if this.is_current(&self.news.borrow()) {
+                            break;
+                        }
+                        break 'stream End::News;
+                    }
+                };
+                let chunk = match chunk {
+                    Ok([]) => break 'stream End::Eof,
+                    Ok(chunk) => chunk,
+                    Err(error) => break 'stream End::Broken(error.to_string()),
+                };
+                let n_bytes = chunk.len();
+                heard = true;
+                intake.feed(chunk, &mut lines);
+                stream.consume_unpin(n_bytes);
+                if intake.take_gap() {
+                    self.mark(rotated()).await?;
                 }
-            };
-            let chunk = match chunk {
-                Ok([]) => break End::Eof,
-                Ok(chunk) => chunk,
-                Err(error) => break End::Broken(error.to_string()),
-            };
-            let n_bytes = chunk.len();
-            let mut gap = false;
-            splitter.feed(chunk, |line| match resume.judge(&line) {
-                Resumed::Known => {}
-                judged => {
-                    gap |= judged == Resumed::NewAfterGap;
-                    this.cursor.advance(&line);
-                    lines.push(line);
-                }
-            });
-            stream.consume_unpin(n_bytes);
-            quiet_at = Instant::now() + QUIET;
-            if gap {
-                let why = "the log was rotated while the stream was closed".to_owned();
-                self.mark(LogMark::Lost { lines: 0, why }).await?;
-            }
-            if !is_waiting {
-                flush_at = Instant::now() + BATCH_EVERY;
-            }
-            if lines.len() >= BATCH_LINES || Instant::now() >= flush_at {
-                self.send(&mut lines, None).await?;
-                // A flood never lets the news be looked at above.
-                if !this.is_current(&self.news.borrow()) {
-                    break End::News;
+                if lines.len() >= BATCH_LINES || lines.n_bytes() >= BATCH_BYTES {
+                    self.send(&mut lines).await?;
+                    // A flood never lets the news be looked at above.
+                    if !this.is_current(&self.news.borrow()) {
+                        break 'stream End::News;
+                    }
+                } else if !is_waiting {
+                    flush.as_mut().reset(Instant::now() + BATCH_EVERY);
                 }
             }
         };
         // A line that broke off in the middle comes whole when the stream is opened again; after the
         // container's end nothing more comes.
         if matches!(end, End::Eof) && this.ended_by(&self.news.borrow()) {
-            splitter.finish(|line| {
-                if resume.judge(&line) != Resumed::Known {
-                    this.cursor.advance(&line);
-                    lines.push(line);
-                }
-            });
+            intake.finish(&mut lines);
         }
-        self.send(&mut lines, None).await?;
+        this.cursor = intake.cursor;
+        self.send(&mut lines).await?;
         Ok(end)
+    }
+
+    /// Reads a log that does not grow any more, from the cursor on, as far as it comes.
+    async fn read_to_end(
+        &self,
+        params: &LogParams,
+        cursor: &mut Cursor,
+        n_lines: &mut usize,
+    ) -> Result<Result<(), (Cause, String)>, Closed> {
+        let silent = || (Cause::TimedOut, Cause::TimedOut.words().to_owned());
+        let mut stream = match timeout(PATIENCE, self.api.log_stream(&self.key.pod, params)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Ok(Err(refusal(&error))),
+            Err(_) => return Ok(Err(silent())),
+        };
+        let mut intake = Intake::new(*cursor, self.reading.line_limit);
+        let mut lines = LogLines::default();
+        let mut patience = std::pin::pin!(sleep(PATIENCE));
+        let mut heard = false;
+        let done = loop {
+            let chunk = tokio::select! {
+                biased;
+                chunk = stream.fill_buf() => chunk,
+                () = &mut patience => {
+                    if !std::mem::take(&mut heard) {
+                        break Err(silent());
+                    }
+                    patience.as_mut().reset(Instant::now() + PATIENCE);
+                    continue;
+                }
+            };
+            match chunk {
+                Ok([]) => {
+                    intake.finish(&mut lines);
+                    break Ok(());
+                }
+                Ok(chunk) => {
+                    let n_bytes = chunk.len();
+                    heard = true;
+                    intake.feed(chunk, &mut lines);
+                    stream.consume_unpin(n_bytes);
+                }
+                Err(error) => break Err((Cause::Broken, error.to_string())),
+            }
+            if intake.take_gap() {
+                self.mark(rotated()).await?;
+            }
+            if lines.len() >= BATCH_LINES || lines.n_bytes() >= BATCH_BYTES {
+                *n_lines += lines.len();
+                self.send(&mut lines).await?;
+                // Waiting for the reader behind us is no silence of the server.
+                heard = true;
+            }
+        };
+        *cursor = intake.cursor;
+        *n_lines += lines.len();
+        self.send(&mut lines).await?;
+        Ok(done)
     }
 
     /// Reads what a dead container said last, from the cursor on: the reason of a crash stands
     /// there or nowhere.
-    async fn last_words(&self, mut cursor: Cursor, mark: Option<LogMark>) -> Result<Cursor, Closed> {
-        let params = LogParams {
-            container: Some(self.source.container.clone()),
-            previous: true,
-            timestamps: true,
-            since_time: cursor.since(),
-            tail_lines: cursor.since().is_none().then_some(TAIL_BEFORE_CRASH),
-            ..LogParams::default()
-        };
-        let mut lines = Vec::new();
-        // What cannot be read any more is no reason to keep the operator from the rest.
-        if let Ok(Ok(text)) = timeout(PATIENCE, self.api.logs(&self.pod, &params)).await {
-            let mut resume = cursor.resume();
-            let mut splitter = Splitter::default();
-            let mut each = |line: LogLine| {
-                if resume.judge(&line) != Resumed::Known {
-                    cursor.advance(&line);
-                    lines.push(line);
-                }
-            };
-            splitter.feed(text.as_bytes(), &mut each);
-            splitter.finish(&mut each);
+    async fn last_words(&self, cursor: &mut Cursor, old: bool) -> Result<(), Closed> {
+        let mut params = self.params(cursor, old, true);
+        let is_whole = cursor.since().is_some();
+        if !is_whole {
+            params.tail_lines =
+                Some(params.tail_lines.map_or(TAIL_BEFORE_CRASH, |n| n.min(TAIL_BEFORE_CRASH)));
         }
-        self.send(&mut lines, mark).await?;
-        Ok(cursor)
+        let mut n_lines = 0;
+        let mark = match self.read_to_end(&params, cursor, &mut n_lines).await? {
+            Ok(()) if is_whole || old || n_lines < TAIL_BEFORE_CRASH as usize => return Ok(()),
+            Ok(()) => format!("of the life before, only its last {TAIL_BEFORE_CRASH} lines were read"),
+            Err((_, why)) => format!("the last words of the life before cannot be read: {why}"),
+        };
+        self.mark(LogMark::Lost { lines: 0, why: mark }).await
     }
 
     async fn mark(&self, mark: LogMark) -> Result<(), Closed> {
-        self.send(&mut Vec::new(), Some(mark)).await
+        let (source, lines) = (Arc::clone(&self.source), LogLines::default());
+        self.out.send(LogBatch { source, lines, mark: Some(mark) }).await.map_err(|_| Closed)
     }
 
     /// Hands lines on; a full channel holds the reader back, and nothing is dropped.
-    async fn send(&self, lines: &mut Vec<LogLine>, mark: Option<LogMark>) -> Result<(), Closed> {
-        if lines.is_empty() && mark.is_none() {
+    async fn send(&self, lines: &mut LogLines) -> Result<(), Closed> {
+        if lines.is_empty() {
             return Ok(());
         }
-        let batch = LogBatch { source: self.source.clone(), lines: std::mem::take(lines), mark };
-        self.out.send(Observation::Logs(vec![batch])).await.map_err(|_| Closed)
+        let next = LogLines::with_capacity(lines.len(), lines.n_bytes());
+        let lines = std::mem::replace(lines, next);
+        let batch = LogBatch { source: Arc::clone(&self.source), lines, mark: None };
+        self.out.send(batch).await.map_err(|_| Closed)
     }
+}
+
+fn rotated() -> LogMark {
+    LogMark::Lost { lines: 0, why: "the log was rotated while the stream was closed".to_owned() }
+}
+
+/// Why a log cannot be had, with the server's own sentence where it helps.
+fn refusal(error: &kube::Error) -> (Cause, String) {
+    let (cause, detail) = explain(error);
+    let why = match cause {
+        Cause::Rejected | Cause::Server | Cause::Forbidden | Cause::Other if !detail.is_empty() => {
+            format!("{}: {detail}", cause.words())
+        }
+        _ => cause.words().to_owned(),
+    };
+    (cause, why)
 }
 
 /// What is known of one life while it is read.

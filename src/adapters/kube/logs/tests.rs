@@ -13,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::watch;
 
+use super::Reading;
 use super::choice::{Key, Life, Stage};
-use super::stream::{Follower, News};
-use crate::watch::{LogMark, LogSource, Observation};
+use super::stream::{Follower, Hands, News};
+use crate::watch::{LogBatch, LogMark, LogSource};
 
 /// What the server does with one request for a log.
 #[derive(Clone, Copy)]
@@ -75,7 +76,7 @@ async fn serve_log(State(script): State<Shared>, Query(asked): Query<Vec<(String
 struct Following {
     script: Shared,
     news: watch::Sender<News>,
-    told: Receiver<Observation>,
+    told: Receiver<LogBatch>,
     lines: Vec<(Timestamp, String)>,
     marks: Vec<LogMark>,
 }
@@ -104,21 +105,21 @@ impl Following {
         let (out, told) = channel(4);
         let (news, life) = watch::channel(News::Life(life));
         let (_, recoveries) = watch::channel(0);
-        tokio::spawn(Follower::new(client, &key, source, out, life, recoveries).run(tail));
+        let (resting, _) = tokio::sync::mpsc::unbounded_channel();
+        let hands = Hands { client, reading: Reading::PANE, out, recoveries, resting };
+        tokio::spawn(Follower::new(key, source, life, hands).run(tail));
         Self { script, news, told, lines: vec![], marks: vec![] }
     }
 
     /// Listens until a mark for which `is_last` holds.
     async fn until(&mut self, is_last: impl Fn(&LogMark) -> bool) {
-        while let Some(Observation::Logs(batches)) = self.told.recv().await {
-            for batch in batches {
-                self.lines.extend(batch.lines.into_iter().map(|line| (line.at.unwrap(), line.text.into())));
-                if let Some(mark) = batch.mark {
-                    let is_done = is_last(&mark);
-                    self.marks.push(mark);
-                    if is_done {
-                        return;
-                    }
+        while let Some(batch) = self.told.recv().await {
+            self.lines.extend(batch.lines.iter().map(|line| (line.at().unwrap(), line.text().into_owned())));
+            if let Some(mark) = batch.mark {
+                let is_done = is_last(&mark);
+                self.marks.push(mark);
+                if is_done {
+                    return;
                 }
             }
         }

@@ -135,22 +135,14 @@ impl Store {
         let (target_revision, stable_revision) = rolled_out(&workload, &revisions, &mut remarks);
         let revisions: Vec<RevisionFacts> = revisions.into_iter().map(|entry| entry.facts.clone()).collect();
         if self.selector(target).is_none() {
-            remarks.push(("NoSelector", "its selector is empty: its pods are not looked for".to_owned()));
+            remarks.push("its selector is empty: its pods are not looked for".to_owned());
         }
         let mut argo = workload.argo.take();
         if let Some(argo) = &mut argo {
             argo.analyses = self.analyses(&workload.uid);
         }
         let pods = self.join_pods(target.kind, &workload, &revisions, target_revision.as_deref(), nodes);
-        let mut events = self.events_about(target, &workload.uid, &revisions);
-        events.extend(remarks.into_iter().map(|(reason, message)| WarningEvent {
-            uid: format!("gonogo/{reason}"),
-            at: None,
-            about: format!("{}/{}", object_kind(target.kind), target.name),
-            reason: reason.to_owned(),
-            message,
-            count: 1,
-        }));
+        let events = self.events_about(target, &workload.uid, &revisions);
         let mut facts = WorkloadFacts {
             target: target.clone(),
             uid: workload.uid,
@@ -183,6 +175,7 @@ impl Store {
             pods,
             events,
             argo,
+            unclear: (!remarks.is_empty()).then(|| remarks.join("; ")),
         };
         if !self.skew.is_zero() {
             skew::workload(&mut facts, -self.skew);
@@ -261,14 +254,11 @@ impl Store {
     }
 }
 
-/// What a person must know that Kubernetes does not say: a reason and a sentence.
-type Remarks = Vec<(&'static str, String)>;
-
 /// Names of the revision that is rolled out and of the one that it replaces.
 fn rolled_out(
     workload: &Workload,
     revisions: &[&RevisionEntry],
-    remarks: &mut Remarks,
+    remarks: &mut Vec<String>,
 ) -> (Option<String>, Option<String>) {
     match &workload.rolling {
         Rolling::Name { target, stable } => (target.clone(), stable.clone()),
@@ -301,7 +291,7 @@ fn rolled_out(
 fn the_only<'a>(
     found: impl Iterator<Item = &'a &'a RevisionEntry>,
     what: &str,
-    remarks: &mut Remarks,
+    remarks: &mut Vec<String>,
 ) -> Option<String> {
     let mut names: Vec<&str> = found.map(|entry| entry.facts.name.as_str()).collect();
     match (names.pop(), names.is_empty()) {
@@ -310,10 +300,7 @@ fn the_only<'a>(
         (Some(last), false) => {
             names.push(last);
             let names = names.join(", ");
-            remarks.push((
-                "AmbiguousRevision",
-                format!("{names} all claim {what}: none is taken for the new one"),
-            ));
+            remarks.push(format!("{names} all claim {what}: none is taken for the new one"));
             None
         }
     }
@@ -335,11 +322,11 @@ fn revision_name<'a>(
 }
 
 /// Puts the template in that an Argo Rollout takes from a Deployment.
-fn borrow_template(workload: &mut Workload, lender: Option<Workload>, remarks: &mut Remarks) {
+fn borrow_template(workload: &mut Workload, lender: Option<Workload>, remarks: &mut Vec<String>) {
     let Some(borrowed) = workload.borrowed.clone() else { return };
     let Some(lender) = lender else {
         let place = format!("{} {}", borrowed.kind, borrowed.name);
-        remarks.push(("TemplateUnknown", format!("its pod template is in {place}, which cannot be read")));
+        remarks.push(format!("its pod template is in {place}, which cannot be read"));
         return;
     };
     // A change of the template is one of the lender: unseen, it is as unobserved as one of our own.
@@ -408,5 +395,6 @@ fn absent(target: &TargetRef) -> WorkloadFacts {
         pods: vec![],
         events: vec![],
         argo: None,
+        unclear: None,
     }
 }

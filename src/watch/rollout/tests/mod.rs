@@ -1,6 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
+use super::expectation::tag_is;
 use super::*;
 use crate::watch::Shared;
 use crate::watch::facts::*;
@@ -94,6 +95,7 @@ fn up(tag: &str) -> WorkloadFacts {
         pods: (0..4).map(|n| pod(tag, n).into()).collect(),
         events: vec![],
         argo: None,
+        unclear: None,
     }
 }
 

@@ -1,0 +1,235 @@
+//! What is known of the targets at one moment, and what it means: observations in, verdicts out.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::outcome::{Outcome, is_decided, worst};
+use crate::watch::logs::LogStore;
+use crate::watch::rollout::{Expectation, ExpectedTemplate, RolloutHistory, RolloutVerdict, Trouble, judge};
+use crate::watch::{ContainerState, Link, Moment, Observation, System, TargetRef, WorkloadFacts};
+
+/// Lines are kept for the one pod that failed; more than this is never shown.
+const LOG_BUDGET: usize = 4 << 20;
+/// Last lines of a container in trouble: a stack trace and what led to it.
+pub(super) const LAST_LINES: usize = 20;
+/// The answer is still on its way.
+const UNREAD: &str = "not read yet";
+/// The heartbeat asks every two seconds and waits as long for the answer: while it says nothing, what
+/// is known is at most this old.
+const HEARTBEAT: SignedDuration = SignedDuration::from_secs(4);
+
+/// One target, as far as it is known.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub target: TargetRef,
+    pub facts: Option<Box<WorkloadFacts>>,
+    pub verdict: RolloutVerdict,
+    expect: Expectation,
+    history: RolloutHistory,
+    /// Why the API server did not tell, and whether that was its last word.
+    refused: Option<(String, bool)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub standings: Vec<Standing>,
+    logs: LogStore,
+    link: Option<Link>,
+    /// When the cluster last said anything.
+    heard_at: Option<Moment>,
+    began_at: Moment,
+}
+
+impl Picture {
+    /// `settle_s`: seconds that pods must hold before a rollout counts as complete.
+    pub fn new(targets: Vec<TargetRef>, settle_s: u32, now: Moment) -> Self {
+        let expect = Expectation { settle_s, ..Expectation::watching() };
+        let standing = |target| Standing {
+            target,
+            facts: None,
+            verdict: RolloutVerdict::unknown(UNREAD, now.world),
+            expect: expect.clone(),
+            history: RolloutHistory::default(),
+            refused: None,
+        };
+        Self {
+            standings: targets.into_iter().map(standing).collect(),
+            logs: LogStore::new(LOG_BUDGET),
+            link: None,
+            heard_at: None,
+            began_at: now,
+        }
+    }
+
+    pub fn take(&mut self, observation: Observation, now: Moment) {
+        match observation {
+            Observation::Workload(facts) => {
+                self.heard_at = Some(now);
+                let known = self.standings.iter_mut().find(|standing| standing.target == facts.target);
+                if let Some(standing) = known {
+                    standing.read(facts);
+                    standing.judge(now);
+                }
+            }
+            Observation::Logs(batches) => {
+                for batch in &batches {
+                    self.logs.push(batch, now.wall);
+                }
+            }
+            Observation::Link { system: System::Cluster, link } => {
+                if link == Link::Live {
+                    self.heard_at = Some(now);
+                }
+                self.link = Some(link);
+                for standing in self.standings.iter_mut().filter(|standing| standing.facts.is_none()) {
+                    standing.unread(self.link.as_ref(), now);
+                }
+                self.judge(now);
+            }
+            Observation::Link { .. }
+            | Observation::Metric { .. }
+            | Observation::Health(_)
+            | Observation::Limit(_) => {}
+        }
+    }
+
+    /// Takes in that a target cannot be read; finally, if asking again will not help.
+    pub fn refuse(&mut self, target: &TargetRef, why: String, finally: bool, now: Moment) {
+        let known = self.standings.iter_mut().find(|standing| standing.target == *target);
+        if let Some(standing) = known.filter(|standing| standing.facts.is_none()) {
+            standing.refused = Some((why, finally));
+            standing.unread(self.link.as_ref(), now);
+        }
+    }
+
+    /// Judges again, because time has passed. What is silent is stale: time alone turns it neither
+    /// green nor red.
+    pub fn judge(&mut self, now: Moment) {
+        if self.silence().is_none() {
+            for standing in &mut self.standings {
+                standing.judge(now);
+            }
+        }
+    }
+
+    /// When a verdict may change without news.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        if self.silence().is_some() {
+            return None;
+        }
+        self.standings.iter().filter_map(|standing| standing.verdict.wake_at).min()
+    }
+
+    /// Since when the cluster says nothing, and why; `None` while it answers.
+    pub fn silence(&self) -> Option<(Moment, &str)> {
+        match self.link.as_ref()? {
+            Link::Down { since, cause, .. } => Some((*since, cause)),
+            Link::Live => None,
+        }
+    }
+
+    /// Whether each target was read once, or is known to be refused.
+    pub fn is_answered(&self) -> bool {
+        let is_refused = |standing: &Standing| standing.refused.as_ref().is_some_and(|(_, finally)| *finally);
+        self.standings.iter().all(|standing| standing.facts.is_some() || is_refused(standing))
+    }
+
+    /// Whether what is said of a target was true once and may be no longer.
+    pub fn is_stale(&self, standing: &Standing) -> bool {
+        standing.facts.is_some() && self.silence().is_some()
+    }
+
+    pub fn outcomes(&self) -> impl Iterator<Item = Outcome> + Clone {
+        self.standings.iter().map(|standing| Outcome::of(standing.verdict.state, self.is_stale(standing)))
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        worst(self.outcomes())
+    }
+
+    pub fn is_decided(&self) -> bool {
+        let resumes = self.standings.iter().map(|standing| standing.verdict.resumes_at.is_some());
+        is_decided(self.outcomes().zip(resumes))
+    }
+
+    /// How old what is known of a target is, at most.
+    pub fn age(&self, standing: &Standing, now: Moment) -> SignedDuration {
+        let since = |at: Moment| now.wall.duration_since(at.wall).max(SignedDuration::ZERO);
+        match (self.silence(), self.heard_at) {
+            _ if standing.facts.is_none() => since(self.began_at),
+            (Some((down, _)), _) => since(down),
+            (None, Some(heard)) => since(heard).min(HEARTBEAT),
+            (None, None) => since(self.began_at),
+        }
+    }
+
+    /// The last words of the container in trouble, oldest first.
+    pub fn last_lines(&self, standing: &Standing) -> Vec<String> {
+        let Some((pod, container)) = voice(standing) else { return Vec::new() };
+        let rows = self.logs.last_of(pod, container, LAST_LINES);
+        rows.into_iter().map(|row| row.text.into_owned()).collect()
+    }
+
+    /// Whether a container in trouble has lived, so that it may have said something, but none of it
+    /// has come yet.
+    pub fn lacks_last_lines(&self) -> bool {
+        self.standings.iter().any(|standing| {
+            voice(standing).is_some_and(|(pod, container)| self.logs.last_of(pod, container, 1).is_empty())
+        })
+    }
+}
+
+/// The pod and container in trouble, if the container has ever run.
+fn voice(standing: &Standing) -> Option<(&str, Option<&str>)> {
+    let Trouble { pod: Some(pod), container, .. } = standing.verdict.trouble.as_ref()? else { return None };
+    let facts = standing.facts.as_ref()?.pods.iter().find(|facts| facts.name == *pod)?;
+    let spoke = facts.containers.iter().any(|facts| {
+        container.as_ref().is_none_or(|name| facts.name == *name)
+            && (facts.last_end.is_some() || !matches!(facts.state, ContainerState::Waiting { .. }))
+    });
+    spoke.then_some((pod, container.as_deref()))
+}
+
+impl Standing {
+    fn read(&mut self, facts: Box<WorkloadFacts>) {
+        if self.facts.is_none() && !facts.gone {
+            // From here on it is this very rollout of this very object that is asked about.
+            self.expect.uid = Some(facts.uid.clone());
+            self.expect.template = ExpectedTemplate::Unchanged { print: facts.template_print.clone() };
+        }
+        self.refused = None;
+        self.facts = Some(facts);
+    }
+
+    fn judge(&mut self, now: Moment) {
+        if let Some(facts) = &self.facts {
+            self.verdict = judge(facts, &self.expect, &mut self.history, now.world);
+        }
+    }
+
+    fn unread(&mut self, link: Option<&Link>, now: Moment) {
+        let why = match (&self.refused, link) {
+            // With the server's address, which a silent heartbeat does not tell.
+            (Some((why, _)), _) => why.clone(),
+            (None, Some(Link::Down { cause, .. })) => cause.clone(),
+            (None, _) => UNREAD.to_owned(),
+        };
+        if self.verdict.field != why {
+            self.verdict = RolloutVerdict::unknown(why, now.world);
+        }
+    }
+
+    /// Whether nothing is known yet, not even why.
+    pub fn is_awaited(&self) -> bool {
+        self.facts.is_none() && self.verdict.field == UNREAD
+    }
+
+    /// What a person reads first: Kubernetes' own words about the trouble, or else the deciding fact.
+    pub fn message(&self) -> &str {
+        let said = self.verdict.trouble.as_ref().map(|trouble| trouble.message.as_str());
+        let said = said.filter(|said| !said.is_empty());
+        said.or(self.verdict.warning.as_deref()).unwrap_or(&self.verdict.field)
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

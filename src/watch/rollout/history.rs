@@ -1,0 +1,160 @@
+//! What one judgement must remember for the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::counts::{self, Counts, missing};
+use super::doom::{self, Look, Trouble};
+use super::expectation::ExpectedTemplate;
+use super::state::RolloutState;
+use crate::watch::facts::{ContainerState, PodFacts, WorkloadFacts};
+
+/// What one judgement must remember for the next. One per workload and release.
+#[derive(Debug, Clone, Default)]
+pub struct RolloutHistory {
+    /// The template judged last; a new one starts the clocks anew.
+    print: Option<String>,
+    /// When the template changed before our eyes; `None` if it has been this one ever since.
+    pub(super) changed_at: Option<Timestamp>,
+    /// The template that was recognised as ours, under which expectation.
+    pub(super) adopted: Option<(ExpectedTemplate, String)>,
+    pub(super) progress: Option<Progress>,
+    pub(super) settle: Option<Settle>,
+    /// Pods once found doomed stay so until they are ready: a crash loop runs between two crashes,
+    /// and a missing image alternates between two reasons.
+    pub(super) doomed: BTreeMap<String, Trouble>,
+    /// When containers that are not ready were first seen started, by pod UID, name and restarts.
+    pub(super) started: BTreeMap<(String, String, u32), Timestamp>,
+    /// A pod broke while settling; stands until a whole settle time has passed.
+    pub(super) unstable: Option<Break>,
+    pub(super) state: Option<(RolloutState, Timestamp)>,
+}
+
+/// The counts at the last sign of progress.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    counts: Counts,
+    /// Of an Argo Rollout: its step and weight.
+    step: Option<u32>,
+    weight: Option<u32>,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Settle {
+    pub since: Timestamp,
+    /// Restarts by pod UID when the interval began.
+    pub restarts: BTreeMap<String, u32>,
+    /// The interval was passed: the rollout was complete once.
+    pub held: bool,
+}
+
+/// A pod that was up and is not what it was.
+#[derive(Debug, Clone)]
+pub(super) struct Break {
+    pub decider: &'static str,
+    pub words: String,
+    pub trouble: Trouble,
+}
+
+impl RolloutHistory {
+    pub(super) fn note_template(&mut self, facts: &WorkloadFacts, now: Timestamp) {
+        if self.print.as_ref() == Some(&facts.template_print) {
+            return;
+        }
+        if self.print.is_some() {
+            self.changed_at = Some(now);
+        }
+        self.print = Some(facts.template_print.clone());
+        self.progress = None;
+        self.settle = None;
+        self.doomed.clear();
+        self.unstable = None;
+    }
+
+    /// A rollout that a person or an analysis holds neither progresses nor gets stuck: its clocks
+    /// start anew when it goes on.
+    pub(super) fn stop_the_clocks(&mut self) {
+        self.progress = None;
+        self.settle = None;
+    }
+
+    pub(super) fn note_progress(&mut self, facts: &WorkloadFacts, now: Timestamp) {
+        let counts = Counts::of(facts);
+        let argo = facts.argo.as_deref();
+        let (step, weight) = (argo.and_then(|argo| argo.step), argo.and_then(|argo| argo.weight));
+        let seen = Progress { counts, step, weight, at: now };
+        let moved = self.progress.is_none_or(|Progress { counts: last, step, weight, .. }| {
+            counts.updated > last.updated
+                || counts.ready > last.ready
+                || counts.available > last.available
+                || counts.old < last.old
+                || counts.desired != last.desired
+                || seen.step != step
+                || seen.weight != weight
+        });
+        if moved {
+            self.progress = Some(seen);
+        } else if let Some(last) = &mut self.progress {
+            // A pod lost counts as loss, and its return as progress.
+            *last = Progress { at: last.at, ..seen };
+        }
+    }
+
+    pub(super) fn note_pods(&mut self, facts: &WorkloadFacts, now: Timestamp) {
+        let mut doomed = std::mem::take(&mut self.doomed);
+        let counting = counts::target_pods(facts).filter(|pod| !pod.ready && pod.node_trouble.is_none());
+        for pod in counting {
+            let known = doomed.remove(&pod.uid);
+            if let Some(trouble) = doom::doomed(facts, pod).or(known) {
+                self.doomed.insert(pod.uid.clone(), trouble);
+            }
+        }
+        let mut alive = BTreeSet::new();
+        for pod in facts.pods.iter().filter(|pod| !pod.ready && !pod.ending) {
+            for container in pod.containers.iter().filter(|container| !container.ready && container.started) {
+                if container.readiness.is_some() && matches!(container.state, ContainerState::Running { .. })
+                {
+                    let key = doom::container_key(pod, container);
+                    self.started.entry(key.clone()).or_insert(now);
+                    alive.insert(key);
+                }
+            }
+        }
+        self.started.retain(|key, _| alive.contains(key));
+    }
+
+    /// Notices a restart or a lost readiness since the settle interval began, and starts it anew.
+    pub(super) fn note_break(
+        &mut self,
+        facts: &WorkloadFacts,
+        pods: &[&PodFacts],
+        now: Timestamp,
+    ) -> Option<Break> {
+        let Some(settle) = &self.settle else { return self.unstable.clone() };
+        let broken = pods.iter().filter(|pod| pod.node_trouble.is_none()).find_map(|pod| {
+            let before = settle.restarts.get(&pod.uid)?;
+            if pod.restarts() > *before {
+                Some((*pod, "containerStatuses.restartCount", "restarted"))
+            } else if !pod.ready && !settle.held {
+                Some((*pod, "Ready.status", "is not ready any more"))
+            } else {
+                None
+            }
+        });
+        match broken {
+            Some((pod, decider, what)) => {
+                let look = Look { facts, history: self, now };
+                let trouble = look.trouble_of(pod);
+                let words = format!("unstable: {} {what}", pod.name);
+                self.settle = None;
+                self.unstable = Some(Break { decider, words, trouble });
+            }
+            // Fewer pods than wanted, or more than before: the interval begins when all are up.
+            None if missing(facts, pods).is_some() => self.settle = None,
+            None => {}
+        }
+        self.unstable.clone()
+    }
+}

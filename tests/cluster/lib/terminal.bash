@@ -1,0 +1,58 @@
+# Plays gonogo in a terminal of its own by keys alone, each sent when the screen says that it is time, and asks the
+# cluster with kubectl whether what the screen claims is so. Expects $here, $work, a folder to write to, and $gonogo.
+
+socket=gonogo-cluster-$$
+terminal() { tmux -L "$socket" "$@"; }
+screen() { terminal capture-pane -p -t gonogo; }
+
+# Starts gonogo with these arguments.
+open_terminal() {
+  terminal -f /dev/null new-session -d -s gonogo -x 160 -y 48 env PATH="$PATH" KUBECONFIG="$KUBECONFIG" \
+    XDG_STATE_HOME="$work/state" XDG_CONFIG_HOME="$work/config" LC_ALL=C.UTF-8 \
+    bash -c 'cd "$1"; shift; "$@"; echo "exit code $?"; read -r' - "$work" "$gonogo" "$@"
+}
+close_terminal() { terminal kill-server 2>/dev/null || true; }
+
+fail() {
+  echo "FAILED: $1" >&2
+  screen >&2 || true
+  exit 1
+}
+# Waits until the screen matches an extended regular expression. Units: tenths of a second.
+see() {
+  for _ in $(seq "${2:-300}"); do
+    screen | grep -Eq -- "$1" && { echo "seen: $(screen | grep -Eo -m1 -- "$1" | head -1)"; return; }
+    sleep 0.1
+  done
+  fail "the screen never said: $1"
+}
+# A key that decides must have been let go since the last one: not faster than a person reads.
+keys() { sleep 0.3; terminal send-keys -t gonogo "$@"; }
+agree() { [[ $2 == "$3" ]] || fail "$1: $2, expected $3"; echo "kubectl agrees: $1"; }
+
+# Starts the release of workflow.md, and with it the change of the image to $1; returns when it is done.
+release() {
+  open_terminal run "$here/workflow.md" --namespace shop --param VERSION="$1" --operator ana
+  see 'PREPARING'
+  see 'ARMED → rev 1 myapp:v1.2.0'
+  keys r
+  see '▶ ☐ The tests pass on main'
+  keys Space
+  see '▶ ☐ Nobody else is deploying right now'
+  keys Space
+  see '▶ ❯ Depending on the tool'
+  keys Enter
+  see "\( \) 1 +kubectl set image deployment/app app=myapp:$1"
+  keys 1
+  see '\(•\) 1 +kubectl set image'
+  keys r
+  see 'deployment.apps/app image updated'
+}
+
+# What runs before a release: deployment.yaml, complete.
+deploy() {
+  kubectl create namespace shop >/dev/null
+  kubectl apply -f "$here/deployment.yaml" >/dev/null
+  kubectl rollout status -n shop deployment/app --timeout=60s >/dev/null
+}
+field() { kubectl get -n shop deployment app -o jsonpath="$1"; }
