@@ -545,7 +545,8 @@ impl Thing {
 
     async fn set_image(&self, image: &str) {
         let container = json!({"name": "app", "image": image});
-        self.merge(json!({"spec": {"template": {"spec": {"containers": [container]}}}})).await;
+        let patch = Patch::Strategic(json!({"spec": {"template": {"spec": {"containers": [container]}}}}));
+        self.api.patch(self.name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     async fn remove(&self) {
