@@ -24,7 +24,7 @@ use crate::adapters::kube::heartbeat;
 use crate::adapters::kube::objects::{Pod, PodEntry};
 use crate::adapters::kube::store::Mirror;
 use crate::adapters::kube::told::Told;
-use crate::adapters::kube::watches::{Source, enduring};
+use crate::adapters::kube::listwatch::{Source, endless};
 use crate::watch::{ContainerState, Moment, Observation, PodFacts};
 
 /// Pods come and go in crowds; ten looks a second are enough to open a stream in time.
@@ -137,7 +137,9 @@ impl LogTail {
         let (followable, candidates) = watch::channel(first);
         let reading = run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         if self.request.follow {
-            let beating = heartbeat::run(self.client.clone(), out, recovered, clock);
+            // Lines carry the server's times: how far its clock is from ours changes nothing here.
+            let (skewed, _) = watch::channel(jiff::SignedDuration::ZERO);
+            let beating = heartbeat::run(self.client.clone(), out, recovered, skewed, clock);
             let watching = self.watch(followable, recoveries);
             let told = async { tokio::join!(reading, watching) };
             tokio::select! {
@@ -159,7 +161,7 @@ impl LogTail {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.request.namespace);
         let source = Source { client: self.client.clone(), recoveries };
         let (fields, labels) = (self.wanted.fields.as_deref(), self.wanted.labels.as_deref());
-        let mut steps = pin!(enduring(api, &source, fields, labels));
+        let mut steps = pin!(endless(api, &source, fields, labels));
         let mut dirty = false;
         let mut look = pin!(sleep_until(Instant::now()));
         loop {
