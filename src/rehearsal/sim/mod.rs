@@ -92,6 +92,8 @@ pub struct World {
     pulled: BTreeSet<String>,
     traffic: Traffic,
     runs: Vec<Run>,
+    /// The outage of its scenario was played.
+    outage_played: bool,
     store: Store,
 }
 
@@ -167,6 +169,7 @@ impl World {
             pulled: BTreeSet::new(),
             traffic,
             runs: Vec::new(),
+            outage_played: false,
             store: Store::new(),
         }
     }
@@ -193,6 +196,27 @@ impl World {
 
     /// After loading: watchers of the former process are gone, the new ones list anew.
     pub fn wake_up(&mut self) {
+        self.store.forget_history();
+    }
+
+    /// Whether the API server is to go away now: once, in the middle of the first rollout.
+    pub fn outage_is_due(&self) -> bool {
+        let in_the_middle = |app: &Deployment| {
+            let status = &app.status;
+            let new_is_ready = app.new_set(&self.replica_sets).is_some_and(|set| set.status.ready > 0);
+            new_is_ready && status.replicas > status.updated && status.observed_generation > 2
+        };
+        self.scenario == Scenario::Outage
+            && !self.outage_played
+            && self.deployments.iter().any(|it| it.meta.name == APPLICATION && in_the_middle(it))
+    }
+
+    pub fn note_outage(&mut self) {
+        self.outage_played = true;
+    }
+
+    /// Watchers from before must list anew, as after a restart of the API server.
+    pub fn forget_history(&mut self) {
         self.store.forget_history();
     }
 
