@@ -156,7 +156,8 @@ fn by_tag(tag: &str) -> Behaviour {
     if tag.contains("badimage") {
         Behaviour { missing_image: true, ..QUICK }
     } else if tag.contains("crash") {
-        Behaviour { crash: CRASH_LOOP.crash.map(|crash| Crash { after_s: 0.5, ..crash }), ..QUICK }
+        let crash = CRASH_LOOP.crash.map(|crash| Crash { after_s: 0.5, ..crash });
+        Behaviour { crash, warm_up_s: (NEVER_S, NEVER_S), ..QUICK }
     } else if tag.contains("notready") {
         Behaviour { warm_up_s: (NEVER_S, NEVER_S), ..QUICK }
     } else if tag.contains("slow") {

@@ -165,8 +165,9 @@ impl Pod {
         });
         container.state = State::Running;
         container.due = behaviour.crash.map(|crash| after(now, crash.after_s));
-        container.next_probe = probe;
-        if probe.is_none() {
+        // Simulated nodes make a container ready when it is warm, probe or not.
+        container.next_probe = probe.or(around.scenario.waits_for_warmth().then(|| after(now, warm_up)));
+        if container.next_probe.is_none() {
             Self::become_ready(container, now);
         }
         let created = format!("Created container: {}", container.name);

@@ -311,21 +311,31 @@ impl World {
 
     /// What moves ReplicaSets: Deployments, one step of one of them.
     fn roll_out(&mut self) -> bool {
-        let mut news = Vec::new();
-        let (now, mut changed) = (self.now, false);
-        for deployment in &mut self.deployments {
-            if deployment.look_at.is_some_and(|at| at > now) {
+        for index in 0..self.deployments.len() {
+            if self.deployments[index].look_at.is_some_and(|at| at > self.now) {
                 continue;
             }
-            deployment.look_at = None;
-            let mut pass = Pass { now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
-            if let Step::Changed = deployment.sync(&mut pass) {
-                changed = true;
-                break;
+            self.deployments[index].look_at = None;
+            match self.pass(index, Deployment::sync) {
+                Step::Settled => {}
+                Step::Changed => return true,
+                Step::Made => {
+                    self.publish();
+                    self.pass(index, Deployment::sync_status);
+                    return true;
+                }
             }
         }
+        false
+    }
+
+    fn pass(&mut self, index: usize, work: fn(&mut Deployment, &mut Pass<'_>) -> Step) -> Step {
+        let mut news = Vec::new();
+        let mut pass =
+            Pass { now: self.now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
+        let step = work(&mut self.deployments[index], &mut pass);
         self.tell(news);
-        changed
+        step
     }
 
     fn taint_nodes(&mut self) -> bool {
@@ -388,6 +398,7 @@ impl World {
             let uid = self.dice.uid();
             let object = render::namespace(name, &uid, self.now);
             self.store.publish(key(Kind::Namespace, "", name), object);
+            self.furnish_namespace(name);
         }
         for number in 1..=nodes {
             let uid = self.dice.uid();
