@@ -120,7 +120,7 @@ fn save(model: &mut Model) -> Vec<Ask> {
     pane.selection = None;
     let mut bytes = heading(model, &extract).into_bytes();
     bytes.extend_from_slice(&extract.text);
-    let target = model.state().targets.first().map_or("release", |target| target.name.as_str());
+    let target = model.targets().first().map_or("release", |target| target.name.as_str());
     let name = format!("gonogo-{target}-{}.log", compact(model.now.wall));
     vec![Ask::Save { name, bytes }]
 }
@@ -129,7 +129,7 @@ fn save(model: &mut Model) -> Vec<Ask> {
 fn heading(model: &Model, extract: &Extract) -> String {
     let (store, pane) = (&model.observed.logs, &model.view.log);
     let targets: Vec<String> =
-        model.state().targets.iter().map(|target| format!("{target} in {}", target.namespace)).collect();
+        model.targets().iter().map(|target| format!("{target} in {}", target.namespace)).collect();
     let starts = extract.starts.map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
     let filter = pane.filter.as_ref().map_or(String::new(), |filter| format!(", only those with /{filter}/"));
     format!(
