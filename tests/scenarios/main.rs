@@ -28,9 +28,6 @@ use scenario::Scenario;
 use table::Table;
 use world::{Practising, Which, World};
 
-/// Scenarios of one world that run at the same time: two cores carry no more without getting slow.
-const AT_ONCE: usize = 4;
-
 fn scenarios() -> Vec<Scenario> {
     let wanted = std::env::var("GONOGO_TEST_SCENARIO").unwrap_or_default();
     let all = [
@@ -73,7 +70,7 @@ async fn note(world: &World, scenarios: &[Scenario], table: &mut Table, wrong: &
             eprintln!("{}: {} is over", world.which.name(), scenario.name);
             (scenario, told)
         })
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(world.at_once());
     let told: Vec<(&Scenario, Told)> = playing.collect().await;
     for (scenario, told) in told {
         table.note(scenario, world.which, &told);

@@ -170,7 +170,7 @@ impl Deployment {
         let set = pass
             .sets
             .iter_mut()
-            .find(|set| set.meta.name == name)
+            .find(|set| self.is_own(set, &name))
             .expect("its name was found among the sets");
         let before = set.meta.annotations.clone();
         set.meta.annotations.extend(inherited);
@@ -291,7 +291,7 @@ impl Deployment {
     fn clean_unhealthy(&mut self, pass: &mut Pass<'_>, new: &str, may_go: i32) -> i32 {
         let mut gone = 0;
         for name in self.old_sets(pass.sets, new) {
-            let set = pass.sets.iter().find(|set| set.meta.name == name).expect("listed just above");
+            let set = pass.sets.iter().find(|set| self.is_own(set, &name)).expect("listed just above");
             let (replicas, available) = (set.replicas, set.status.available);
             let fewer = (may_go - gone).min(replicas - available);
             if fewer > 0 {
@@ -310,7 +310,7 @@ impl Deployment {
             if may_go <= 0 {
                 break;
             }
-            let replicas = pass.sets.iter().find(|set| set.meta.name == name).map_or(0, |set| set.replicas);
+            let replicas = pass.sets.iter().find(|set| self.is_own(set, &name)).map_or(0, |set| set.replicas);
             let fewer = may_go.min(replicas);
             if fewer > 0 {
                 self.scale(pass, &name, replicas - fewer);
@@ -325,7 +325,7 @@ impl Deployment {
         let new = self.new_set_name(pass.sets).unwrap_or_default();
         let mut changed = false;
         for name in self.old_sets(pass.sets, &new) {
-            if pass.sets.iter().any(|set| set.meta.name == name && set.replicas > 0) {
+            if pass.sets.iter().any(|set| self.is_own(set, &name) && set.replicas > 0) {
                 self.scale(pass, &name, 0);
                 changed = true;
             }
@@ -395,7 +395,7 @@ impl Deployment {
         }
         let mut changed = false;
         for (name, replicas) in wanted {
-            let present = pass.sets.iter().find(|set| set.meta.name == name).map_or(0, |set| set.replicas);
+            let present = pass.sets.iter().find(|set| self.is_own(set, &name)).map_or(0, |set| set.replicas);
             if present != replicas {
                 self.scale(pass, &name, replicas);
                 changed = true;
@@ -410,7 +410,8 @@ impl Deployment {
 
     fn scale(&self, pass: &mut Pass<'_>, name: &str, replicas: i32) {
         let (surge, _) = self.bounds();
-        let set = pass.sets.iter_mut().find(|set| set.meta.name == name).expect("only known sets are scaled");
+        let set =
+            pass.sets.iter_mut().find(|set| self.is_own(set, name)).expect("only known sets are scaled");
         let from = set.replicas;
         set.replicas = replicas;
         set.meta.generation += 1;
@@ -449,8 +450,13 @@ impl Deployment {
         old.sort();
         let surplus = old.len().saturating_sub(limit);
         for (_, name) in old.into_iter().take(surplus) {
-            pass.sets.retain(|set| set.meta.name != name);
+            pass.sets.retain(|set| !self.is_own(set, &name));
         }
+    }
+
+    /// By its owner too: equal templates give sets of one name in every namespace.
+    fn is_own(&self, set: &ReplicaSet, name: &str) -> bool {
+        set.meta.name == name && set.meta.is_controlled_by(&self.meta.uid)
     }
 
     pub(super) fn own<'a>(&'a self, sets: &'a [ReplicaSet]) -> impl Iterator<Item = &'a ReplicaSet> {

@@ -213,7 +213,9 @@ impl StatefulSet {
         hands: &mut Hands<'_>,
     ) -> Result<(), Refusal> {
         let name = format!("{}-{ordinal}", self.meta.name);
-        let own = revisions.iter().find(|one| one.meta.name == revision);
+        let own = revisions
+            .iter()
+            .find(|one| one.meta.name == revision && one.meta.is_controlled_by(&self.meta.uid));
         let template = own.map_or(&self.spec.template, |one| &one.template);
         let mut draft = hands.draft(&self.meta, Kind::StatefulSet, template, name.clone());
         draft.meta.labels.insert(REVISION_LABEL.into(), revision.to_owned());
