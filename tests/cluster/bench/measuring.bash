@@ -3,8 +3,9 @@
 build_tools() {
   measure=$work/measure
   (cd "$bench/measure" && CGO_ENABLED=0 go build -o "$measure" .)
-  # Not optimised on purpose: it builds in seconds, and what it takes to read a screen is not measured.
-  screen=$(cd "$root" && cargo build --quiet --bench screen --message-format=json |
+  # Not optimised on purpose: it builds fast, and what it takes to read a screen is not measured.
+  screen=${SCREEN:-}
+  [[ $screen ]] || screen=$(cd "$root" && cargo build --quiet --bench screen --message-format=json |
     sed -n 's/.*"executable":"\([^"]*\/screen-[^"]*\)".*/\1/p' | tail -1)
   [[ -x $screen ]] || { echo "the bench screen was not built" >&2; exit 1; }
 }

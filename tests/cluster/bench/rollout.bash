@@ -28,7 +28,7 @@ open_watch() {
   [[ ! ${screen_pid[$1]:-} ]] || return 0
   local -n command=${1}_watch
   open_screen "$1" "${command[@]}"
-  ask "$1" 'wait 60 app-' >/dev/null
+  ask "$1" 'wait 60 app' >/dev/null
   ask "$1" 'settle 15' >/dev/null
 }
 
