@@ -6,11 +6,13 @@ pub mod health;
 mod http;
 pub mod kube;
 mod link;
+pub mod out;
 mod preflight;
 pub mod prometheus;
+mod save;
 pub mod shell;
 pub mod store;
 mod world;
 
 pub use http::HttpError;
-pub use world::{News, World, WorldSettings};
+pub use world::{Acting, News, World, WorldSettings};

@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 
 use super::World;
 use super::prometheus::Prometheus;
-use super::world::{News, WorldSettings, tell};
+use super::world::{Acting, News, WorldSettings, tell};
 use crate::watch::Preflight;
 use crate::workflow::Metric;
 
-pub(super) async fn run(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) {
-    let mut lines: Vec<Preflight> = settings.tools.iter().map(|tool| tool_line(&settings, tool)).collect();
-    lines.extend(cluster_line(&settings));
-    lines.extend(settings.left_out.iter().map(|why| Preflight::limited("cluster", why)));
+pub(super) async fn run(settings: Arc<WorldSettings>, acting: Arc<Acting>, news: mpsc::Sender<News>) {
+    let mut lines: Vec<Preflight> = acting.tools.iter().map(|tool| tool_line(&acting, tool)).collect();
+    lines.extend(cluster_line(&settings, &acting));
+    lines.extend(acting.left_out.iter().map(|why| Preflight::limited("cluster", why)));
     for line in lines {
         tell(&news, News::Preflight(line)).await;
     }
@@ -23,10 +23,10 @@ pub(super) async fn run(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) 
     tell(&news, News::Preflight(line)).await;
 }
 
-fn cluster_line(settings: &WorldSettings) -> Option<Preflight> {
+fn cluster_line(settings: &WorldSettings, acting: &Acting) -> Option<Preflight> {
     let Some(options) = &settings.cluster else {
         let why = "the workflow names no workload: nothing is watched";
-        return settings.left_out.is_empty().then(|| Preflight::limited("cluster", why));
+        return acting.left_out.is_empty().then(|| Preflight::limited("cluster", why));
     };
     Some(match options.settle() {
         Ok(pinned) => {
@@ -56,8 +56,8 @@ async fn metrics_line(settings: &WorldSettings) -> Preflight {
     }
 }
 
-fn tool_line(settings: &WorldSettings, tool: &str) -> Preflight {
-    let path = settings.shell.search_path().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+fn tool_line(acting: &Acting, tool: &str) -> Preflight {
+    let path = acting.shell.search_path().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     let found: Option<PathBuf> =
         std::env::split_paths(&path).map(|directory| directory.join(tool)).find(|file| file.is_file());
     match found {

@@ -17,7 +17,7 @@ use super::kube::{Cause, ConnectOptions, Fired, KubeError, KubeWorld};
 use super::prometheus::{Prometheus, PrometheusSettings};
 use super::shell::{self, Shell, Stopper};
 use super::store::{Folder, Writer, Written};
-use super::{git, preflight};
+use super::{git, preflight, save};
 use crate::journal::Record;
 use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, Run, StepResult, Template, Timer,
@@ -42,6 +42,8 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 pub enum News {
     Fact(Box<Event>),
     Observed(Observation),
+    /// The workloads of the namespace, to choose from.
+    Offered(Vec<TargetRef>),
     Output(OutputBatch),
     Probed {
         probe: Probe,
@@ -55,6 +57,11 @@ pub enum News {
     /// What the rollback would change, from the latest test of the way back.
     Diff(Vec<String>),
     Written(Written),
+    /// What became of a file that was asked for.
+    Told {
+        text: String,
+        is_refusal: bool,
+    },
     DocumentChanged {
         differs: bool,
     },
@@ -71,10 +78,15 @@ pub struct WorldSettings {
     /// World seconds per wall second.
     pub speed: f64,
     pub targets: Vec<TargetRef>,
-    /// `None`: this release touches no cluster.
+    /// `None`: no cluster is touched.
     pub cluster: Option<ConnectOptions>,
     pub prometheus: Option<PrometheusSettings>,
     pub health: Option<String>,
+}
+
+/// What a release needs beyond looking.
+#[derive(Debug)]
+pub struct Acting {
     pub shell: Shell,
     pub directory: PathBuf,
     /// On top of gonogo's own environment, for git.
@@ -88,15 +100,20 @@ pub struct WorldSettings {
     pub left_out: Vec<String>,
     /// How long running commands may take to end when the process leaves.
     pub patience: Duration,
+    /// Nothing outside is changed, whatever the release asks for.
+    pub read_only: bool,
 }
 
 /// The way to everything outside: takes effects, tells news.
 #[derive(Debug)]
 pub struct World {
     settings: Arc<WorldSettings>,
+    acting: Option<Arc<Acting>>,
     writer: Option<Writer>,
     news: mpsc::Sender<News>,
     kube: watch::Sender<Option<KubeWorld>>,
+    /// What is watched; without a release the operator may choose anew.
+    chosen: watch::Sender<Vec<TargetRef>>,
     /// By target; read at the start, or back from the folder.
     templates: Arc<Mutex<BTreeMap<TargetRef, Template>>>,
     running: Arc<Mutex<BTreeMap<(CommandId, u32), Stopper>>>,
@@ -110,17 +127,20 @@ impl World {
         mpsc::channel(NEWS)
     }
 
+    /// A world in which a release acts.
+    ///
     /// - `writer`: `None` for a view that changes nothing.
     /// - `pins`: known already when a release is resumed; their templates lie in its folder.
     pub fn new(
         settings: WorldSettings,
+        acting: Acting,
         writer: Option<Writer>,
         news: mpsc::Sender<News>,
         pins: &[Pin],
     ) -> Self {
         let mut templates = BTreeMap::new();
         for (n, pin) in pins.iter().enumerate() {
-            match settings.folder.template(n) {
+            match acting.folder.template(n) {
                 Ok(Some(template)) => {
                     templates.insert(pin.target.clone(), template);
                 }
@@ -128,12 +148,21 @@ impl World {
                 Err(error) => tracing::warn!(%error, "the pinned template cannot be read"),
             }
         }
+        let acting = Some(Arc::new(acting));
+        Self { acting, writer, templates: Arc::new(Mutex::new(templates)), ..Self::watched(settings, news) }
+    }
+
+    /// A world that is only looked at: nothing can be started in it. Without targets the namespace's
+    /// workloads are told as [`News::Offered`].
+    pub fn watched(settings: WorldSettings, news: mpsc::Sender<News>) -> Self {
         Self {
+            chosen: watch::channel(settings.targets.clone()).0,
             settings: Arc::new(settings),
-            writer,
+            acting: None,
+            writer: None,
             news,
             kube: watch::channel(None).0,
-            templates: Arc::new(Mutex::new(templates)),
+            templates: Arc::new(Mutex::new(BTreeMap::new())),
             running: Arc::new(Mutex::new(BTreeMap::new())),
             reads: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -143,9 +172,19 @@ impl World {
     /// Starts all that is watched. Called after the first frame: nothing on the way to it waits.
     pub fn start(&self) {
         let settings = Arc::clone(&self.settings);
-        self.reading(connect(settings, self.kube.clone(), self.news.clone(), self.reads.clone()));
-        self.reading(preflight::run(Arc::clone(&self.settings), self.news.clone()));
-        self.reading(watch_document(Arc::clone(&self.settings), self.news.clone()));
+        let connecting = connect(
+            settings,
+            self.kube.clone(),
+            self.news.clone(),
+            self.reads.clone(),
+            self.chosen.subscribe(),
+        );
+        self.reading(connecting);
+        if let Some(acting) = &self.acting {
+            let settings = Arc::clone(&self.settings);
+            self.reading(preflight::run(settings, Arc::clone(acting), self.news.clone()));
+            self.reading(watch_document(Arc::clone(acting), self.news.clone()));
+        }
         self.reading(signals(self.news.clone()));
         let (observations, mut observed) = mpsc::channel(256);
         let news = self.news.clone();
@@ -154,28 +193,16 @@ impl World {
                 tell(&news, News::Observed(observation)).await;
             }
         });
-        self.watch_metrics(&observations);
+        let settings = Arc::clone(&self.settings);
+        let metrics =
+            watch_metrics(settings, self.chosen.subscribe(), observations.clone(), self.reads.clone());
+        self.reading(metrics);
         self.watch_health(&observations);
     }
 
-    fn watch_metrics(&self, out: &mpsc::Sender<Observation>) {
-        let (Some(settings), Some(target)) = (&self.settings.prometheus, self.settings.targets.first())
-        else {
-            return;
-        };
-        match Prometheus::new(settings, &target.namespace, &target.name) {
-            Ok(prometheus) => {
-                let (clock, speed) = (self.settings.clock.clone(), self.settings.speed);
-                let watching = prometheus.watch(
-                    move || clock.now(),
-                    move |world| world.div_f64(speed),
-                    out.clone(),
-                    self.reads.clone(),
-                );
-                self.tasks.spawn(watching);
-            }
-            Err(error) => self.link_is_down(System::Metrics, error.to_string()),
-        }
+    /// Watches these workloads instead of those before.
+    pub fn watch(&self, targets: Vec<TargetRef>) {
+        self.chosen.send_replace(targets);
     }
 
     fn watch_health(&self, out: &mpsc::Sender<Observation>) {
@@ -208,6 +235,11 @@ impl World {
 
     /// Starts what an effect asks for. Its answer comes as news.
     pub fn act(&self, effect: Effect, params: &BTreeMap<String, String>) {
+        if effect.changes_outside()
+            && let Some(why) = self.refusal()
+        {
+            return self.refuse(effect, why);
+        }
         match effect {
             Effect::Run(run) => self.run(run, params.clone()),
             Effect::Stop { command, attempt } => {
@@ -226,14 +258,48 @@ impl World {
         }
     }
 
+    /// Why nothing outside may be changed, if that is so.
+    fn refusal(&self) -> Option<&'static str> {
+        match &self.acting {
+            None => Some("nothing is released here, only watched"),
+            Some(acting) if acting.read_only => Some("read-only"),
+            Some(_) => None,
+        }
+    }
+
+    /// Answers an effect that is not started, so that the release can go on with what it may do.
+    fn refuse(&self, effect: Effect, why: &str) {
+        let fact = match effect {
+            Effect::Run(Run { command, attempt, .. }) => {
+                Fact::CommandEnded { command, attempt, exit: Exit::NotStarted(why.to_owned()), took_ms: 0 }
+            }
+            Effect::RollBack(patch) => {
+                let failure = Failure { kind: FailureKind::Refused, summary: format!("not started: {why}") };
+                let PatchBack { step, attempt, .. } = *patch;
+                Fact::RollbackStepEnded { step, attempt, result: StepResult::Failed(failure) }
+            }
+            // These change nothing outside.
+            Effect::Stop { .. }
+            | Effect::Pin { .. }
+            | Effect::Arm { .. }
+            | Effect::PinBaseline { .. }
+            | Effect::Sense { .. }
+            | Effect::WakeAt { .. }
+            | Effect::Ring => return,
+        };
+        let (news, fact) = (self.news.clone(), fact_of(&self.settings.clock, fact));
+        self.tasks.spawn(async move { tell(&news, fact).await });
+    }
+
     fn run(&self, run: Run, params: BTreeMap<String, String>) {
+        let Some(acting) = self.acting.clone() else { return };
         let settings = Arc::clone(&self.settings);
         let (news, running) = (self.news.clone(), Arc::clone(&self.running));
         self.tasks.spawn(async move {
             let clock = &settings.clock;
             let (command, attempt) = (run.command.clone(), run.attempt);
-            let output = settings.folder.output_path(&command, attempt);
-            let mut started = match settings.shell.start(&run, &params, Some(&output)).await {
+            let output = acting.folder.output_path(&command, attempt);
+            let mut started = match acting.shell.start(&run, &params, Some(&output)).await {
                 Ok(started) => started,
                 Err(error) => {
                     let exit = Exit::NotStarted(error.to_string());
@@ -266,7 +332,7 @@ impl World {
     }
 
     fn pin(&self, targets: Vec<TargetRef>) {
-        let Some(kube) = self.kube.borrow().clone() else { return };
+        let (Some(kube), Some(acting)) = (self.kube.borrow().clone(), self.acting.clone()) else { return };
         let (settings, news, templates) =
             (Arc::clone(&self.settings), self.news.clone(), Arc::clone(&self.templates));
         self.reading(async move {
@@ -274,7 +340,7 @@ impl World {
             for (n, target) in targets.iter().enumerate() {
                 match kube.pin(target, settings.clock.now().world).await {
                     Ok((pin, template)) => {
-                        if let Err(error) = settings.folder.save_template(n, &template) {
+                        if let Err(error) = acting.folder.save_template(n, &template) {
                             tracing::warn!(%error, "the pinned template cannot be kept beside the journal");
                         }
                         templates
@@ -352,16 +418,33 @@ impl World {
         });
     }
 
+    /// Writes a new file (0600) into the directory of the release; an older one of that name stays.
+    pub fn save(&self, name: String, bytes: Vec<u8>) {
+        let (folder, news) = (self.settings.directory.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let written = tokio::task::spawn_blocking(move || save::write_new(&folder, &name, &bytes)).await;
+            let message = match written {
+                Ok(Ok(path)) => {
+                    News::Told { text: format!("written to {}", path.display()), is_refusal: false }
+                }
+                Ok(Err(error)) => News::Told { text: error.to_string(), is_refusal: true },
+                // The panic was told by its hook.
+                Err(_) => return,
+            };
+            tell(&news, message).await;
+        });
+    }
+
     fn sense_tag(&self, params: &BTreeMap<String, String>) {
         let Some(tag) = params.get("VERSION").cloned() else { return };
-        let (settings, news) = (Arc::clone(&self.settings), self.news.clone());
+        let Some(acting) = self.acting.clone() else { return };
+        let news = self.news.clone();
         self.reading(async move {
-            let (pass, value) =
-                match git::remote_has_tag(&settings.directory, &tag, &settings.child_env).await {
-                    Ok(true) => (true, format!("{tag} is on the remote")),
-                    Ok(false) => (false, format!("{tag} is not on the remote")),
-                    Err(error) => (false, error.to_string()),
-                };
+            let (pass, value) = match git::remote_has_tag(&acting.directory, &tag, &acting.child_env).await {
+                Ok(true) => (true, format!("{tag} is on the remote")),
+                Ok(false) => (false, format!("{tag} is not on the remote")),
+                Err(error) => (false, error.to_string()),
+            };
             tell(&news, News::Probed { probe: Probe::TagPushed, pass, value }).await;
         });
     }
@@ -389,11 +472,13 @@ impl World {
     pub fn drain(&self) {
         self.reads.cancel();
         self.tasks.close();
-        let (settings, news, tasks) = (Arc::clone(&self.settings), self.news.clone(), self.tasks.clone());
+        let (acting, news, tasks) = (self.acting.clone(), self.news.clone(), self.tasks.clone());
         tokio::spawn(async move {
-            settings.shell.shutdown(settings.patience).await;
-            // A rollback patch on its way is not torn off either; its own timeouts bound it.
-            let _ = tokio::time::timeout(settings.patience, tasks.wait()).await;
+            if let Some(acting) = acting {
+                acting.shell.shutdown(acting.patience).await;
+                // A rollback patch on its way is not torn off either; its own timeouts bound it.
+                let _ = tokio::time::timeout(acting.patience, tasks.wait()).await;
+            }
             tell(&news, News::Drained).await;
         });
     }
@@ -452,24 +537,21 @@ async fn connect(
     slot: watch::Sender<Option<KubeWorld>>,
     news: mpsc::Sender<News>,
     reads: CancellationToken,
+    chosen: watch::Receiver<Vec<TargetRef>>,
 ) {
     let Some(options) = &settings.cluster else { return };
     let kube = loop {
         match KubeWorld::connect(options).await {
             Ok(kube) => break kube,
             Err(error) => {
-                let link =
-                    Link::Down { since: settings.clock.now(), cause: error.to_string(), retry_at: None };
-                tell(&news, News::Observed(Observation::Link { system: System::Cluster, link })).await;
+                tell_silence(&settings, &news, &error).await;
                 tokio::time::sleep(RECONNECT).await;
             }
         }
     };
     slot.send_replace(Some(kube.clone()));
     let (observations, mut observed) = mpsc::channel(256);
-    let clock = settings.clock.clone();
-    let watching =
-        kube.spawn_watches(settings.targets.clone(), observations, reads, move || -> Moment { clock.now() });
+    let watching = follow(Arc::clone(&settings), kube.clone(), chosen, observations, reads);
     let forward = news.clone();
     let forwarding = async move {
         while let Some(observation) = observed.recv().await {
@@ -483,13 +565,109 @@ async fn connect(
             Err(error) => tracing::info!(%error, "the cluster does not say who we are"),
         }
     };
-    tokio::join!(forwarding, asking);
-    watching.wait().await;
+    let offering = async {
+        if settings.targets.is_empty() {
+            offer(&settings, &kube, &news).await;
+        }
+    };
+    let permissions = async {
+        for line in kube.access(&settings.targets).await {
+            tell(&news, News::Preflight(line)).await;
+        }
+    };
+    tokio::join!(watching, forwarding, asking, offering, permissions);
+}
+
+async fn tell_silence(settings: &WorldSettings, news: &mpsc::Sender<News>, error: &KubeError) {
+    let link = Link::Down { since: settings.clock.now(), cause: error.to_string(), retry_at: None };
+    tell(news, News::Observed(Observation::Link { system: System::Cluster, link })).await;
+}
+
+/// Watches what is chosen, and begins anew with each choice.
+async fn follow(
+    settings: Arc<WorldSettings>,
+    kube: KubeWorld,
+    mut chosen: watch::Receiver<Vec<TargetRef>>,
+    out: mpsc::Sender<Observation>,
+    reads: CancellationToken,
+) {
+    loop {
+        let targets = chosen.borrow_and_update().clone();
+        let (cancel, clock) = (reads.child_token(), settings.clock.clone());
+        let watching = (!targets.is_empty()).then(|| {
+            kube.spawn_watches(targets, out.clone(), cancel.clone(), move || -> Moment { clock.now() })
+        });
+        if chosen.changed().await.is_err() {
+            return;
+        }
+        cancel.cancel();
+        if let Some(watching) = watching {
+            watching.wait().await;
+        }
+    }
+}
+
+/// Tells the workloads of the namespace, once they can be listed.
+async fn offer(settings: &WorldSettings, kube: &KubeWorld, news: &mpsc::Sender<News>) {
+    loop {
+        match kube.workloads(&kube.pinned().namespace).await {
+            Ok(workloads) => {
+                let link = Observation::Link { system: System::Cluster, link: Link::Live };
+                tell(news, News::Observed(link)).await;
+                return tell(news, News::Offered(workloads)).await;
+            }
+            Err(error) => tell_silence(settings, news, &error).await,
+        }
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+/// Reads the metrics of the first workload that is watched.
+async fn watch_metrics(
+    settings: Arc<WorldSettings>,
+    mut chosen: watch::Receiver<Vec<TargetRef>>,
+    out: mpsc::Sender<Observation>,
+    reads: CancellationToken,
+) {
+    let Some(prometheus) = &settings.prometheus else { return };
+    loop {
+        let cancel = reads.child_token();
+        let first = chosen.borrow_and_update().first().cloned();
+        let reading = async {
+            let Some(target) = first else { return };
+            match Prometheus::new(prometheus, &target.namespace, &target.name) {
+                Ok(prometheus) => {
+                    let (clock, speed) = (settings.clock.clone(), settings.speed);
+                    let pause = move |world: Duration| world.div_f64(speed);
+                    prometheus.watch(move || clock.now(), pause, out.clone(), cancel.clone()).await;
+                }
+                Err(error) => {
+                    let since = settings.clock.now();
+                    let link = Link::Down { since, cause: error.to_string(), retry_at: None };
+                    // Nobody listens any more once the loop has ended.
+                    let _ = out.send(Observation::Link { system: System::Metrics, link }).await;
+                }
+            }
+        };
+        let choosing = async {
+            reading.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = choosing => {}
+            changed = chosen.changed() => {
+                cancel.cancel();
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// Notices that the document was edited while its release runs.
-async fn watch_document(settings: Arc<WorldSettings>, news: mpsc::Sender<News>) {
-    let (path, started_with) = &settings.document;
+async fn watch_document(acting: Arc<Acting>, news: mpsc::Sender<News>) {
+    let (path, started_with) = &acting.document;
     let mut differed = false;
     loop {
         tokio::time::sleep(DOCUMENT).await;

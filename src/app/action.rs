@@ -48,6 +48,11 @@ pub enum Action {
     SettledGood,
     SettledBad,
 
+    // ── what is watched, where there is no release
+    Workloads,
+    Mark,
+    MarkAll,
+
     // ── logs
     Search,
     SearchNext,
@@ -57,6 +62,10 @@ pub enum Action {
     Wrap,
     Timestamps,
     PreviousContainer,
+    Select,
+    Copy,
+    Save,
+    RawJson,
 
     // ── gonogo itself
     OwnLog,
@@ -113,6 +122,9 @@ impl Action {
             A::CancelRollback,
             A::SettledGood,
             A::SettledBad,
+            A::Workloads,
+            A::Mark,
+            A::MarkAll,
             A::Search,
             A::SearchNext,
             A::SearchPrevious,
@@ -121,6 +133,10 @@ impl Action {
             A::Wrap,
             A::Timestamps,
             A::PreviousContainer,
+            A::Select,
+            A::Copy,
+            A::Save,
+            A::RawJson,
             A::OwnLog,
             A::Palette,
             A::Help,
@@ -149,6 +165,47 @@ impl Action {
 
     pub fn named(name: &str) -> Option<Action> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
+    /// Whether it does something to a release, or shows part of one.
+    pub fn needs_release(self) -> bool {
+        use Action as A;
+        matches!(
+            self,
+            A::FocusChecklist
+                | A::Home
+                | A::Open
+                | A::Run
+                | A::Confirm
+                | A::NoGo
+                | A::Go
+                | A::Abstain
+                | A::Declare
+                | A::Hold
+                | A::Note
+                | A::Skip
+                | A::NotApplicable
+                | A::Edit
+                | A::Reopen
+                | A::People
+                | A::StopCommand
+                | A::OverrideCriterion
+                | A::ShortenSoak
+                | A::RollbackPanel
+                | A::Fire
+                | A::Diff
+                | A::Reason
+                | A::CancelRollback
+                | A::SettledGood
+                | A::SettledBad
+                | A::LeaveOpen
+                | A::Abort
+        )
+    }
+
+    /// Whether it chooses what is watched: a release knows that from its workflow.
+    pub fn needs_choice(self) -> bool {
+        matches!(self, Action::Workloads | Action::Mark | Action::MarkAll)
     }
 
     fn words(self) -> (&'static str, &'static str, &'static str) {
@@ -201,6 +258,9 @@ impl Action {
             }
             Action::SettledGood => ("succeeded", "it succeeded", "say that the command in doubt succeeded"),
             Action::SettledBad => ("failed", "it failed", "say that the command in doubt failed"),
+            Action::Workloads => ("workloads", "workloads", "choose what is watched"),
+            Action::Mark => ("mark", "mark", "mark the selected workload, to watch it with others"),
+            Action::MarkAll => ("mark-all", "mark all", "mark all workloads, or none"),
             Action::Search => ("search", "search", "search the log"),
             Action::SearchNext => ("search-next", "next match", "next match"),
             Action::SearchPrevious => ("search-previous", "previous match", "previous match"),
@@ -211,6 +271,10 @@ impl Action {
             Action::PreviousContainer => {
                 ("previous-container", "previous", "only the last lines of containers that ended")
             }
+            Action::Select => ("select", "select", "mark log lines from here, or end marking"),
+            Action::Copy => ("copy", "copy", "copy the marked log lines, else those in sight"),
+            Action::Save => ("save", "save", "write the marked log lines to a file, else all that are kept"),
+            Action::RawJson => ("raw-json", "JSON", "show JSON log lines as they were written, or readable"),
             Action::OwnLog => ("log", "gonogo's log", "gonogo's own log"),
             Action::Palette => ("palette", "commands", "every action by name"),
             Action::Help => ("help", "help", "every key that works here"),

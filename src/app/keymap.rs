@@ -29,6 +29,24 @@ pub enum Context {
 }
 
 impl Context {
+    /// Whether one gets there only while something is released.
+    pub fn needs_release(self) -> bool {
+        match self {
+            Context::ListPanel | Context::TextPanel | Context::Logs | Context::Signals | Context::Global => {
+                false
+            }
+            Context::StartPanel
+            | Context::RunPanel
+            | Context::DoubtPanel
+            | Context::OutputPanel
+            | Context::RollbackPanel
+            | Context::PollPanel
+            | Context::FinishPanel
+            | Context::QuitPanel
+            | Context::Checklist => true,
+        }
+    }
+
     pub fn title(self) -> &'static str {
         match self {
             Context::StartPanel => "Start",
@@ -260,6 +278,8 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::ListPanel, "down j", A::Down),
         (C::ListPanel, "up k", A::Up),
         (C::ListPanel, "enter", A::Choose),
+        (C::ListPanel, "space", A::Mark),
+        (C::ListPanel, "a", A::MarkAll),
         (C::ListPanel, "q esc", A::Close),
         (C::FinishPanel, "r", A::Run),
         (C::FinishPanel, "q esc", A::Close),
@@ -297,6 +317,10 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::Logs, "w", A::Wrap),
         (C::Logs, "t", A::Timestamps),
         (C::Logs, "p", A::PreviousContainer),
+        (C::Logs, "v", A::Select),
+        (C::Logs, "y", A::Copy),
+        (C::Logs, "S", A::Save),
+        (C::Logs, "J", A::RawJson),
         (C::Logs, "down j", A::Down),
         (C::Logs, "up k", A::Up),
         (C::Logs, "pagedown ctrl-f", A::PageDown),
@@ -316,6 +340,7 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::Global, "b", A::Declare),
         (C::Global, "n", A::Note),
         (C::Global, "o", A::People),
+        (C::Global, "T", A::Workloads),
         (C::Global, "L", A::OwnLog),
         (C::Global, ":", A::Palette),
         (C::Global, "?", A::Help),

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use crate::release::Event;
-use crate::watch::{Moment, Observation, Preflight};
+use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use crate::watch::{OutputBatch, OutputLine};
 use crate::workflow::Probe;
 
@@ -25,6 +25,8 @@ pub enum What {
     /// The world answers an effect.
     Fact(Box<Event>),
     Observed(Observation),
+    /// The workloads of the namespace, to choose from.
+    Offered(Vec<TargetRef>),
     /// A verdict may change now without a new fact, such as when pods have held long enough.
     Judge,
     /// A bound probe was asked.
@@ -41,6 +43,11 @@ pub enum What {
     Journal(JournalNews),
     /// Preflight lines, each told when it is known.
     Preflight(Preflight),
+    /// The answer to something that changed nothing but a file of ours.
+    Told {
+        text: String,
+        is_refusal: bool,
+    },
     /// The document on disk is no longer the one that was started.
     DocumentChanged {
         differs: bool,

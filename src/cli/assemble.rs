@@ -18,7 +18,7 @@ use crate::adapters::kube::ConnectOptions;
 use crate::adapters::prometheus::PrometheusSettings;
 use crate::adapters::shell::Shell;
 use crate::adapters::store::Folder;
-use crate::adapters::{News, World, WorldSettings, git};
+use crate::adapters::{Acting, News, World, WorldSettings, git};
 use crate::app::Cockpit;
 use crate::app::model::{
     Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Settings, StartForm, View,
@@ -203,7 +203,7 @@ pub(super) struct Parts<'a> {
 /// Joins the parts and takes the terminal, which comes last.
 pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
     let Parts { config, place, document, me, clock, release, mode, .. } = parts;
-    let ascii = config.ascii.unwrap_or_else(|| !speaks_unicode());
+    let ascii = is_ascii(config);
     let theme = theme(config)?;
     let mut shell = Shell::new(std::env::vars_os())
         .without_variable("GIT_DIR")
@@ -248,6 +248,8 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         cluster: place.cluster,
         prometheus: place.prometheus.map(|url| prometheus(config, url)),
         health: place.health,
+    };
+    let acting = Acting {
         shell,
         directory: place.directory,
         child_env: place.child_env,
@@ -256,9 +258,10 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,
+        read_only: false,
     };
     let (sender, news) = parts.news;
-    let world = World::new(world, parts.writer, sender, &state.pins);
+    let world = World::new(world, acting, parts.writer, sender, &state.pins);
     let journal = JournalState { appended: parts.n_records, ..JournalState::default() };
     let keymap = config.keymap().unwrap_or_default();
     let mut model = Model {
@@ -282,7 +285,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
     Ok(Cockpit { model, world, clock, news, followed: parts.followed, asks: parts.asks, theme, screen })
 }
 
-fn judging(config: &Config) -> Judging {
+pub(super) fn judging(config: &Config) -> Judging {
     let seconds = |s: u32| SignedDuration::from_secs(i64::from(s));
     Judging {
         interval: seconds(config.prometheus.interval_s),
@@ -295,7 +298,7 @@ fn judging(config: &Config) -> Judging {
     }
 }
 
-fn prometheus(config: &Config, url: String) -> PrometheusSettings {
+pub(super) fn prometheus(config: &Config, url: String) -> PrometheusSettings {
     let mut settings = PrometheusSettings::new(url);
     settings.expressions.clone_from(&config.prometheus.expressions);
     settings.interval = Duration::from_secs(u64::from(config.prometheus.interval_s));
@@ -329,7 +332,7 @@ fn start_form(
     StartForm { fields, selected: 0 }
 }
 
-fn theme(config: &Config) -> color_eyre::Result<Theme> {
+pub(super) fn theme(config: &Config) -> color_eyre::Result<Theme> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let depth = Depth::of_terminal(set("COLORTERM").as_deref(), set("TERM").as_deref());
     if set("NO_COLOR").is_some() {
@@ -348,6 +351,11 @@ fn theme(config: &Config) -> color_eyre::Result<Theme> {
         }
     };
     Ok(theme.with_depth(depth))
+}
+
+/// Whether signs are drawn in ASCII: by the settings, else by what the terminal can show.
+pub(super) fn is_ascii(config: &Config) -> bool {
+    config.ascii.unwrap_or_else(|| !speaks_unicode())
 }
 
 /// Whether the locale says UTF-8; a terminal that was told nothing is taken for a modern one.

@@ -33,6 +33,7 @@ impl ClusterFlags {
             home: from_env.home,
             context: self.context.clone().or_else(|| config.context.clone()),
             namespace: self.namespace.clone().or_else(|| config.namespace.clone()),
+            ..from_env
         }
     }
 }

@@ -4,9 +4,11 @@ mod assemble;
 mod cluster;
 mod document;
 mod history;
+mod logs;
 mod plan;
 mod release;
 mod status;
+mod watch;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -44,6 +46,12 @@ enum Command {
     /// Say how a rollout stands, or wait for it: looks at pods, names the deciding fact
     #[command(after_help = status::EXIT_CODES)]
     Status(status::Status),
+    /// Watch rollouts, logs and signals without a workflow
+    #[command(after_help = watch::AFTER_HELP)]
+    Watch(watch::Watch),
+    /// Print the log lines of a pod, or of all pods of a workload
+    #[command(after_help = logs::EXIT_CODES)]
+    Logs(logs::Logs),
     /// Take an open release up again; while another process drives it, watch it live
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
@@ -156,6 +164,8 @@ pub fn run() -> u8 {
         Command::Status(flags) => {
             release::settings(config).and_then(|config| status::status(&flags, &config))
         }
+        Command::Watch(flags) => release::settings(config).and_then(|config| watch::watch(flags, &config)),
+        Command::Logs(flags) => release::settings(config).and_then(|config| logs::logs(&flags, &config)),
         Command::Run(run) => release::run(run, config),
         Command::Resume { id } => release::resume(id.as_deref(), config),
         Command::Demo(demo) => release::demo(demo, config),

@@ -282,7 +282,7 @@ async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::
         clock,
         params: release.state().params.clone(),
         release,
-        mode: Mode::Watching { holder },
+        mode: Mode::Following { holder },
         folder,
         writer: None,
         news: World::news(),
@@ -457,14 +457,14 @@ pub(super) fn settings(path: Option<PathBuf>) -> color_eyre::Result<Config> {
     }
 }
 
-fn needs_a_terminal(instead: &str) -> color_eyre::Result<()> {
+pub(super) fn needs_a_terminal(instead: &str) -> color_eyre::Result<()> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         return Ok(());
     }
     bail!("this needs a terminal, and standard input or output is none; {instead}")
 }
 
-fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     // Two threads: one for the loop, one for whatever answers; both mostly sleep.
     builder.worker_threads(2).enable_all().build().wrap_err("cannot start the runtime")

@@ -112,7 +112,9 @@ impl<'a> Screen<'a> {
         let typing = paint.model.view.prompt.is_some();
         let height = area.height;
         let n_status = u16::from(height >= 2 || !typing);
-        let n_rollback = u16::from(height >= 2 + u16::from(typing));
+        // Without a release there is no way back to speak of.
+        let is_released = paint.model.watching().is_none();
+        let n_rollback = u16::from(is_released && height >= 2 + u16::from(typing));
         let n_footer = u16::from(height >= 5 || typing);
         let mut banners = panels::banner::lines(paint, usize::from(area.width));
         let most = match height {
@@ -151,6 +153,9 @@ fn body(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
 
 fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
     let view = &paint.model.view;
+    if paint.model.watching().is_some() {
+        return right_side(paint, buffer, area, scrolls);
+    }
     let zoomed = view.zoom && view.focus == Pane::Checklist && view.panel.is_none();
     let left = if zoomed { area.width / 5 * 3 } else { 32 + (area.width - 80) * 16 / 70 };
     let left = left.min(area.width - 20);
@@ -159,9 +164,15 @@ fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
     let title = checklist_title(paint);
     let inner = pane(paint, buffer, left, Pane::Checklist, title);
     panels::checklist::draw(paint, buffer, inner, &mut scrolls.checklist);
+    right_side(paint, buffer, right, scrolls);
+}
+
+/// Rollout, logs and signals, or the panel that covers them.
+fn right_side(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
+    let view = &paint.model.view;
     let below = match &view.panel {
-        Some(panel) => draw_panel(paint, buffer, right, panel, scrolls),
-        None => right,
+        Some(panel) => draw_panel(paint, buffer, area, panel, scrolls),
+        None => area,
     };
     if view.panel.is_some() {
         if below.height > 0 {
@@ -178,7 +189,9 @@ fn wide(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
         _ => {
             let inner = usize::from(below.width.saturating_sub(2));
             let wanted = u16::try_from(panels::signals::height(paint, inner) + 2).unwrap_or(u16::MAX);
-            let lower = wanted.min(below.height * 9 / 20).max(LEAST_PANE + 1);
+            // Where nothing is measured one line says so, and a release keeps room for its criteria.
+            let least = if paint.model.watching().is_some() { LEAST_PANE - 1 } else { LEAST_PANE + 1 };
+            let lower = wanted.min(below.height * 9 / 20).max(least);
             let upper = below.height - lower;
             right_pane(paint, buffer, Rect { height: upper, ..below }, Pane::Rollout, scrolls);
             let lower = Rect { y: below.y + upper, height: lower, ..below };
@@ -265,8 +278,9 @@ fn inside(area: Rect) -> Rect {
 fn narrow(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls) {
     let view = &paint.model.view;
     let width = usize::from(area.width);
+    let is_released = paint.model.watching().is_none();
     if let Some(panel) = &view.panel {
-        let panel_area = if area.height > 3 {
+        let panel_area = if area.height > 3 && is_released {
             text::put(buffer, area, 0, &panels::checklist::current_line(paint, width));
             Rect { y: area.y + 1, height: area.height - 1, ..area }
         } else {
@@ -278,13 +292,13 @@ fn narrow(paint: &Paint, buffer: &mut Buffer, area: Rect, scrolls: &mut Scrolls)
         }
         return;
     }
-    if area.height == 1 {
+    if area.height == 1 && is_released {
         text::put(buffer, area, 0, &panels::checklist::current_line(paint, width));
         return;
     }
     text::put(buffer, area, 0, &text::fit(tabs(paint), width));
     let mut rest = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    if view.focus != Pane::Checklist {
+    if view.focus != Pane::Checklist && is_released {
         text::put(buffer, rest, 0, &panels::checklist::current_line(paint, width));
         rest = Rect { y: rest.y + 1, height: rest.height - 1, ..rest };
     }
@@ -302,6 +316,9 @@ fn tabs<'a>(paint: &Paint<'a>) -> Line<'a> {
         [(Pane::Checklist, "1 Checklist"), (Pane::Rollout, "2 Rollout"), (Pane::Signals, "3 Signals")];
     let mut line = Line::default();
     for (pane, name) in panes {
+        if pane == Pane::Checklist && paint.model.watching().is_some() {
+            continue;
+        }
         let has_focus = view.focus == pane;
         let role = if has_focus { Role::Focus } else { Role::Dim };
         let words = if has_focus { format!("[{name}]") } else { format!(" {name} ") };
@@ -388,6 +405,7 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::Finish => panels::closing::finish(paint, width),
         Panel::Report { text } => panels::closing::text(paint, "Report", text, width),
         Panel::People { selected } => panels::lists::people(paint, *selected, width),
+        Panel::Workloads { selected, marked } => panels::lists::workloads(paint, *selected, marked, width),
         Panel::Palette { selected } => panels::lists::palette(paint, *selected, width),
         Panel::Help => panels::help::sheet(paint, width),
         Panel::Quit => panels::closing::quit(paint, width),

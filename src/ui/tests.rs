@@ -1,5 +1,7 @@
 //! Whole screens, drawn into a buffer.
 
+mod watching;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -100,6 +102,60 @@ fn the_poll_before_production() {
 #[test]
 fn a_breach_and_the_rollback_panel() {
     assert_snapshot!(at_all_sizes(&pressed(Script::breached(), &["R"])));
+}
+
+/// Two pods, one of two containers; JSON, a trace, and what happened to the streams.
+fn reading_logs() -> Script {
+    let mut script = Script::rolling_out();
+    script.model.view.focus = Pane::Rollout;
+    script.model.view.zoom = true;
+    let at = script.model.now.wall;
+    let mut tell = |pod: &str, container: &str, lines: &[&str], mark: Option<LogMark>| {
+        let source = LogSource { pod: pod.to_owned(), container: container.to_owned(), revision: None };
+        let lines = lines.iter().map(|line| (Some(at), *line)).collect();
+        let batch = LogBatch { source: source.into(), lines, mark };
+        script.send(crate::app::msg::What::Observed(Observation::Logs(vec![batch])));
+    };
+    tell("app-7c9f4-x2abc", "proxy", &["ready"], None);
+    let json = r#"{"level":"info","ts":1,"msg":"order placed","id":"x7","user":{"name":"b\u001b[2J"}}"#;
+    tell("app-7c9f4-x2abc", "app", &[json, r#"{"level":"error","message":"pool is empty","max":20}"#], None);
+    let trace = ["ERROR cannot order", "java.lang.IllegalStateException: no stock", "\tat shop.Order.place"];
+    tell("app-7c9f4-qqabc", "app", &trace, Some(LogMark::Lost { lines: 3, why: "rotated".to_owned() }));
+    let names = "app-7c9f4-a, app-7c9f4-b".to_owned();
+    tell("", "", &[], Some(LogMark::Unfollowed { pods: 12, names }));
+    script
+}
+
+#[test]
+fn logs_of_every_kind() {
+    let readable = drawn(&reading_logs().model, 110, 30);
+    let raw = drawn(&pressed(reading_logs(), &["J"]).model, 110, 30);
+    assert_snapshot!(format!("{readable}\n── as they were written\n{raw}"));
+}
+
+#[test]
+fn marked_log_lines_are_told_by_a_sign_and_counted() {
+    let mut script = reading_logs();
+    script.model.view.log.height = 12;
+    let screen = drawn(&pressed(script, &["v", "k", "k"]).model, 110, 30);
+    assert_eq!(screen.lines().filter(|line| line.contains("┃14:")).count(), 2, "{screen}");
+    assert!(screen.contains("3 marked") && screen.contains("y copy"), "{screen}");
+}
+
+#[test]
+fn a_broken_pattern_is_told_beside_the_text_being_typed() {
+    let mut script = reading_logs();
+    script.key("/");
+    script.type_text("a(");
+    let screen = drawn(&script.model, 110, 30);
+    assert!(screen.lines().last().unwrap().contains("not a pattern: unclosed group"), "{screen}");
+}
+
+#[test]
+fn what_is_read_out_of_json_cannot_steer_the_terminal() {
+    let buffer = buffer(&reading_logs().model, 150, 30);
+    find(&buffer, "order placed");
+    assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
 }
 
 #[test]
@@ -269,7 +325,7 @@ fn a_rebound_key_is_what_the_screen_says() {
 #[test]
 fn the_read_only_view_says_who_drives() {
     let mut script = Script::rolling_out();
-    script.model.mode = Mode::Watching { holder: "ana".to_owned() };
+    script.model.mode = Mode::Following { holder: "ana".to_owned() };
     assert!(drawn(&script.model, 170, 26).contains("WATCHING, ana drives"));
     assert!(!drawn(&script.model, 170, 26).contains("space confirm"));
 }
@@ -465,13 +521,14 @@ fn the_cursor_stands_behind_what_is_typed() {
 fn every_action_of_the_key_table_is_in_the_help() {
     let script = pressed(Script::rolling_out(), &["?"]);
     let screen = drawn(&script.model, 150, 220);
-    for action in Action::ALL {
+    for action in Action::ALL.iter().filter(|action| script.model.knows(**action)) {
         let bound = script.model.keymap.bindings().iter().any(|binding| binding.action == *action);
         assert!(!bound || screen.contains(action.help()), "{}", action.name());
     }
     for context in [Context::RunPanel, Context::RollbackPanel, Context::Logs] {
         assert!(screen.contains(context.title()));
     }
+    assert!(!screen.contains(Action::Workloads.help()), "the workflow says what is watched");
 }
 
 #[test]

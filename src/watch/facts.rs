@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lines::LogLines;
+use super::shared::Shared;
 use crate::workflow::Kind;
 
 /// One moment on both clocks.
@@ -49,6 +50,9 @@ impl std::fmt::Display for TargetRef {
 pub struct WorkloadFacts {
     pub target: TargetRef,
     pub uid: String,
+    /// Why nothing can be known of it, such as a kind that the cluster does not serve or that may
+    /// not be read. All that follows then means nothing.
+    pub unread: Option<String>,
     /// Set when the object was seen to go away, or was never there.
     pub gone: bool,
     pub generation: i64,
@@ -84,7 +88,7 @@ pub struct WorkloadFacts {
     /// Those owned by this workload, by owner UID; newest revision first.
     pub revisions: Vec<RevisionFacts>,
     /// Pods of all its revisions, those of the target revision first, then by name.
-    pub pods: Vec<PodFacts>,
+    pub pods: Vec<Shared<PodFacts>>,
     /// Warnings about the workload, its revisions and pods, newest last, bounded.
     pub events: Vec<WarningEvent>,
     /// Of an Argo Rollout only.
@@ -431,6 +435,8 @@ pub struct HealthPart {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observation {
     Workload(Box<WorkloadFacts>),
+    /// Part of what we would look at is out of reach, and what follows from it.
+    Limit(Preflight),
     Logs(Vec<LogBatch>),
     Metric {
         metric: crate::workflow::Metric,

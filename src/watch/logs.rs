@@ -5,8 +5,13 @@
 //! and what happened to a stream stands between its lines.
 
 mod clean;
+mod extract;
+mod group;
+pub mod json;
 mod level;
+mod mark;
 pub mod merge;
+mod pattern;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -19,7 +24,11 @@ use jiff::Timestamp;
 
 use super::facts::{LogBatch, LogMark, LogSource};
 pub use clean::clean;
+pub use extract::{Bytes, Extract};
+pub use group::Group;
 pub use level::Level;
+pub use mark::{RowMark, words};
+pub use pattern::Pattern;
 pub use view::{LogQuery, LogView};
 
 /// What one segment may hold before the next one begins, of text and of lines.
@@ -31,21 +40,6 @@ const RATE_S: i64 = 3;
 /// Names one stream within a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u16);
-
-/// What a line is, beside text that a container wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowMark {
-    Opened,
-    Reopened,
-    Ended,
-    Retrying,
-    Lost,
-    Restarted,
-    /// Some pods have no stream.
-    Unfollowed,
-    /// Drawn by the operator or by the release, such as at a step's boundary.
-    Note,
-}
 
 /// How a stream is doing, as its last mark says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +62,8 @@ pub struct Stream {
     pub first_error: Option<u64>,
     /// The server's time of its newest line.
     pub last_at: Option<Timestamp>,
+    /// Which of the pods it belongs to, counted from the first seen: containers of one pod agree.
+    pub nth_pod: usize,
 }
 
 /// One line as a screen shows it.
@@ -82,6 +78,8 @@ pub struct Row<'s> {
     pub text: Cow<'s, str>,
     pub level: Option<Level>,
     pub mark: Option<RowMark>,
+    /// Belongs to the line before it in its stream, such as a line of a stack trace.
+    pub continues: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,10 +91,25 @@ struct Line {
     source: u16,
     level: Option<Level>,
     mark: Option<RowMark>,
+    continues: bool,
 }
 
 const NO_SOURCE: u16 = u16::MAX;
 const NO_TIME: i64 = i64::MIN;
+
+/// All of a line but its text and time.
+struct Kind {
+    source: u16,
+    level: Option<Level>,
+    mark: Option<RowMark>,
+    continues: bool,
+}
+
+impl Kind {
+    fn mark(source: u16, mark: RowMark) -> Self {
+        Self { source, level: None, mark: Some(mark), continues: false }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Segment {
@@ -127,6 +140,9 @@ pub struct LogStore {
     /// The number that the next line will get.
     next: u64,
     streams: Vec<Stream>,
+    n_pods: usize,
+    /// As many as streams.
+    groups: Vec<Group>,
     ids: HashMap<Arc<LogSource>, SourceId>,
     n_unfollowed: u64,
     rate: Rate,
@@ -150,6 +166,8 @@ impl LogStore {
             first: 0,
             next: 0,
             streams: Vec::new(),
+            n_pods: 0,
+            groups: Vec::new(),
             ids: HashMap::new(),
             n_unfollowed: 0,
             rate: Rate::default(),
@@ -158,27 +176,28 @@ impl LogStore {
 
     /// Takes in what one stream told; `now` (wall time) serves the rate alone.
     pub fn push(&mut self, batch: &LogBatch, now: Timestamp) {
-        if let Some(LogMark::Unfollowed { pods, names }) = &batch.mark {
+        if let Some(mark @ LogMark::Unfollowed { pods, .. }) = &batch.mark {
             self.n_unfollowed = *pods;
-            let text = match pods {
-                0 => "every pod is followed again".to_owned(),
-                1 => format!("1 pod is not followed: {names}"),
-                pods => format!("{pods} pods are not followed: {names}, …"),
-            };
-            self.append(text.as_bytes(), NO_TIME, NO_SOURCE, None, Some(RowMark::Unfollowed));
+            let text = words(mark);
+            self.append(text.as_bytes(), NO_TIME, Kind::mark(NO_SOURCE, RowMark::Unfollowed));
             return;
         }
         let id = self.id(&batch.source);
         let mut n_errors = 0;
         let mut first_error = None;
+        let mut group = self.groups.get(usize::from(id.0)).copied().unwrap_or_default();
         for line in batch.lines.iter() {
-            let level = Level::of(line.bytes);
             let at_us = line.at_ns().map_or(NO_TIME, |ns| ns.div_euclid(1000));
-            let number = self.append(line.bytes, at_us, id.0, level, None);
-            if level == Some(Level::Error) {
+            let (continues, level) = group.take(line.bytes, at_us);
+            let kind = Kind { source: id.0, level, mark: None, continues };
+            let number = self.append(line.bytes, at_us, kind);
+            if level == Some(Level::Error) && !continues {
                 n_errors += 1;
                 first_error.get_or_insert(number);
             }
+        }
+        if let Some(kept) = self.groups.get_mut(usize::from(id.0)) {
+            *kept = group;
         }
         if let Some(stream) = self.streams.get_mut(usize::from(id.0)) {
             stream.n_lines += batch.lines.len() as u64;
@@ -195,46 +214,24 @@ impl LogStore {
     /// Draws a line of our own, such as at a step's boundary.
     pub fn note(&mut self, text: &str, at: Option<Timestamp>) {
         let at_us = at.map_or(NO_TIME, Timestamp::as_microsecond);
-        self.append(text.as_bytes(), at_us, NO_SOURCE, None, Some(RowMark::Note));
+        self.append(text.as_bytes(), at_us, Kind::mark(NO_SOURCE, RowMark::Note));
     }
 
     fn mark(&mut self, id: SourceId, mark: &LogMark) {
         let Some(stream) = self.streams.get_mut(usize::from(id.0)) else { return };
         let at_us = stream.last_at.map_or(NO_TIME, Timestamp::as_microsecond);
-        let (kind, text) = match mark {
-            LogMark::Opened => {
+        match mark {
+            LogMark::Opened | LogMark::Reopened | LogMark::Restarted { .. } => {
                 stream.state = StreamState::Live;
-                (RowMark::Opened, "stream opened".to_owned())
             }
-            LogMark::Reopened => {
-                stream.state = StreamState::Live;
-                (RowMark::Reopened, "stream reopened where it broke off, nothing lost".to_owned())
-            }
-            LogMark::Ended { why } => {
+            LogMark::Ended { why } | LogMark::Unreadable { why } => {
                 stream.state = StreamState::Ended(why.clone());
-                (RowMark::Ended, format!("ended: {why}"))
             }
-            LogMark::Retrying { why } => {
-                stream.state = StreamState::Retrying(why.clone());
-                (RowMark::Retrying, format!("stream broke off ({why}), trying again"))
-            }
-            LogMark::Unreadable { why } => {
-                stream.state = StreamState::Ended(why.clone());
-                (RowMark::Lost, format!("log cannot be read: {why}"))
-            }
-            LogMark::Lost { lines: 0, why } => (RowMark::Lost, format!("lines may be missing: {why}")),
-            LogMark::Lost { lines, why } => {
-                stream.n_lost += lines;
-                (RowMark::Lost, format!("{lines} lines lost: {why}"))
-            }
+            LogMark::Retrying { why } => stream.state = StreamState::Retrying(why.clone()),
+            LogMark::Lost { lines, .. } => stream.n_lost += lines,
             LogMark::Unfollowed { .. } => return, // of no stream: see `push`
-            LogMark::Restarted { exit_code, reason } => {
-                stream.state = StreamState::Live;
-                let code = exit_code.map(|code| format!(" exit {code}")).unwrap_or_default();
-                (RowMark::Restarted, format!("container restarted: {reason}{code}"))
-            }
-        };
-        self.append(text.as_bytes(), at_us, id.0, None, Some(kind));
+        }
+        self.append(words(mark).as_bytes(), at_us, Kind::mark(id.0, RowMark::of(mark)));
     }
 
     fn id(&mut self, source: &Arc<LogSource>) -> SourceId {
@@ -244,6 +241,10 @@ impl LogStore {
         // More streams than ids never happens in practice; the surplus then shares the last one.
         let id = SourceId(u16::try_from(self.streams.len()).unwrap_or(NO_SOURCE - 1).min(NO_SOURCE - 1));
         if usize::from(id.0) == self.streams.len() {
+            let kin = self.streams.iter().find(|stream| stream.source.pod == source.pod);
+            let nth_pod = kin.map_or(self.n_pods, |kin| kin.nth_pod);
+            self.n_pods = self.n_pods.max(nth_pod + 1);
+            self.groups.push(Group::default());
             self.streams.push(Stream {
                 source: Arc::clone(source),
                 state: StreamState::Live,
@@ -252,20 +253,14 @@ impl LogStore {
                 n_lost: 0,
                 first_error: None,
                 last_at: None,
+                nth_pod,
             });
         }
         self.ids.insert(Arc::clone(source), id);
         id
     }
 
-    fn append(
-        &mut self,
-        text: &[u8],
-        at_us: i64,
-        source: u16,
-        level: Option<Level>,
-        mark: Option<RowMark>,
-    ) -> u64 {
+    fn append(&mut self, text: &[u8], at_us: i64, Kind { source, level, mark, continues }: Kind) -> u64 {
         let is_full = self.segments.back().is_none_or(|last| {
             last.lines.len() == SEGMENT_LINES
                 || !last.lines.is_empty() && last.text.len() + text.len() > SEGMENT_BYTES
@@ -279,7 +274,7 @@ impl LogStore {
             let start = u32::try_from(last.text.len()).unwrap_or(u32::MAX);
             last.text.extend_from_slice(text);
             let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            last.lines.push(Line { at_us, start, len, source, level, mark });
+            last.lines.push(Line { at_us, start, len, source, level, mark, continues });
         }
         number
     }
@@ -356,7 +351,13 @@ impl LogStore {
             text: shown(segment.text_of(line)),
             level: line.level,
             mark: line.mark,
+            continues: line.continues,
         })
+    }
+
+    fn line(&self, number: u64) -> Option<&Line> {
+        let (segment, index) = self.locate(number)?;
+        self.segments.get(segment)?.lines.get(index)
     }
 
     /// The last lines that a pod's container wrote, oldest first; without `container`, of any.

@@ -6,9 +6,11 @@ mod lines;
 pub mod logs;
 pub mod metrics;
 pub mod rollout;
+mod shared;
 pub mod template;
 mod verdict;
 
 pub use facts::*;
 pub use lines::{LogLine, LogLines};
+pub use shared::Shared;
 pub use verdict::Verdict;

@@ -1,11 +1,15 @@
 //! The script's hands in a world: the Kubernetes API, as kubectl would use it, and nothing else.
 
 use gonogo::workflow::Kind;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, EvictParams, GroupVersionKind, ListParams, Patch, PatchParams,
+    PostParams,
+};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::manifests::{NAME, image};
+use crate::manifests::{NAME, NODE_LABEL, image};
 
 pub struct Hands {
     client: Client,
@@ -41,11 +45,14 @@ impl Hands {
         })
     }
 
-    pub async fn make_namespace(&self) -> kube::Result<()> {
+    /// - `with_account`: whether a controller makes the service account without which there are no pods.
+    pub async fn make_namespace(&self, with_account: bool) -> kube::Result<()> {
         let namespace =
             object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}));
         self.everywhere("Namespace").create(&PostParams::default(), &namespace).await?;
-        // No pod may be made before its service account is.
+        if !with_account {
+            return Ok(());
+        }
         let account = kube::runtime::wait::await_condition(
             self.api("ServiceAccount"),
             "default",
@@ -55,9 +62,95 @@ impl Hands {
         Ok(())
     }
 
-    pub async fn remove_namespace(&self) {
-        // Whatever stays behind goes with the cluster.
+    /// Makes the scenario's own nodes; those that simulate nodes take them over by the annotation.
+    pub async fn make_nodes(&self, n_nodes: usize) -> kube::Result<()> {
+        for number in 1..=n_nodes {
+            let node = object(json!({"apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": self.node(number), "labels": {NODE_LABEL: self.namespace},
+                    "annotations": {"kwok.x-k8s.io/node": "fake"}},
+                "spec": {"unschedulable": number > 1}}));
+            self.everywhere("Node").create(&PostParams::default(), &node).await?;
+        }
+        Ok(())
+    }
+
+    fn node(&self, number: usize) -> String {
+        format!("{}-{number}", self.namespace)
+    }
+
+    pub async fn cordon(&self, number: usize, cordoned: bool) -> kube::Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"unschedulable": cordoned}}));
+        self.everywhere("Node").patch(&self.node(number), &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Evicts what runs on a node once; says how many pods are still to go, and how many evictions a
+    /// budget refused.
+    pub async fn evict_all(&self, number: usize) -> kube::Result<(usize, usize)> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let here = ListParams::default().fields(&format!("spec.nodeName={}", self.node(number)));
+        let here = pods.list(&here).await?;
+        let mut n_refused = 0;
+        for pod in here.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+            match pods.evict(pod.metadata.name.as_deref().unwrap_or_default(), &EvictParams::default()).await
+            {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 429 => n_refused += 1,
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((here.items.len(), n_refused))
+    }
+
+    /// What a kubelet reports when a liveness probe failed: the container of before was killed, the
+    /// next one runs and is not ready yet.
+    pub async fn report_restart(&self, pod: &str) -> kube::Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let mut status = pods.get(pod).await?.status.unwrap_or_default();
+        for container in status.container_statuses.iter_mut().flatten() {
+            let running = container.state.as_ref().and_then(|state| state.running.as_ref());
+            let ended = ContainerStateTerminated {
+                exit_code: 137,
+                reason: Some("Error".to_owned()),
+                started_at: running.and_then(|running| running.started_at.clone()),
+                ..ContainerStateTerminated::default()
+            };
+            container.restart_count += 1;
+            container.ready = false;
+            container.last_state =
+                Some(ContainerState { terminated: Some(ended), ..ContainerState::default() });
+        }
+        for condition in status.conditions.iter_mut().flatten() {
+            if matches!(condition.type_.as_str(), "Ready" | "ContainersReady") {
+                condition.status = "False".to_owned();
+            }
+        }
+        let patch = Patch::Merge(json!({"status": status}));
+        pods.patch_status(pod, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Tells the test application in a real container to fail its liveness probe from now on.
+    pub async fn stop_living(&self, pod: &str) -> kube::Result<()> {
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}:8080/proxy/settings", self.namespace);
+        let request = axum::http::Request::put(path).body(br#"{"live": false}"#.to_vec());
+        let request = request.map_err(|error| kube::Error::Service(Box::new(error)))?;
+        self.client.request_text(request).await?;
+        Ok(())
+    }
+
+    pub async fn delete_pod(&self, name: &str) -> kube::Result<()> {
+        self.api("Pod").delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Whatever stays behind goes with the cluster.
+    pub async fn clean_up(&self, n_nodes: usize) {
         let _ = self.everywhere("Namespace").delete(&self.namespace, &DeleteParams::background()).await;
+        for number in 1..=n_nodes {
+            let _ = self.everywhere("Node").delete(&self.node(number), &DeleteParams::default()).await;
+        }
     }
 
     pub async fn create(&self, manifest: &Value) -> kube::Result<()> {
@@ -68,6 +161,11 @@ impl Hands {
 
     pub async fn patch(&self, patch: &Value) -> kube::Result<()> {
         self.workload().patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    pub async fn patch_status(&self, patch: &Value) -> kube::Result<()> {
+        self.workload().patch_status(NAME, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 

@@ -3,15 +3,19 @@
 //! Without more, the practice world is played. `GONOGO_TEST_WORLD` (`simulated`, `node`, `argo`) and
 //! `GONOGO_TEST_KUBECONFIG` add a cluster that may be changed; `tests/cluster/run` sets both.
 //! `GONOGO_TEST_TABLE` names a file for the table, joined there with the worlds of earlier runs;
-//! `GONOGO_TEST_SCENARIO` plays only those whose name contains it.
+//! `GONOGO_TEST_ALONE` leaves the practice world out, and `GONOGO_TEST_SCENARIO` plays only those whose name contains it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "the table is there to be read")]
 
+mod argo;
+mod daemons;
 mod deployments;
 mod hands;
 mod manifests;
+mod nodes;
 mod play;
 mod scenario;
+mod stateful;
 mod table;
 mod watching;
 mod world;
@@ -22,15 +26,21 @@ use futures::StreamExt;
 use play::Told;
 use scenario::Scenario;
 use table::Table;
-use world::{Which, World};
+use world::{Practising, Which, World};
 
 /// Scenarios of one world that run at the same time: two cores carry no more without getting slow.
 const AT_ONCE: usize = 4;
 
 fn scenarios() -> Vec<Scenario> {
     let wanted = std::env::var("GONOGO_TEST_SCENARIO").unwrap_or_default();
-    let all = deployments::scenarios();
-    all.into_iter().filter(|scenario| scenario.name.contains(&wanted)).collect()
+    let all = [
+        deployments::scenarios(),
+        nodes::scenarios(),
+        stateful::scenarios(),
+        daemons::scenarios(),
+        argo::scenarios(),
+    ];
+    all.into_iter().flatten().filter(|scenario| scenario.name.contains(&wanted)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,16 +49,14 @@ async fn every_world_tells_the_same_of_every_rollout() {
     let scenarios = scenarios();
     let mut table = Table::of(&scenarios);
     let mut wrong = Vec::new();
-    let practised = futures::stream::iter(&scenarios)
-        .map(|scenario| async move { (scenario, play::practise(scenario).await) })
-        .buffer_unordered(AT_ONCE);
-    note(Which::Practice, practised.collect().await, &mut table, &mut wrong);
-    if let Some((which, kubeconfig)) = Which::from_env() {
-        let world = &World::of_cluster(which, kubeconfig).await;
-        let played = futures::stream::iter(&scenarios)
-            .map(|scenario| async move { (scenario, play::play(world, scenario).await) })
-            .buffer_unordered(AT_ONCE);
-        note(which, played.collect().await, &mut table, &mut wrong);
+    let named = Which::from_env();
+    if named.is_none() || std::env::var_os("GONOGO_TEST_ALONE").is_none() {
+        let practising = Practising::start().await;
+        note(&practising.world, &scenarios, &mut table, &mut wrong).await;
+    }
+    if let Some((which, kubeconfig)) = named {
+        let world = World::of_cluster(which, kubeconfig).await;
+        note(&world, &scenarios, &mut table, &mut wrong).await;
     }
     if let Some(path) = std::env::var_os("GONOGO_TEST_TABLE").map(PathBuf::from) {
         table.write(&path);
@@ -57,14 +65,24 @@ async fn every_world_tells_the_same_of_every_rollout() {
     assert!(wrong.is_empty(), "not as expected:\n{}", wrong.join("\n"));
 }
 
-fn note(which: Which, told: Vec<(&Scenario, Told)>, table: &mut Table, wrong: &mut Vec<String>) {
+/// Plays every scenario in one world and notes what it told.
+async fn note(world: &World, scenarios: &[Scenario], table: &mut Table, wrong: &mut Vec<String>) {
+    let playing = futures::stream::iter(scenarios)
+        .map(|scenario| async move {
+            let told = play::play(world, scenario).await;
+            eprintln!("{}: {} is over", world.which.name(), scenario.name);
+            (scenario, told)
+        })
+        .buffer_unordered(AT_ONCE);
+    let told: Vec<(&Scenario, Told)> = playing.collect().await;
     for (scenario, told) in told {
-        table.note(scenario, which, &told);
+        table.note(scenario, world.which, &told);
         let problem = match &told {
             Told::Story(story) => story.differs(&scenario.expected),
             Told::Broken(why) => Some(why.clone()),
             Told::NotHere(_) => None,
         };
-        wrong.extend(problem.map(|problem| format!("{} in {}: {problem}", scenario.name, which.name())));
+        let name = world.which.name();
+        wrong.extend(problem.map(|problem| format!("{} in {name}: {problem}", scenario.name)));
     }
 }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 /// The one workload of each scenario's namespace.
 pub const NAME: &str = "app";
 pub const OLD: &str = "v1.2.0";
+/// By this label a scenario's pods find the nodes that are its own.
+pub const NODE_LABEL: &str = "scenario";
 
 pub fn image(tag: &str) -> String {
     format!("myapp:{tag}")
@@ -12,17 +14,46 @@ pub fn image(tag: &str) -> String {
 
 /// Three pods, replaced one by one: what is true of one new pod is then true of all.
 pub fn deployment() -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    workload(
+        "apps/v1",
+        "Deployment",
+        json!({"replicas": 3, "progressDeadlineSeconds": 600, "strategy": strategy}),
+    )
+}
+
+pub fn stateful_set() -> Value {
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
+    let own = json!({"replicas": 3, "serviceName": NAME, "updateStrategy": strategy});
+    workload("apps/v1", "StatefulSet", own)
+}
+
+/// On the nodes that belong to no scenario.
+pub fn daemon_set() -> Value {
+    let common = json!({"nodeSelectorTerms": [
+        {"matchExpressions": [{"key": NODE_LABEL, "operator": "DoesNotExist"}]}]});
+    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": common}});
+    but(
+        workload("apps/v1", "DaemonSet", json!({"updateStrategy": {"type": "RollingUpdate"}})),
+        json!({"spec": {"template": {"spec": {"affinity": affinity}}}}),
+    )
+}
+
+/// A canary of one pod, a pause that ends, a second pod, a pause for a person.
+pub fn rollout() -> Value {
+    let steps = json!([{"setWeight": 34}, {"pause": {"duration": "4s"}}, {"setWeight": 67}, {"pause": {}}]);
+    let canary = json!({"steps": steps, "maxSurge": 1, "maxUnavailable": 0});
+    let own = json!({"replicas": 3, "progressDeadlineSeconds": 600, "strategy": {"canary": canary}});
+    workload("argoproj.io/v1alpha1", "Rollout", own)
+}
+
+fn workload(version: &str, kind: &str, own: Value) -> Value {
+    let common = json!({
+        "apiVersion": version, "kind": kind,
         "metadata": {"name": NAME},
-        "spec": {
-            "replicas": 3,
-            "progressDeadlineSeconds": 600,
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "selector": {"matchLabels": {"app": NAME}},
-            "template": template(),
-        }
-    })
+        "spec": {"selector": {"matchLabels": {"app": NAME}}, "template": template()},
+    });
+    but(common, json!({"spec": own}))
 }
 
 fn template() -> Value {
@@ -37,7 +68,7 @@ fn template() -> Value {
                 "image": image(OLD),
                 "imagePullPolicy": "IfNotPresent",
                 "readinessProbe": {
-                    "httpGet": {"path": "/health", "port": 8080},
+                    "httpGet": {"path": "/ready", "port": 8080},
                     "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3
                 },
             }],

@@ -1,16 +1,22 @@
 //! One scenario, played in one world.
 
-use std::sync::LazyLock;
+use std::time::Duration;
 
+use gonogo::watch::TargetRef;
 use gonogo::watch::rollout::RolloutState;
-use gonogo::watch::{TargetRef, WorkloadFacts};
-use regex::Regex;
+use serde_json::json;
+use tokio::time::timeout;
 
 use crate::hands::Hands;
-use crate::manifests::NAME;
-use crate::scenario::{Expected, Scenario, Step};
-use crate::watching::Watching;
-use crate::world::{OwnPractice, Which, World};
+use crate::manifests::{NAME, NODE_LABEL};
+use crate::scenario::{Expected, Refusal, Scenario, Step};
+use crate::watching::{PATIENCE, Watching};
+use crate::world::{Which, World};
+
+/// Between two tries of a refused eviction.
+const RETRY: Duration = Duration::from_millis(250);
+/// No scenario takes half as long; beyond it something hangs.
+const LONGEST: Duration = Duration::from_secs(240);
 
 /// What one world told of one scenario.
 #[derive(Debug, Clone)]
@@ -24,9 +30,10 @@ pub enum Told {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
     pub states: Vec<RolloutState>,
-    /// As [`Expected::field`].
-    pub field: String,
+    pub field: &'static str,
     pub reason: String,
+    /// The same in words, for a person who must find out why it differs.
+    pub words: String,
 }
 
 impl Story {
@@ -39,58 +46,51 @@ impl Story {
         let states: Vec<&str> = self.states.iter().map(|state| state.name()).collect();
         let wanted: Vec<&str> = expected.states.split_whitespace().collect();
         if !fits(&wanted, &states) {
-            return Some(format!("states {}", self.states()));
+            return Some(format!("states {}: {}", self.states(), self.words));
         }
         if self.field != expected.field {
-            return Some(format!("field `{}`", self.field));
+            return Some(format!("field `{}`: {}", self.field, self.words));
         }
-        (self.reason != expected.reason).then(|| format!("reason `{}`", self.reason))
+        (self.reason != expected.reason).then(|| format!("reason `{}`: {}", self.reason, self.words))
     }
 }
 
-/// Whether the states are those wanted, in order; one with `?` may be missing.
+/// Whether the states are those wanted, in order: see [`Expected::states`].
 fn fits(wanted: &[&str], states: &[&str]) -> bool {
     let Some((first, rest)) = wanted.split_first() else { return states.is_empty() };
-    let (name, optional) = first.strip_suffix('?').map_or((*first, false), |name| (name, true));
-    (states.first() == Some(&name) && fits(rest, &states[1..])) || (optional && fits(rest, states))
-}
-
-/// Plays in a practice world of its own.
-pub async fn practise(scenario: &Scenario) -> Told {
-    if let Some(why) = scenario.absence(Which::Practice) {
-        return Told::NotHere(why);
-    }
-    let own = OwnPractice::start().await;
-    play(&own.world, scenario).await
+    let (names, may_miss, may_repeat) = match (first.strip_suffix('?'), first.strip_suffix('*')) {
+        (Some(name), _) => (name, true, false),
+        (_, Some(names)) => (names, true, true),
+        _ => (*first, false, false),
+    };
+    let is_one = states.first().is_some_and(|state| names.split('|').any(|name| name == *state));
+    (is_one && fits(if may_repeat { wanted } else { rest }, &states[1..])) || (may_miss && fits(rest, states))
 }
 
 pub async fn play(world: &World, scenario: &Scenario) -> Told {
     if let Some(why) = scenario.absence(world.which) {
         return Told::NotHere(why);
     }
-    let slug = scenario.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
-    let adopts = world.which == Which::Practice;
-    let namespace = if adopts { "shop".to_owned() } else { slug };
+    let namespace = scenario.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
     let hands = Hands::new(world.client.clone(), namespace, &scenario.workload);
-    let told = run(world, scenario, &hands, adopts).await;
-    if !adopts {
-        hands.remove_namespace().await;
-    }
+    let told = match timeout(LONGEST, run(world, scenario, &hands)).await {
+        Ok(told) => told,
+        Err(_) => Err(format!("not over after {LONGEST:?}")),
+    };
+    hands.clean_up(scenario.nodes).await;
     told.map_or_else(Told::Broken, Told::Story)
 }
 
-async fn run(world: &World, scenario: &Scenario, hands: &Hands, adopts: bool) -> Result<Story, String> {
+async fn run(world: &World, scenario: &Scenario, hands: &Hands) -> Result<Story, String> {
     let refused = |what: &'static str| move |error: kube::Error| format!("{what}: {error}");
-    if !adopts {
-        hands.make_namespace().await.map_err(refused("namespace"))?;
+    hands.make_namespace(world.which != Which::Practice).await.map_err(refused("namespace"))?;
+    hands.make_nodes(scenario.nodes).await.map_err(refused("node"))?;
+    let mut workload = scenario.workload.clone();
+    if scenario.nodes > 0 {
+        workload["spec"]["template"]["spec"]["nodeSelector"] = json!({NODE_LABEL: hands.namespace});
     }
-    for object in &scenario.around {
+    for object in scenario.around.iter().chain([&workload]) {
         hands.create(object).await.map_err(refused("create"))?;
-    }
-    if adopts {
-        hands.patch(&scenario.workload).await.map_err(refused("adopt"))?;
-    } else {
-        hands.create(&scenario.workload).await.map_err(refused("create"))?;
     }
     let target = TargetRef {
         kind: hands.kind,
@@ -112,17 +112,58 @@ async fn run(world: &World, scenario: &Scenario, hands: &Hands, adopts: bool) ->
             }
             Step::SetImage(tag) => hands.set_image(tag, None).await.map_err(refused("set image"))?,
             Step::Patch(patch) => hands.patch(patch).await.map_err(refused("patch"))?,
+            Step::PatchStatus(patch) => hands.patch_status(patch).await.map_err(refused("patch status"))?,
             Step::PatchOther(kind, name, patch) => {
                 hands.patch_other(kind, name, patch).await.map_err(refused("patch"))?;
             }
             Step::Delete => hands.delete().await.map_err(refused("delete"))?,
-            Step::Recreate => hands.create(&scenario.workload).await.map_err(refused("create"))?,
+            Step::Recreate => hands.create(&workload).await.map_err(refused("create"))?,
+            Step::Cordon(number) => hands.cordon(*number, true).await.map_err(refused("cordon"))?,
+            Step::Uncordon(number) => hands.cordon(*number, false).await.map_err(refused("uncordon"))?,
+            Step::Empty(number, refusal) => empty(hands, &mut watching, *number, *refusal).await?,
+            Step::FailLiveness => {
+                let pod = watching.facts().and_then(|facts| facts.pods.first());
+                let pod = pod.ok_or("no pod to fail")?.name.clone();
+                let done = match world.which {
+                    Which::Node => hands.stop_living(&pod).await,
+                    _ => hands.report_restart(&pod).await,
+                };
+                done.map_err(refused("fail liveness"))?;
+            }
+            Step::DeletePod(name) => hands.delete_pod(name).await.map_err(refused("delete pod"))?,
             Step::Until(state) => watching.until(*state).await?,
             Step::See(what, is_so) => watching.see(what, *is_so).await?,
             Step::Hold(seconds) => watching.hold(world.real(*seconds)).await,
         }
     }
     Ok(story(&watching))
+}
+
+/// Empties a node as `kubectl drain` does; a refused eviction is tried again when something changed.
+async fn empty(
+    hands: &Hands,
+    watching: &mut Watching,
+    number: usize,
+    refusal: Refusal,
+) -> Result<(), String> {
+    let mut n_refused = 0;
+    let emptied = timeout(PATIENCE, async {
+        loop {
+            let (left, refused) = hands.evict_all(number).await.map_err(|error| format!("evict: {error}"))?;
+            if left == 0 {
+                return Ok(());
+            }
+            n_refused += refused;
+            // A budget's count follows the pods without our engine noticing.
+            let _ = timeout(RETRY, watching.next()).await;
+        }
+    });
+    emptied.await.unwrap_or_else(|_| Err("the node was never empty".to_owned()))?;
+    match refusal {
+        Refusal::Sometimes if n_refused == 0 => Err("no eviction was refused".to_owned()),
+        Refusal::Never if n_refused > 0 => Err(format!("{n_refused} evictions were refused")),
+        _ => Ok(()),
+    }
 }
 
 fn story(watching: &Watching) -> Story {
@@ -132,19 +173,6 @@ fn story(watching: &Watching) -> Story {
         states.retain(|state| *state != RolloutState::Unobserved);
         states.dedup();
     }
-    Story {
-        states,
-        field: plain(&verdict.field, watching.facts()),
-        reason: verdict.trouble.as_ref().map(|trouble| trouble.reason.clone()).unwrap_or_default(),
-    }
-}
-
-/// The words without what differs from run to run.
-fn plain(field: &str, facts: Option<&WorkloadFacts>) -> String {
-    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(\.\d+)*").expect("written here"));
-    let mut field = field.to_owned();
-    for pod in facts.iter().flat_map(|facts| &facts.pods) {
-        field = field.replace(&pod.name, "POD");
-    }
-    NUMBER.replace_all(&field, "N").into_owned()
+    let reason = verdict.reason().unwrap_or_default().to_owned();
+    Story { states, field: verdict.decider, reason, words: watching.told() }
 }

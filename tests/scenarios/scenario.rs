@@ -13,6 +13,9 @@ pub struct Scenario {
     pub around: Vec<Value>,
     pub workload: Value,
     pub steps: Vec<Step>,
+    /// How many nodes of its own it has, so that no other scenario's pods are there: all but the first
+    /// are cordoned at first. Zero: its pods run wherever the world likes.
+    pub nodes: usize,
     pub expected: Expected,
     /// Units: seconds without progress until "stuck".
     pub stuck_after_s: u32,
@@ -24,7 +27,8 @@ impl Scenario {
     pub fn new(name: &'static str, workload: Value, expected: Expected) -> Self {
         // Longer than any scenario takes: only those that are about getting stuck set it lower.
         let stuck_after_s = 600;
-        Self { name, around: vec![], workload, steps: vec![], expected, stuck_after_s, not_in: vec![] }
+        let (around, steps, not_in) = (vec![], vec![], vec![]);
+        Self { name, around, workload, steps, nodes: 0, expected, stuck_after_s, not_in }
     }
 
     pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
@@ -37,9 +41,9 @@ impl Scenario {
         self
     }
 
-    pub fn stuck_after(mut self, seconds: u32) -> Self {
-        self.stuck_after_s = seconds;
-        self
+    pub fn on_nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self.not_in(Which::Node, "it has one node, which the other scenarios need")
     }
 
     pub fn not_in(mut self, which: Which, why: &'static str) -> Self {
@@ -56,9 +60,9 @@ impl Scenario {
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {
     /// The states from our change on, by name, repeats collapsed; one with `?` may be missed, because
-    /// watches summarise. `unobserved` is left out of both sides unless it is the last.
+    /// watches summarise; those joined as `a|b*` may come any number of times. `unobserved` is left out of both sides unless it is the last.
     pub states: &'static str,
-    /// The deciding field of the last verdict, with `N` for numbers and `POD` for names of pods.
+    /// The deciding field of the last verdict, by its stable name.
     pub field: &'static str,
     /// The reason beside it; empty when there is none.
     pub reason: &'static str,
@@ -75,16 +79,35 @@ pub enum Step {
     SetImage(&'static str),
     /// A merge patch of the workload.
     Patch(Value),
+    /// A merge patch of the workload's status, as the plugins of Argo Rollouts send them.
+    PatchStatus(Value),
     /// A merge patch of another object of the namespace: kind, name, patch.
     PatchOther(&'static str, &'static str, Value),
     /// The workload is deleted.
     Delete,
     /// The workload is created as at first.
     Recreate,
+    /// One of the scenario's own nodes, counted from 1, takes no more pods.
+    Cordon(usize),
+    Uncordon(usize),
+    /// Every pod of this node is evicted, again and again while a budget refuses, as `kubectl drain`
+    /// does it; whether a budget must refuse at least once.
+    Empty(usize, Refusal),
+    /// The liveness probe of one pod fails until its container was restarted.
+    FailLiveness,
+    /// The pod of this name is deleted, as a person does it.
+    DeletePod(&'static str),
     /// Until our engine says this state.
     Until(RolloutState),
     /// Until the facts show this, whatever the state.
     See(&'static str, fn(&WorkloadFacts) -> bool),
     /// For so many world seconds nothing else happens; what the engine says meanwhile is recorded.
     Hold(u32),
+}
+
+/// What a disruption budget must have done while a node was emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Never,
+    Sometimes,
 }

@@ -20,7 +20,7 @@ impl Table {
     pub fn of(scenarios: &[Scenario]) -> Self {
         let expected = |scenario: &Scenario| {
             let expected = &scenario.expected;
-            cell(&expected.states.replace(' ', " → "), expected.field, expected.reason)
+            cell(&expected.states.replace(' ', " → ").replace('|', " or "), expected.field, expected.reason)
         };
         let rows = scenarios.iter().map(|scenario| (scenario.name.to_owned(), expected(scenario)));
         Self { rows: rows.collect(), cells: BTreeMap::new() }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gonogo::adapters::clock::Clock;
 use gonogo::adapters::kube::ConnectOptions;
-use gonogo::rehearsal::{Options, Practice, Scenario};
+use gonogo::rehearsal::{EmptyCluster, Practice};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tempfile::TempDir;
@@ -73,33 +73,23 @@ impl World {
     }
 }
 
-/// A practice world of its own, stopped when dropped.
-pub struct OwnPractice {
+/// The practice world, stopped when dropped.
+pub struct Practising {
     pub world: World,
     _practice: Practice,
     _dir: TempDir,
 }
 
-impl OwnPractice {
+impl Practising {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            dir: dir.path().join("world"),
-            scenario: Scenario::Good,
-            speed: PRACTICE_SPEED,
-            // Nothing here calls the world's kubectl.
-            exe: PathBuf::from("/bin/true"),
-        };
-        let practice = Practice::start(options).await.unwrap();
+        let cluster = EmptyCluster { dir: dir.path().join("world"), speed: PRACTICE_SPEED, nodes: 1 };
+        let practice = Practice::start_empty(cluster).await.unwrap();
         let clock = practice.clock();
+        let kubeconfig = practice.kubeconfig.clone().into();
         let world = World {
-            which: Which::Practice,
-            client: client(&practice.kubeconfig).await,
-            options: ConnectOptions {
-                kubeconfig: Some(practice.kubeconfig.clone().into()),
-                ..ConnectOptions::default()
-            },
             clock: Clock::practice(clock.wall_origin, clock.world_origin, clock.speed),
+            ..World::of_cluster(Which::Practice, kubeconfig).await
         };
         Self { world, _practice: practice, _dir: dir }
     }
@@ -109,6 +99,8 @@ async fn client(kubeconfig: &PathBuf) -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    // A refusal is part of the story: not to be tried again behind the script's back.
+    config.default_retry = false;
     if config.root_cert.is_none() {
         // Plain HTTP on loopback; without this the client would look for the system's certificates.
         config.root_cert = Some(Vec::new());

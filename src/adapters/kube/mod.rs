@@ -7,13 +7,23 @@
     reason = "the adapter owns its tasks, and the client's exec plugins block a thread"
 )]
 
+mod access;
+mod answer;
 mod connect;
+mod credential;
 mod error;
 mod heartbeat;
+mod limits;
+mod listwatch;
 mod logs;
+mod nodes;
 mod objects;
+mod renew;
 mod rollback;
 mod store;
+#[cfg(test)]
+mod testing;
+mod told;
 mod watches;
 mod workloads;
 
@@ -26,10 +36,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::release::pin::{Pin, Template};
-use crate::watch::{Moment, Observation, TargetRef};
+use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
+pub use credential::Credential;
 use error::Place;
 pub use error::{Cause, KubeError};
+pub use logs::{LogRequest, LogTail, LogTarget, TargetError};
 use rollback::WayBack;
 pub use rollback::{Fired, Tested};
 
@@ -52,8 +64,8 @@ impl KubeWorld {
     ///
     /// - Errors: everything that can be known without the network; see [`KubeError`].
     pub async fn connect(options: &ConnectOptions) -> Result<Self, KubeError> {
-        let (kubeconfig, pinned) = connect::settle(options)?;
-        let client = connect::client(kubeconfig, &pinned).await?;
+        let pinned = options.settle()?;
+        let client = renew::client(options, &pinned).await?;
         let place = Place { host: pinned.host.clone(), context: pinned.context.clone() };
         Ok(Self { client, pinned, place })
     }
@@ -69,12 +81,13 @@ impl KubeWorld {
         connect::identity(&self.client, &self.place).await
     }
 
-    /// Asks whether a target may be read: the watches try for ever, and say nothing of a refusal.
+    /// Asks what we may do with these targets, so that a missing right is known before it is missed.
     ///
-    /// - Errors: [`KubeError::Call`] with the cause; a target that does not exist is none.
-    /// - Source: a list of that one name.
-    pub async fn may_read(&self, target: &TargetRef) -> Result<(), KubeError> {
-        workloads::may_read(&self.client, &self.place, target).await
+    /// - Shape: a line for each thing out of reach, with what follows from it; one fine line when
+    ///   there is none. Takes at most four seconds.
+    /// - Source: SelfSubjectAccessReviews, eight at a time.
+    pub async fn access(&self, targets: &[TargetRef]) -> Vec<Preflight> {
+        access::lines(&self.client, targets).await
     }
 
     /// Lists the workloads of a namespace that can be watched, by kind and then by name.
@@ -103,20 +116,34 @@ impl KubeWorld {
     {
         let tasks = TaskTracker::new();
         let (recovered, recoveries) = watch::channel(0u64);
-        let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, clock);
+        let (skewed, skew) = watch::channel(jiff::SignedDuration::ZERO);
+        let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, skewed, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
         let (followable, candidates) = watch::channel(logs::Candidates::new());
         let reading = logs::Reading::PANE;
         let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
+        let source = listwatch::Source { client: self.client.clone(), recoveries };
+        let (nodes_wanted, wanted) = watch::channel(false);
+        let (known, nodes) = watch::channel(None);
+        let limits = limits::Limits::new(out.clone());
+        let noding = nodes::run(source.clone(), wanted, known, limits.clone());
+        tasks.spawn(cancel.clone().run_until_cancelled_owned(noding));
+        let shared = watches::Shared { source, out, followable, nodes_wanted, nodes, limits, skew };
         for (namespace, targets) in watches::by_namespace(targets) {
-            let (client, recoveries) = (self.client.clone(), recoveries.clone());
-            let watching =
-                watches::run(client, namespace, targets, out.clone(), recoveries, followable.clone());
+            let watching = watches::run(shared.clone(), namespace, targets);
             tasks.spawn(cancel.clone().run_until_cancelled_owned(watching));
         }
         tasks.close();
         tasks
+    }
+
+    /// Finds a target whose logs are read apart from any release.
+    ///
+    /// - Errors: [`KubeError::Call`] when it does not exist, or may not be read, or its logs may not.
+    /// - Source: the object, its pods, and a SelfSubjectAccessReview.
+    pub async fn logs(&self, request: LogRequest) -> Result<LogTail, KubeError> {
+        LogTail::open(self.client.clone(), self.place.clone(), request).await
     }
 
     /// Writes the kubeconfig that children get in front of the original list, and returns the value
@@ -129,8 +156,9 @@ impl KubeWorld {
     /// Reads what a target runs now, as the state that a rollback returns to.
     ///
     /// - Shape: the template comes apart from the pin, because it may hold secrets.
+    /// - Errors: [`KubeError::NotRolledBack`] for every kind but Deployment, here and below.
     pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
-        WayBack::of(&self.client, &self.place, target).pin(at).await
+        WayBack::of(&self.client, &self.place, target)?.pin(at).await
     }
 
     /// Tests the way back to `pin`; changes nothing.
@@ -139,7 +167,7 @@ impl KubeWorld {
     /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
     ///   server-side dry run of the very patch.
     pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Tested, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
+        WayBack::of(&self.client, &self.place, &pin.target)?.arm(pin, template).await
     }
 
     /// Puts the pinned template back, if the target still carries what `shown` says (a template
@@ -152,6 +180,6 @@ impl KubeWorld {
         template: &Template,
         shown: Option<&str>,
     ) -> Result<Fired, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
+        WayBack::of(&self.client, &self.place, &pin.target)?.fire(pin, template, shown).await
     }
 }

@@ -3,18 +3,18 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
 use kube::Client;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::access::{Answer, Right};
 use super::error::{Cause, KubeError, Place, explain};
-use super::objects::{Deployment, Pod, ReplicaSet};
+use super::listwatch::backoff;
+use super::objects::{Deployment, Pod, ReplicaSet, Workload};
 use crate::release::pin::{Finding, Outcome, Pin, Template};
 use crate::watch::{TargetRef, template};
+use crate::workflow::Kind;
 
 /// A rollback waits for nothing longer than a person would.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,8 +52,12 @@ pub(super) struct WayBack<'a> {
 }
 
 impl<'a> WayBack<'a> {
-    pub fn of(client: &'a Client, place: &'a Place, target: &'a TargetRef) -> Self {
-        Self { client, place, target }
+    /// - Errors: [`KubeError::NotRolledBack`] for every kind but Deployment, before any request.
+    pub fn of(client: &'a Client, place: &'a Place, target: &'a TargetRef) -> Result<Self, KubeError> {
+        match target.kind {
+            Kind::Deployment => Ok(Self { client, place, target }),
+            _ => Err(KubeError::NotRolledBack { target: target.to_string() }),
+        }
     }
 
     /// Reads what runs now as the state to return to.
@@ -64,7 +68,7 @@ impl<'a> WayBack<'a> {
             None => ListParams::default(),
         };
         let sets = self.call("list replicasets", self.api::<ReplicaSet>().list(&listing)).await?;
-        let set = sets.items.into_iter().find(|set| {
+        let set = sets.items.into_iter().map(|set| set.entry).find(|set| {
             set.owner.as_deref() == Some(deployment.uid.as_str())
                 && set.facts.template_print == deployment.template_print
         });
@@ -73,6 +77,7 @@ impl<'a> WayBack<'a> {
         let mut digests: Vec<String> = pods
             .iter()
             .flat_map(|pods| &pods.items)
+            .map(|pod| &pod.entry)
             .filter(|pod| set.as_ref().is_some_and(|set| pod.owner.as_ref() == Some(&set.facts.uid)))
             .flat_map(|pod| &pod.facts.containers)
             .filter(|container| !container.init && !container.image_id.is_empty())
@@ -180,6 +185,11 @@ impl<'a> WayBack<'a> {
                     Some(Cause::Conflict | Cause::Rejected) if n_sent < ATTEMPTS && lost_a_race(&error) => {
                         expected.get_or_insert(deployment.template_print);
                     }
+                    // Whether it arrived is not known; sending it again is harmless, not sending it is not.
+                    Some(Cause::Busy | Cause::Server) if n_sent < ATTEMPTS => {
+                        expected.get_or_insert(deployment.template_print);
+                        tokio::time::sleep(backoff(n_sent.try_into().unwrap_or(u32::MAX))).await;
+                    }
                     _ => return Err(error),
                 },
             }
@@ -190,7 +200,7 @@ impl<'a> WayBack<'a> {
         &self,
         pin: &Pin,
         expected: Option<&str>,
-        deployment: &Deployment,
+        deployment: &Workload,
     ) -> Result<(), KubeError> {
         let changed = |what: String| KubeError::Changed { target: self.target.to_string(), what };
         if deployment.uid != pin.uid {
@@ -206,12 +216,13 @@ impl<'a> WayBack<'a> {
         Ok(())
     }
 
-    async fn read(&self) -> Result<Deployment, KubeError> {
+    async fn read(&self) -> Result<Workload, KubeError> {
         let what = format!("read {}", self.target);
-        self.call(&what, self.api::<Deployment>().get(&self.target.name)).await
+        let read = self.call(&what, self.api::<Deployment>().get(&self.target.name)).await;
+        read.map(|deployment| deployment.workload)
     }
 
-    async fn send(&self, patch: json_patch::Patch, dry_run: bool) -> Result<Deployment, KubeError> {
+    async fn send(&self, patch: json_patch::Patch, dry_run: bool) -> Result<Workload, KubeError> {
         let params =
             PatchParams { dry_run, field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let what = match dry_run {
@@ -220,10 +231,11 @@ impl<'a> WayBack<'a> {
         };
         let api = self.api::<Deployment>();
         let patch = Patch::<()>::Json(patch);
-        self.call(&what, api.patch(&self.target.name, &params, &patch)).await
+        let sent = self.call(&what, api.patch(&self.target.name, &params, &patch)).await;
+        sent.map(|deployment| deployment.workload)
     }
 
-    async fn dry_run(&self, pin: &Pin, pinned: &Template, now: &Deployment) -> Result<Outcome, KubeError> {
+    async fn dry_run(&self, pin: &Pin, pinned: &Template, now: &Workload) -> Result<Outcome, KubeError> {
         match self.send(patch(pin, pinned, now), true).await {
             Ok(_) => Ok(Outcome::Fine),
             Err(KubeError::Call { cause, detail, .. }) if is_answer(cause) => Ok(match cause {
@@ -252,7 +264,7 @@ impl<'a> WayBack<'a> {
             Outcome::Limited(format!("{name} is gone: the pinned template itself is sent"))
         };
         match self.call("read the old replicaset", self.api::<ReplicaSet>().get(&pin.replica_set)).await {
-            Ok(set) if set.facts.template_print == pin.template_print => Ok(Outcome::Fine),
+            Ok(set) if set.entry.facts.template_print == pin.template_print => Ok(Outcome::Fine),
             Ok(_) => Ok(gone()),
             Err(error) => match error.cause() {
                 Some(Cause::NotFound) => Ok(gone()),
@@ -262,33 +274,27 @@ impl<'a> WayBack<'a> {
         }
     }
 
-    async fn may(&self, verb: &str, group: &str, resource: &str) -> Result<Outcome, KubeError> {
-        let attributes = ResourceAttributes {
-            verb: Some(verb.to_owned()),
-            group: Some(group.to_owned()),
-            resource: Some(resource.to_owned()),
-            namespace: Some(self.target.namespace.clone()),
+    async fn may(
+        &self,
+        verb: &'static str,
+        group: &'static str,
+        resource: &'static str,
+    ) -> Result<Outcome, KubeError> {
+        let right = Right {
+            verb,
+            group,
+            resource,
+            namespace: self.target.namespace.clone(),
             name: (verb == "patch").then(|| self.target.name.clone()),
-            ..ResourceAttributes::default()
         };
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(attributes),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let api: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        match self.call("ask for permissions", api.create(&PostParams::default(), &review)).await {
-            Ok(answer) => Ok(match answer.status {
-                Some(status) if status.allowed => Outcome::Fine,
-                Some(status) => {
-                    let reason = status.reason.filter(|reason| !reason.is_empty());
-                    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-                    Outcome::Broken(format!("may not {verb} {resource} in {}{reason}", self.target.namespace))
-                }
-                None => Outcome::Unknown("the API server gave no answer".into()),
-            }),
+        match self.call("ask for permissions", right.ask(self.client)).await {
+            Ok(Answer::Allowed) => Ok(Outcome::Fine),
+            Ok(Answer::Denied(reason)) => {
+                let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
+                let namespace = &self.target.namespace;
+                Ok(Outcome::Broken(format!("may not {verb} {resource} in {namespace}{reason}")))
+            }
+            Ok(Answer::Unclear) => Ok(Outcome::Unknown("the API server gave no answer".into())),
             Err(error) => match error.cause() {
                 Some(Cause::Forbidden) => Ok(Outcome::Unknown("may not ask for own permissions".into())),
                 _ => Err(error),
@@ -327,7 +333,7 @@ impl<'a> WayBack<'a> {
 ///
 /// `kubectl rollout undo` replaces the annotations too, and drops those that were added since; and
 /// it tests nothing, so that it can undo somebody else's fix.
-fn patch(pin: &Pin, pinned: &Template, now: &Deployment) -> json_patch::Patch {
+fn patch(pin: &Pin, pinned: &Template, now: &Workload) -> json_patch::Patch {
     let operation =
         |op: &str, path: &str, value: &Value| serde_json::json!({ "op": op, "path": path, "value": value });
     let mut operations = vec![
@@ -376,7 +382,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::workflow::Kind;
 
     fn pin() -> Pin {
         Pin {
@@ -398,10 +403,31 @@ mod tests {
         }
     }
 
-    fn now(paused: bool) -> Deployment {
-        serde_json::from_value(json!({"metadata": {"name": "app", "uid": "u1"},
+    fn now(paused: bool) -> Workload {
+        let deployment: Deployment = serde_json::from_value(json!({"metadata": {"name": "app", "uid": "u1"},
             "spec": {"paused": paused, "template": {"spec": {"image": "bad"}}}}))
-        .unwrap()
+        .unwrap();
+        deployment.workload
+    }
+
+    #[tokio::test]
+    async fn another_kind_than_a_deployment_is_never_touched() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Nobody listens at this address: a request would end as refused.
+        let mut config = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
+        config.root_cert = Some(Vec::new());
+        let client = Client::try_from(config).unwrap();
+        let place = Place { host: "http://127.0.0.1:9".into(), context: "test".into() };
+        for kind in [Kind::StatefulSet, Kind::DaemonSet, Kind::Rollout] {
+            let target = TargetRef { kind, ..pin().target };
+            let error = WayBack::of(&client, &place, &target).err().unwrap();
+            let said = format!(
+                "{}/app is not rolled back by gonogo yet; use the document's own commands",
+                kind.as_str()
+            );
+            assert_eq!((error.to_string(), error.cause()), (said, None));
+        }
+        assert!(WayBack::of(&client, &place, &pin().target).is_ok());
     }
 
     #[test]

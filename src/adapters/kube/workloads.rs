@@ -1,4 +1,4 @@
-//! Which workloads there are, and whether one may be read at all.
+//! Which workloads there are.
 
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
@@ -19,15 +19,6 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::Rollout => ("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
     };
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
-}
-
-/// Asks once for what a watch of the target will ask for: its first list.
-pub(super) async fn may_read(client: &Client, place: &Place, target: &TargetRef) -> Result<(), KubeError> {
-    let resource = resource(target.kind);
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &target.namespace, &resource);
-    let only = ListParams::default().fields(&format!("metadata.name={}", target.name)).limit(1);
-    let asked = api.list_metadata(&only).await.map(|_| ());
-    asked.map_err(|error| place.call_failed(&format!("read {target} in {}", target.namespace), &error))
 }
 
 /// All workloads of a namespace, by kind and then by name.

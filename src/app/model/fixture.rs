@@ -8,8 +8,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Preflight, PreflightOutcome, Settings,
-    StartForm, View,
+    Field, FieldKind, JournalState, Mode, Model, Observed, Pane, Panel, Preflight, PreflightOutcome,
+    Settings, StartForm, View, Watching, no_release,
 };
 use crate::app::keymap::{Key, Keymap};
 use crate::app::msg::{JournalNews, Msg, OutputBatch, OutputLine, What};
@@ -244,6 +244,35 @@ impl Script {
             leaving: None,
         };
         Script { model, asked: Vec::new() }
+    }
+
+    /// No release: one deployment is watched, and its cluster answers.
+    pub fn watching() -> Script {
+        let mut script = Script::choosing(&[]);
+        if let Mode::Watching(watching) = &mut script.model.mode {
+            watching.targets = vec![target()];
+        }
+        script.link(System::Cluster, Link::Live);
+        script
+    }
+
+    /// No release, and a namespace with these deployments to choose from.
+    pub fn choosing(names: &[&str]) -> Script {
+        let mut script = Script::start();
+        let model = &mut script.model;
+        let watching =
+            Watching { context: "prod-eu".into(), namespace: "shop".into(), ..Watching::default() };
+        model.mode = Mode::Watching(watching);
+        model.release = no_release(model.now);
+        model.observed = Observed::new(MetricsView::new(&[], Judging::default()));
+        model.view = View { focus: Pane::Rollout, ..View::default() };
+        model.preflight.clear();
+        if !names.is_empty() {
+            let named = |name: &&str| TargetRef { name: (*name).to_owned(), ..target() };
+            script.link(System::Cluster, Link::Live);
+            script.send(What::Offered(names.iter().map(named).collect()));
+        }
+        script
     }
 
     /// Begun, with a cluster that answers and a rollback that is armed.
@@ -626,12 +655,13 @@ pub fn workload(sets: &[Pods]) -> WorkloadFacts {
         for n in 0..(set.ready + set.starting) as usize {
             let is_ready = n < set.ready as usize;
             let is_old = set.tag != newest.tag;
-            pods.push(pod(set.tag, names[n % 4], is_ready, is_old && !is_ready));
+            pods.push(pod(set.tag, names[n % 4], is_ready, is_old && !is_ready).into());
         }
     }
     WorkloadFacts {
         target: target(),
         uid: "uid-app".to_owned(),
+        unread: None,
         gone: false,
         generation: newest.revision as i64,
         observed_generation: Some(newest.revision as i64),

@@ -10,10 +10,12 @@ pub mod rows;
 mod story;
 pub mod units;
 pub mod view;
+mod watching;
 
 pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use view::*;
+pub use watching::{Watching, no_release};
 
 use std::collections::BTreeSet;
 
@@ -40,14 +42,17 @@ pub struct Model {
     pub leaving: Option<Leaving>,
 }
 
-/// Who drives the release.
+/// What this process is to the release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     Driving,
     /// Another process holds the journal; this one follows it and changes nothing.
-    Watching {
+    Following {
         holder: String,
     },
+    /// There is no release: workloads are looked at, and nothing else. [`Model::release`] is an empty
+    /// one then, to which nothing ever happens and of which nothing is drawn.
+    Watching(Watching),
 }
 
 /// What judgement and screen take from the configuration.

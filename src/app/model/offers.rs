@@ -19,6 +19,7 @@ impl Model {
             Panel::RollbackCommands { .. }
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Workloads { .. }
             | Panel::Palette { .. } => Context::ListPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
@@ -83,10 +84,11 @@ impl Model {
             | Panel::Palette { .. } => {
                 vec![A::Choose, A::Down, A::Close]
             }
+            Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],
             Panel::Finish => vec![A::Run, A::Close],
             Panel::Quit => match self.mode {
                 Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],
-                Mode::Watching { .. } => vec![A::LeaveOpen, A::Close],
+                Mode::Following { .. } | Mode::Watching(_) => vec![A::LeaveOpen, A::Close],
             },
             Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => {
                 vec![A::Down, A::Close]
@@ -96,14 +98,23 @@ impl Model {
 
     fn pane_offers(&self) -> Vec<Action> {
         use Action as A;
-        if matches!(self.mode, Mode::Watching { .. }) {
+        if matches!(self.mode, Mode::Following { .. }) {
             return vec![A::Down, A::Up, A::Quit];
         }
-        match self.view.focus {
+        let mut offers = match self.view.focus {
+            Pane::Rollout if self.view.log.selection.is_some() => {
+                vec![A::Copy, A::Save, A::Down, A::Up, A::Select]
+            }
             Pane::Rollout => vec![A::Search, A::Filter, A::Follow, A::Wrap, A::Timestamps, A::FocusChecklist],
             Pane::Signals => vec![A::Declare, A::FocusChecklist],
             Pane::Checklist => self.checklist_offers(),
+        };
+        if let Some(watching) = self.watching() {
+            offers.retain(|action| self.knows(*action));
+            offers.extend((!watching.offered.is_empty()).then_some(A::Workloads));
+            offers.push(A::Quit);
         }
+        offers
     }
 
     fn checklist_offers(&self) -> Vec<Action> {

@@ -7,9 +7,14 @@ impl Model {
     /// What the open palette lists, best match first.
     pub fn palette(&self) -> Vec<Action> {
         match &self.view.prompt {
-            Some(prompt) if prompt.purpose == Purpose::Palette => matches(prompt.input.value()),
-            _ => matches(""),
+            Some(prompt) if prompt.purpose == Purpose::Palette => self.palette_for(prompt.input.value()),
+            _ => self.palette_for(""),
         }
+    }
+
+    /// The actions that mean something here and match what was typed, best match first.
+    pub fn palette_for(&self, query: &str) -> Vec<Action> {
+        matches(query).into_iter().filter(|action| self.knows(*action)).collect()
     }
 }
 

@@ -4,13 +4,16 @@
 //! record that asked for it is on disk.
 
 mod keys;
+mod logs;
 mod observations;
 mod panels;
 mod prompts;
+mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
 use crate::release::{ARMING_INTERVAL, Effect, Event, Exit, Fact, Phase, Refusal};
+use crate::watch::{Preflight, TargetRef};
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +25,15 @@ pub enum Ask {
         essential: bool,
     },
     Do(Effect),
+    /// Watch these workloads instead of any others.
+    Watch(Vec<TargetRef>),
+    /// Put this on the clipboard of whoever sits at the terminal.
+    Copy(String),
+    /// Write a file of this name into the directory of the release, answered by [`What::Told`].
+    Save {
+        name: String,
+        bytes: Vec<u8>,
+    },
     /// Judge the rollouts again at this moment of world time.
     JudgeAt(jiff::Timestamp),
     /// Start nothing more, end what is under way, then say [`What::Drained`].
@@ -41,6 +53,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             prompts::paste(model, &text);
             Vec::new()
         }
+        What::Told { text, is_refusal } => {
+            flash(model, text, is_refusal);
+            Vec::new()
+        }
         What::Resize(columns, rows) => {
             model.view.size = (columns, rows);
             Vec::new()
@@ -49,6 +65,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Judge => observations::judge_all(model),
         What::Fact(event) => fact(model, *event),
         What::Observed(observation) => observations::observed(model, observation),
+        What::Offered(targets) => watching::offered(model, targets),
         What::Probed { probe, pass, value } => observations::probed(model, probe, pass, &value),
         What::Output(batch) => {
             output(model, batch);
@@ -56,10 +73,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         }
         What::Journal(news) => journal(model, news),
         What::Preflight(line) => {
-            match model.preflight.iter_mut().find(|known| known.what == line.what) {
-                Some(known) => *known = line,
-                None => model.preflight.push(line),
-            }
+            preflight(model, line);
             Vec::new()
         }
         What::Identity(identity) => {
@@ -108,8 +122,14 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
 
 /// Something the operator did: refused in words, or recorded under their name.
 fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
-    if let Mode::Watching { holder } = &model.mode {
-        let text = format!("{holder} drives this release; here it can only be watched");
+    let only_seen = match &model.mode {
+        Mode::Driving => None,
+        Mode::Following { holder } => {
+            Some(format!("{holder} drives this release; here it can only be watched"))
+        }
+        Mode::Watching(_) => Some("nothing is released here, only watched".to_owned()),
+    };
+    if let Some(text) = only_seen {
         flash(model, text, true);
         return Vec::new();
     }
@@ -168,6 +188,13 @@ fn fact(model: &mut Model, event: Event) -> Vec<Ask> {
 
 fn flash(model: &mut Model, text: impl Into<String>, is_refusal: bool) {
     model.view.flash = Some(Flash { at: model.now, text: text.into(), is_refusal });
+}
+
+fn preflight(model: &mut Model, line: Preflight) {
+    match model.preflight.iter_mut().find(|known| known.what == line.what) {
+        Some(known) => *known = line,
+        None => model.preflight.push(line),
+    }
 }
 
 fn tick(model: &mut Model) -> Vec<Ask> {
@@ -249,7 +276,7 @@ fn journal(model: &mut Model, news: JournalNews) -> Vec<Ask> {
                     tracing::warn!(%refusal, "a followed record does not fit");
                 }
                 if let Some(by) = &event.by
-                    && let Mode::Watching { holder } = &mut model.mode
+                    && let Mode::Following { holder } = &mut model.mode
                 {
                     holder.clone_from(&by.name);
                 }
@@ -277,6 +304,7 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
         return Vec::new();
     }
     let exit_code = match model.state().phase {
+        _ if model.watching().is_some() => 0,
         Phase::Completed => 0,
         Phase::Aborted => 10,
         Phase::RolledBack => 11,
@@ -298,7 +326,9 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
     if model.mode == Mode::Driving && exit_code == LEFT_OPEN {
         asks.extend(found(model, Fact::Left { why: why.to_owned() }));
     }
-    model.view.panel = Some(Panel::Quit);
+    if model.watching().is_none() {
+        model.view.panel = Some(Panel::Quit);
+    }
     model.leaving = Some(Leaving { why: why.to_owned(), exit_code });
     asks.push(Ask::Drain);
     asks

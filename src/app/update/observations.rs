@@ -19,6 +19,10 @@ pub(super) fn observed(model: &mut Model, observation: Observation) -> Vec<Ask> 
             answered(model, System::Cluster);
             workload(model, *facts)
         }
+        Observation::Limit(line) => {
+            super::preflight(model, line);
+            Vec::new()
+        }
         Observation::Logs(batches) => {
             for batch in &batches {
                 model.observed.logs.push(batch, model.now.wall);
@@ -73,6 +77,9 @@ fn summary_of(reading: &crate::watch::HealthReading) -> String {
 
 fn workload(model: &mut Model, facts: WorkloadFacts) -> Vec<Ask> {
     let target = facts.target.clone();
+    if model.watching().is_some_and(|watching| !watching.targets.contains(&target)) {
+        return Vec::new(); // told before another choice was made
+    }
     let now = model.now;
     let history = match model.observed.workloads.remove(&target) {
         Some(seen) => seen.history,

@@ -1,6 +1,6 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, prompts};
+use super::{Ask, deed, flash, keys, leave, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, Run, Shown, Vote};
@@ -23,6 +23,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::Start(_)
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Workloads { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, 1),
         (
@@ -31,6 +32,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::Start(_)
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Workloads { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, -1),
         (A::Run, Panel::Start(form)) => begin(model, &form.fields),
@@ -93,6 +95,15 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
                 model.release.workflow().rollback.commands.get(selected).map(|command| command.id.clone());
             command.map_or_else(Vec::new, |id| open_command(model, &id))
         }
+        (A::Choose, Panel::Workloads { .. }) => watching::choose(model),
+        (A::Mark, Panel::Workloads { .. }) => {
+            watching::mark(model);
+            Vec::new()
+        }
+        (A::MarkAll, Panel::Workloads { .. }) => {
+            watching::mark_all(model);
+            Vec::new()
+        }
         (A::Run, Panel::Finish) => complete(model),
         (A::LeaveOpen, Panel::Quit) => leave(model, "left open by the operator"),
         (A::Abort, Panel::Quit) => {
@@ -128,6 +139,7 @@ fn scroll(model: &mut Model, by: i32) -> Vec<Ask> {
 /// Moves the selection of whatever list is open.
 pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
     let n_palette = model.palette().len();
+    let n_offered = model.watching().map_or(0, |watching| watching.offered.len());
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let moved = |at: usize, n: usize| at.saturating_add_signed(by).min(n.saturating_sub(1));
     match &mut model.view.panel {
@@ -135,6 +147,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
         Some(Panel::Criteria { selected, .. }) => {
             *selected = moved(*selected, workflow.rollback.criteria.len())
         }
+        Some(Panel::Workloads { selected, .. }) => *selected = moved(*selected, n_offered),
         Some(Panel::People { selected }) => *selected = moved(*selected, workflow.roles.len()),
         Some(Panel::RollbackCommands { selected }) => {
             *selected = moved(*selected, workflow.rollback.commands.len());
@@ -417,7 +430,7 @@ pub(super) fn run_palette(model: &mut Model, text: &str) -> Vec<Ask> {
         Some(Panel::Palette { selected }) => *selected,
         _ => 0,
     };
-    let found = crate::app::model::palette::matches(text).get(selected).copied();
+    let found = model.palette_for(text).get(selected).copied();
     model.view.panel = None;
     match found {
         Some(action) => keys::act(model, action),

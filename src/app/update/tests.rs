@@ -388,7 +388,7 @@ fn a_tag_that_exists_is_refused_at_the_start() {
 #[test]
 fn who_only_watches_cannot_do_anything() {
     let mut script = Script::begun();
-    script.model.mode = Mode::Watching { holder: "bo".to_owned() };
+    script.model.mode = Mode::Following { holder: "bo".to_owned() };
     assert_eq!(press(&mut script, "space"), []);
     assert!(told(&script).contains("bo drives this release"), "{}", told(&script));
     press(&mut script, "R");
@@ -403,13 +403,13 @@ fn who_only_watches_cannot_do_anything() {
 #[test]
 fn who_watches_sees_what_the_other_process_does() {
     let mut script = Script::begun();
-    script.model.mode = Mode::Watching { holder: "bo".to_owned() };
+    script.model.mode = Mode::Following { holder: "bo".to_owned() };
     let by = Some(crate::release::Operator { name: "cleo".to_owned(), host: String::new(), identity: None });
     let fact = Fact::Held { reason: "fire drill".to_owned() };
     let event = Event { at: script.model.now, by, fact };
     assert_eq!(tell(&mut script, What::Journal(JournalNews::Followed(vec![event]))), []);
     assert_eq!(script.model.state().phase, Phase::Held);
-    assert_eq!(script.model.mode, Mode::Watching { holder: "cleo".to_owned() });
+    assert_eq!(script.model.mode, Mode::Following { holder: "cleo".to_owned() });
 }
 
 #[test]

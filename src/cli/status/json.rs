@@ -17,11 +17,12 @@ struct Status<'a> {
     state: &'static str,
     /// The state was true once, and the cluster has been silent since.
     stale: bool,
-    /// The deciding field or condition.
+    /// The deciding field or condition, by its stable name: `status.updatedReplicas`.
     field: &'a str,
     pod: Option<&'a str>,
     container: Option<&'a str>,
     reason: Option<&'a str>,
+    /// Kubernetes' own words about the trouble, or else the deciding fact in ours.
     message: &'a str,
     /// Of the container in trouble; of its life before at a crash. Oldest first.
     last_lines: Vec<String>,
@@ -54,21 +55,20 @@ pub(super) fn lines(picture: &Picture, now: Moment) -> String {
 fn status<'a>(picture: &'a Picture, standing: &'a Standing, now: Moment) -> Status<'a> {
     let verdict = &standing.verdict;
     let trouble = verdict.trouble.as_ref();
-    let is_there = standing.facts.as_ref().is_some_and(|facts| !facts.gone);
     let counts = verdict.counts;
     Status {
         schema: SCHEMA,
         target: standing.target.to_string(),
         state: verdict.state.name(),
         stale: picture.is_stale(standing),
-        field: &verdict.field,
+        field: verdict.decider,
         pod: trouble.and_then(|trouble| trouble.pod.as_deref()),
         container: trouble.and_then(|trouble| trouble.container.as_deref()),
         reason: trouble.map(|trouble| trouble.reason.as_str()),
         message: standing.message(),
         last_lines: picture.last_lines(standing),
         revision: verdict.revision,
-        replicas: is_there.then_some(Replicas {
+        replicas: standing.is_there().then_some(Replicas {
             desired: counts.desired,
             updated: counts.updated,
             ready: counts.ready,
@@ -121,6 +121,7 @@ mod tests {
         assert_eq!((&told["state"], &told["stale"]), (&"failed".into(), &false.into()));
         assert_eq!((&told["pod"], &told["container"]), (&"app-1".into(), &"app".into()));
         assert_eq!(told["reason"], "CrashLoopBackOff");
+        assert_eq!(told["field"], "containerStatuses.waiting.reason");
         assert_eq!(told["revision"], 8);
         let replicas = serde_json::json!({"desired": 1, "updated": 1, "ready": 0, "available": 0, "old": 0});
         assert_eq!(told["replicas"], replicas);
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_null_and_never_zero() {
         let told = told(&one(), 3);
-        assert_eq!((&told["state"], &told["field"]), (&"unknown".into(), &"not read yet".into()));
+        assert_eq!((&told["state"], &told["message"]), (&"unknown".into(), &"not read yet".into()));
         for name in ["pod", "container", "reason", "revision", "replicas"] {
             assert_eq!(told[name], Value::Null, "{name}");
         }

@@ -8,7 +8,6 @@ mod outcome;
 mod picture;
 mod text;
 
-use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -44,7 +43,8 @@ pub(super) const EXIT_CODES: &str = "Exit codes: 0 complete · 3 failed, gone or
 5 unobserved, progressing or settling · 6 paused · 7 unknown or stale (wins over the others) · 1 bad input · \
 2 usage. Of several targets the worst decides.
 
-With --wait it ends early on 0, 3 and 6 only: stuck is advice, and may pass. A rollout of which every new pod \
+With --wait it ends early on 0, 3 and 6 only: stuck is advice, and a pause that ends by itself is waited for. \
+A rollout of which every new pod \
 is doomed has failed at once. From its first reading on it is about that very rollout: one that begins over it \
 meanwhile makes it superseded. An interrupt ends it as if time had run out.
 
@@ -93,8 +93,9 @@ pub(super) fn status(flags: &Status, config: &Config) -> color_eyre::Result<u8> 
     runtime.wrap_err("cannot start the runtime")?.block_on(async {
         let kube = KubeWorld::connect(&options).await?;
         let clock = Clock::real();
+        let place = format!("{} (context {})", kube.pinned().host, kube.pinned().context);
         let view = View {
-            picture: Picture::new(targets, settle_s, clock.now()),
+            picture: Picture::new(targets, settle_s, place, clock.now()),
             teller: Teller::new(TimeZone::system()),
             format: flags.format,
             clock,
@@ -126,8 +127,8 @@ impl View {
         let targets: Vec<TargetRef> =
             self.picture.standings.iter().map(|standing| standing.target.clone()).collect();
         let clock = self.clock.clone();
-        let watches = kube.spawn_watches(targets.clone(), out, cancel.clone(), move || clock.now());
-        let end = self.watch(kube, &targets, &mut observed, wait, deadline).await?;
+        let watches = kube.spawn_watches(targets, out, cancel.clone(), move || clock.now());
+        let end = self.watch(&mut observed, wait, deadline).await?;
         if !matches!(end, End::Interrupted) {
             self.hear_last_words(&mut observed).await;
         }
@@ -141,24 +142,11 @@ impl View {
 
     async fn watch(
         &mut self,
-        kube: &KubeWorld,
-        targets: &[TargetRef],
         observed: &mut mpsc::Receiver<Observation>,
         wait: bool,
         deadline: Instant,
     ) -> color_eyre::Result<End> {
         let mut signals = Signals::listen();
-        // The watches try for ever and tell nothing; this says at once what the server refuses.
-        let mut asking = pin!(async {
-            let mut refusals = Vec::new();
-            for target in targets {
-                if let Err(error) = kube.may_read(target).await {
-                    refusals.push((target.clone(), error.to_string()));
-                }
-            }
-            refusals
-        });
-        let mut asked = false;
         let mut quiet_at: Option<Instant> = None;
         loop {
             let wake_at = self.picture.wake_at();
@@ -180,19 +168,12 @@ impl View {
                         quiet_at = None;
                     }
                 }
-                refusals = &mut asking, if !asked => {
-                    asked = true;
-                    let now = self.clock.now();
-                    for (target, why) in refusals {
-                        self.picture.refuse(&target, why, now);
-                    }
-                }
                 () = sleep_until_some(judge) => self.picture.judge(self.clock.now()),
                 () = sleep_until_some(quiet_at) => return Ok(End::Decided),
                 () = sleep_until(deadline) => return Ok(End::TimeIsOver),
             }
             if wait {
-                self.tell()?;
+                self.tell(false)?;
                 if self.picture.is_decided() {
                     return Ok(End::Decided);
                 }
@@ -221,11 +202,11 @@ impl View {
         }
     }
 
-    fn tell(&mut self) -> color_eyre::Result<()> {
+    fn tell(&mut self, is_end: bool) -> color_eyre::Result<()> {
         if self.format == Format::Json {
             return Ok(());
         }
-        let news = self.teller.news(&self.picture, self.clock.now());
+        let news = self.teller.news(&self.picture, is_end, self.clock.now());
         if news.is_empty() { Ok(()) } else { print(&news) }
     }
 
@@ -234,14 +215,14 @@ impl View {
         if self.format == Format::Json {
             return print(&json::lines(&self.picture, now));
         }
-        self.tell()?;
+        self.tell(true)?;
         let mut text = self.teller.last_lines(&self.picture);
         match end {
             End::Decided => {}
             End::Interrupted => text.push_str(&self.teller.note("interrupted", now)),
             End::TimeIsOver => {
                 let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-                let what = if wait { "time ran out" } else { "no answer" };
+                let what = if wait { "time ran out" } else { "not known" };
                 text.push_str(&self.teller.note(&format!("{what} after {patience:#}"), now));
             }
         }

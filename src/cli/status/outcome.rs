@@ -52,15 +52,21 @@ pub(super) fn worst(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
 }
 
 /// Whether waiting can change nothing for the better: every target is up, or one has failed or
-/// waits for a person. Stuck is advice, so it is waited on.
+/// waits for a person. Stuck is advice, so it is waited on, and so is a pause that ends by itself.
 ///
 /// While one target is unknown no other decides: the answer would be "unknown" all the same.
-pub(super) fn is_decided(outcomes: impl Iterator<Item = Outcome> + Clone) -> bool {
-    let ends = |outcome| matches!(outcome, Outcome::Failed | Outcome::Paused);
-    match worst(outcomes.clone()) {
+///
+/// - `resumes`: whether the target goes on by itself.
+pub(super) fn is_decided(targets: impl Iterator<Item = (Outcome, bool)> + Clone) -> bool {
+    let ends = |(outcome, resumes): (Outcome, bool)| match outcome {
+        Outcome::Failed => true,
+        Outcome::Paused => !resumes,
+        _ => false,
+    };
+    match worst(targets.clone().map(|(outcome, _)| outcome)) {
         Outcome::Unknown => false,
         Outcome::Complete => true,
-        _ => outcomes.into_iter().any(ends),
+        _ => targets.into_iter().any(ends),
     }
 }
 
@@ -105,20 +111,26 @@ mod tests {
     #[test]
     fn waiting_ends_early_on_complete_failed_and_paused_only() {
         for (state, code) in STATES {
-            let decided = is_decided([Outcome::of(state, false)].into_iter());
+            let decided = is_decided([(Outcome::of(state, false), false)].into_iter());
             assert_eq!(decided, [0, 3, 6].contains(&code), "{state:?}");
-            assert!(!is_decided([Outcome::of(state, true)].into_iter()), "{state:?} and stale");
+            assert!(!is_decided([(Outcome::of(state, true), false)].into_iter()), "{state:?} and stale");
         }
     }
 
     #[test]
     fn one_failed_target_ends_the_wait_for_all_unless_another_is_unknown() {
         use Outcome as O;
-        let decided = |outcomes: &[O]| is_decided(outcomes.iter().copied());
+        let decided = |outcomes: &[O]| is_decided(outcomes.iter().map(|outcome| (*outcome, false)));
         assert!(decided(&[O::Failed, O::Unfinished]));
         assert!(decided(&[O::Paused, O::Stuck]));
         assert!(!decided(&[O::Complete, O::Unfinished]));
         assert!(!decided(&[O::Complete, O::Stuck]));
         assert!(!decided(&[O::Failed, O::Unknown]));
+    }
+
+    #[test]
+    fn a_pause_that_ends_by_itself_is_waited_for() {
+        assert!(!is_decided([(Outcome::Paused, true)].into_iter()));
+        assert!(is_decided([(Outcome::Paused, true), (Outcome::Paused, false)].into_iter()));
     }
 }

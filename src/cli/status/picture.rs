@@ -11,6 +11,8 @@ use crate::watch::{ContainerState, Link, Moment, Observation, System, TargetRef,
 const LOG_BUDGET: usize = 4 << 20;
 /// Last lines of a container in trouble: a stack trace and what led to it.
 pub(super) const LAST_LINES: usize = 20;
+/// The answer is still on its way.
+const UNREAD: &str = "not read yet";
 /// The heartbeat asks every two seconds and waits as long for the answer: while it says nothing, what
 /// is known is at most this old.
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(4);
@@ -23,13 +25,13 @@ pub(super) struct Standing {
     pub verdict: RolloutVerdict,
     expect: Expectation,
     history: RolloutHistory,
-    /// The API server will not tell, and why.
-    refused: Option<String>,
 }
 
 #[derive(Debug)]
 pub(super) struct Picture {
     pub standings: Vec<Standing>,
+    /// Server and context, for words.
+    place: String,
     logs: LogStore,
     link: Option<Link>,
     /// When the cluster last said anything.
@@ -38,19 +40,20 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// `settle_s`: seconds that pods must hold before a rollout counts as complete.
-    pub fn new(targets: Vec<TargetRef>, settle_s: u32, now: Moment) -> Self {
+    /// - `settle_s`: seconds that pods must hold before a rollout counts as complete.
+    /// - `place`: what the server is called in a message.
+    pub fn new(targets: Vec<TargetRef>, settle_s: u32, place: String, now: Moment) -> Self {
         let expect = Expectation { settle_s, ..Expectation::watching() };
         let standing = |target| Standing {
             target,
             facts: None,
-            verdict: RolloutVerdict::unknown("not read yet", now.world),
+            verdict: RolloutVerdict::unknown(UNREAD, now.world),
             expect: expect.clone(),
             history: RolloutHistory::default(),
-            refused: None,
         };
         Self {
             standings: targets.into_iter().map(standing).collect(),
+            place,
             logs: LogStore::new(LOG_BUDGET),
             link: None,
             heard_at: None,
@@ -78,21 +81,26 @@ impl Picture {
                     self.heard_at = Some(now);
                 }
                 self.link = Some(link);
-                for standing in self.standings.iter_mut().filter(|standing| standing.facts.is_none()) {
-                    standing.unread(self.link.as_ref(), now);
-                }
+                self.name_silence(now);
                 self.judge(now);
             }
-            Observation::Link { .. } | Observation::Metric { .. } | Observation::Health(_) => {}
+            Observation::Link { .. }
+            | Observation::Metric { .. }
+            | Observation::Health(_)
+            | Observation::Limit(_) => {}
         }
     }
 
-    /// Takes in that the API server refuses to show a target.
-    pub fn refuse(&mut self, target: &TargetRef, why: String, now: Moment) {
-        let known = self.standings.iter_mut().find(|standing| standing.target == *target);
-        if let Some(standing) = known.filter(|standing| standing.facts.is_none()) {
-            standing.refused = Some(why);
-            standing.unread(self.link.as_ref(), now);
+    /// Says of what was never read why it was not.
+    fn name_silence(&mut self, now: Moment) {
+        let why = match self.silence() {
+            Some((_, cause)) => format!("no answer from {}: {cause}", self.place),
+            None => UNREAD.to_owned(),
+        };
+        for standing in self.standings.iter_mut().filter(|standing| standing.facts.is_none()) {
+            if standing.verdict.field != why {
+                standing.verdict = RolloutVerdict::unknown(why.clone(), now.world);
+            }
         }
     }
 
@@ -122,9 +130,9 @@ impl Picture {
         }
     }
 
-    /// Whether each target was read once, or is known to be refused.
+    /// Whether something was read of each target, if only that it may not be read.
     pub fn is_answered(&self) -> bool {
-        self.standings.iter().all(|standing| standing.facts.is_some() || standing.refused.is_some())
+        self.standings.iter().all(|standing| standing.facts.is_some())
     }
 
     /// Whether what is said of a target was true once and may be no longer.
@@ -141,7 +149,8 @@ impl Picture {
     }
 
     pub fn is_decided(&self) -> bool {
-        is_decided(self.outcomes())
+        let resumes = self.standings.iter().map(|standing| standing.verdict.resumes_at.is_some());
+        is_decided(self.outcomes().zip(resumes))
     }
 
     /// How old what is known of a target is, at most.
@@ -184,12 +193,11 @@ fn voice(standing: &Standing) -> Option<(&str, Option<&str>)> {
 
 impl Standing {
     fn read(&mut self, facts: Box<WorkloadFacts>) {
-        if self.facts.is_none() && !facts.gone {
+        if self.expect.uid.is_none() && facts.unread.is_none() && !facts.gone {
             // From here on it is this very rollout of this very object that is asked about.
             self.expect.uid = Some(facts.uid.clone());
             self.expect.template = ExpectedTemplate::Unchanged { print: facts.template_print.clone() };
         }
-        self.refused = None;
         self.facts = Some(facts);
     }
 
@@ -199,15 +207,14 @@ impl Standing {
         }
     }
 
-    fn unread(&mut self, link: Option<&Link>, now: Moment) {
-        let why = match (&self.refused, link) {
-            (_, Some(Link::Down { cause, .. })) => cause.clone(),
-            (Some(why), _) => why.clone(),
-            (None, _) => "not read yet".to_owned(),
-        };
-        if self.verdict.field != why {
-            self.verdict = RolloutVerdict::unknown(why, now.world);
-        }
+    /// Whether the object was seen, so that its numbers are readings.
+    pub fn is_there(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| !facts.gone && facts.unread.is_none())
+    }
+
+    /// Whether nothing is known yet, not even why.
+    pub fn is_awaited(&self) -> bool {
+        self.facts.is_none() && self.verdict.field == UNREAD
     }
 
     /// What a person reads first: Kubernetes' own words about the trouble, or else the deciding fact.
@@ -219,4 +226,4 @@ impl Standing {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub mod tests;

@@ -31,11 +31,15 @@ impl Teller {
         Self { zone, told: Vec::new() }
     }
 
-    /// What changed since the last time, one line each.
-    pub fn news(&mut self, picture: &Picture, now: Moment) -> String {
+    /// What changed since the last time, one line each. That the first answer is still on its way is
+    /// no news before the end.
+    pub fn news(&mut self, picture: &Picture, is_end: bool, now: Moment) -> String {
         let mut text = String::new();
         self.told.resize_with(picture.standings.len(), || None);
         for (standing, told) in picture.standings.iter().zip(&mut self.told) {
+            if standing.is_awaited() && !is_end {
+                continue;
+            }
             let what = what(picture, standing);
             let field = &standing.verdict.field;
             let is_news = told.as_ref().is_none_or(|told| {
@@ -77,7 +81,8 @@ impl Teller {
 
 fn what(picture: &Picture, standing: &Standing) -> String {
     let verdict = &standing.verdict;
-    let trouble = verdict.trouble.as_ref().map(|trouble| (&trouble.pod, &trouble.container, &trouble.reason));
+    // Which of many pods with the same trouble is named may change with every look.
+    let trouble = verdict.trouble.as_ref().map(|trouble| (&trouble.container, &trouble.reason));
     // Without facts the cause is all that there is to say.
     let cause = standing.facts.is_none().then_some(&verdict.field);
     format!("{:?} {:?} {trouble:?} {cause:?}", verdict.state, picture.is_stale(standing))
@@ -119,14 +124,14 @@ mod tests {
         let (mut picture, mut teller) = (one(), teller());
         picture.take(up(facts()), at(0));
         assert_eq!(
-            teller.news(&picture, at(0)),
+            teller.news(&picture, false, at(0)),
             "12:00:00  deployment/app  settling     ready for 0 of 10 s\n"
         );
         picture.judge(at(4));
-        assert_eq!(teller.news(&picture, at(4)), "", "its seconds are no change of state");
+        assert_eq!(teller.news(&picture, false, at(4)), "", "its seconds are no change of state");
         picture.judge(at(10));
         assert_eq!(
-            teller.news(&picture, at(10)),
+            teller.news(&picture, false, at(10)),
             "12:00:10  deployment/app  complete     1 of 1 available\n"
         );
     }
@@ -140,11 +145,11 @@ mod tests {
             crate::watch::Observation::Workload(Box::new(facts))
         };
         picture.take(progressing(1), at(0));
-        assert!(teller.news(&picture, at(0)).contains("available 1 < 9"));
+        assert!(teller.news(&picture, false, at(0)).contains("available 1 < 9"));
         picture.take(progressing(2), at(9));
-        assert_eq!(teller.news(&picture, at(9)), "");
+        assert_eq!(teller.news(&picture, false, at(9)), "");
         picture.take(progressing(3), at(31));
-        assert!(teller.news(&picture, at(31)).contains("available 3 < 9"));
+        assert!(teller.news(&picture, false, at(31)).contains("available 3 < 9"));
     }
 
     #[test]
@@ -152,7 +157,7 @@ mod tests {
         let (mut picture, mut teller) = (one(), teller());
         picture.take(crashing(), at(0));
         picture.take(log(&["starting", "FATAL no \u{1b}[31mdatabase"]), at(0));
-        let told = teller.news(&picture, at(0));
+        let told = teller.news(&picture, false, at(0));
         assert!(told.contains("failed"), "{told}");
         assert!(told.contains("app-1 app CrashLoopBackOff exit 1 ×3"), "{told}");
         assert_eq!(
@@ -165,25 +170,30 @@ mod tests {
     fn a_silence_and_its_end_are_told_once_each() {
         let (mut picture, mut teller) = (one(), teller());
         picture.take(up(facts()), at(0));
-        teller.news(&picture, at(0));
+        teller.news(&picture, false, at(0));
         picture.take(silent(0), at(4));
         assert_eq!(
-            teller.news(&picture, at(4)),
+            teller.news(&picture, false, at(4)),
             "12:00:04  deployment/app  stale, was settling  no answer since 12:00:00 (connection refused)\n"
         );
         picture.take(silent(0), at(6));
-        assert_eq!(teller.news(&picture, at(6)), "");
+        assert_eq!(teller.news(&picture, false, at(6)), "");
         picture.take(live(), at(8));
-        assert!(teller.news(&picture, at(8)).starts_with("12:00:08  deployment/app  settling"));
+        assert!(teller.news(&picture, false, at(8)).starts_with("12:00:08  deployment/app  settling"));
     }
 
     #[test]
     fn before_anything_is_read_the_cause_is_told() {
         let (mut picture, mut teller) = (one(), teller());
+        assert_eq!(teller.news(&picture, false, at(0)), "");
+        assert_eq!(
+            Teller::new(TimeZone::UTC).news(&picture, true, at(0)),
+            "12:00:00  deployment/app  unknown      not read yet\n"
+        );
         picture.take(silent(0), at(2));
         assert_eq!(
-            teller.news(&picture, at(2)),
-            "12:00:02  deployment/app  unknown      connection refused\n"
+            teller.news(&picture, false, at(2)),
+            "12:00:02  deployment/app  unknown      no answer from http://api (prod): connection refused\n"
         );
     }
 
@@ -195,7 +205,7 @@ mod tests {
         facts.pods[0].unschedulable = Some("0/1 nodes\nare \u{1b}]52;c;aGk=\u{7}fine".to_owned());
         facts.available = 0;
         picture.take(crate::watch::Observation::Workload(Box::new(facts)), at(0));
-        let told = teller.news(&picture, at(0));
+        let told = teller.news(&picture, false, at(0));
         assert_eq!(told.matches('\n').count(), 1, "{told}");
         assert!(told.ends_with("0/1 nodes are fine\n") && !told.contains('\u{1b}'), "{told:?}");
     }

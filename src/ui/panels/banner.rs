@@ -262,7 +262,7 @@ fn silence(paint: &Paint) -> Option<Banner> {
 }
 
 fn leaving(paint: &Paint) -> Option<Banner> {
-    let leaving = paint.model.leaving.as_ref()?;
+    let leaving = paint.model.leaving.as_ref().filter(|_| paint.model.watching().is_none())?;
     let parts = vec![
         must(format!("leaving: {}", leaving.why)),
         may(2, "nothing new starts"),

@@ -53,7 +53,7 @@ pub fn quit<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
     let model = paint.model;
     let state = model.state();
     let mut sheet = Sheet::new(paint.line("Leave gonogo", Role::Title), width);
-    if let Mode::Watching { holder } = &model.mode {
+    if let Mode::Following { holder } = &model.mode {
         let words = format!("{holder} drives this release; your leaving changes nothing");
         sheet.text(paint, &words, Role::Text);
         sheet.keys([paint.hint(Action::LeaveOpen, "leave"), paint.hint(Action::Close, "stay")]);

@@ -16,14 +16,21 @@ pub fn sheet<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
         Pane::Rollout => Context::Logs,
         Pane::Signals => Context::Signals,
     };
-    let mut contexts: Vec<Context> = vec![here, Context::Global, Context::RollbackPanel];
+    let mut contexts: Vec<Context> = vec![here, Context::Global];
+    contexts.extend(paint.model.knows(Action::RollbackPanel).then_some(Context::RollbackPanel));
+    let is_watching = paint.model.watching().is_some();
     for binding in paint.model.keymap.bindings() {
-        if !contexts.contains(&binding.context) {
+        if !contexts.contains(&binding.context) && !(is_watching && binding.context.needs_release()) {
             contexts.push(binding.context);
         }
     }
     for context in contexts {
-        let bindings = paint.model.keymap.bindings().iter().filter(|binding| binding.context == context);
+        if context == Context::ListPanel && !paint.model.knows(Action::Choose) {
+            continue;
+        }
+        let bindings = paint.model.keymap.bindings().iter();
+        let bindings =
+            bindings.filter(|binding| binding.context == context && paint.model.knows(binding.action));
         let mut is_first = true;
         for binding in bindings {
             if std::mem::take(&mut is_first) {
@@ -32,7 +39,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
             }
             let keys: Vec<String> = binding.keys.iter().map(|key| paint.key_name(*key)).collect();
             let head = paint.line(format!("  {:<14} ", keys.join(" ")), Role::Accent);
-            sheet.hanging(paint, head, binding.action.help(), Role::Text);
+            sheet.hanging(paint, head, paint.model.help(binding.action), Role::Text);
         }
     }
     signs(paint, &mut sheet);
@@ -59,6 +66,9 @@ fn signs<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         (Sign::Unknown, Role::Warning, "not known: never taken for good or bad"),
     ];
     for (sign, role, words) in rows {
+        if paint.model.watching().is_some() && sign != Sign::Unknown {
+            continue;
+        }
         let head = Line::from_iter([paint.span(format!("  {:<4} ", paint.sign(sign)), role)]);
         sheet.hanging(paint, head, words, Role::Text);
     }

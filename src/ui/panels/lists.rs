@@ -1,4 +1,7 @@
-//! The panels with a list to choose from: criteria, people, the document's rollback, the palette.
+//! The panels with a list to choose from: criteria, people, the document's rollback, workloads, the
+//! palette.
+
+use std::collections::BTreeSet;
 
 use ratatui::text::{Line, Span};
 
@@ -7,8 +10,10 @@ use crate::app::action::Action;
 use crate::app::model::Mode;
 use crate::release::summary;
 use crate::ui::paint::Paint;
+use crate::ui::signs::Sign;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
+use crate::watch::TargetRef;
 use crate::workflow::CriterionKind;
 
 fn pointer<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, is_selected: bool) -> Span<'a> {
@@ -87,7 +92,8 @@ pub fn people<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a>
     }
     let lock = match &model.mode {
         Mode::Driving => format!("{} drives; others can watch with gonogo resume", model.me.name),
-        Mode::Watching { holder } => format!("{holder} drives; this view changes nothing"),
+        Mode::Following { holder } => format!("{holder} drives; this view changes nothing"),
+        Mode::Watching(_) => "nobody holds anything: nothing is released here".to_owned(),
     };
     sheet.fact(paint, "  lock", &lock, Role::Text);
     if !workflow.escalation.is_empty() {
@@ -133,6 +139,41 @@ pub fn rollback_commands<'a>(paint: &Paint<'a>, selected: usize, width: usize) -
     sheet
 }
 
+/// The workloads of the namespace, to mark those that are watched.
+pub fn workloads<'a>(
+    paint: &Paint<'a>,
+    selected: usize,
+    marked: &BTreeSet<TargetRef>,
+    width: usize,
+) -> Sheet<'a> {
+    let (namespace, offered) = match paint.model.watching() {
+        Some(watching) => (watching.namespace.as_str(), watching.offered.as_slice()),
+        None => ("", [].as_slice()),
+    };
+    let mut title = paint.line("Workloads", Role::Title);
+    title
+        .spans
+        .push(paint.span(format!(" ── {} in {namespace}, which to watch?", offered.len()), Role::Text));
+    let mut sheet = Sheet::new(title, width);
+    for (index, target) in offered.iter().enumerate() {
+        let pointer = pointer(paint, &mut sheet, index == selected);
+        let is_marked = marked.contains(target);
+        let sign = paint.sign(if is_marked { Sign::Ticked } else { Sign::Open });
+        let role = if index == selected { Role::Title } else { Role::Text };
+        let mark = paint.span(format!("{sign} "), if is_marked { Role::Ok } else { Role::Dim });
+        let name = paint.span(target.to_string(), role);
+        sheet.push(text::fit(Line::from_iter([pointer, mark, name]), width));
+    }
+    let what = if marked.is_empty() { "watch it" } else { "watch what is marked" };
+    sheet.keys([
+        paint.hint(Action::Choose, what),
+        paint.hint(Action::Mark, "mark"),
+        paint.hint(Action::MarkAll, "mark all"),
+        paint.hint(Action::Close, "back"),
+    ]);
+    sheet
+}
+
 pub fn palette<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a> {
     let title = [("Commands", Role::Title), (" ── type part of a name", Role::Text)];
     let mut sheet = Sheet::new(paint.spans(title), width);
@@ -146,7 +187,7 @@ pub fn palette<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a
         let left = Line::from_iter([
             pointer,
             paint.span(format!("{:<20} ", action.name()), role),
-            paint.span(action.help(), Role::Dim),
+            paint.span(paint.model.help(*action), Role::Dim),
         ]);
         let key = paint.line(paint.key_for_list(*action).unwrap_or_default(), Role::Accent);
         sheet.push(text::ends(left, key, width, 20));

@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::app::model::Seen;
+use crate::app::action::Action;
+use crate::app::model::{Seen, Watching};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -20,7 +21,7 @@ pub fn title<'a>(paint: &Paint<'a>, long: bool) -> Line<'a> {
     let model = paint.model;
     let state = model.state();
     let mut line = paint.line("Rollout", Role::Title);
-    match state.targets.as_slice() {
+    match model.targets() {
         [] => {}
         [target] => {
             if long {
@@ -68,9 +69,13 @@ pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) -> u16 {
 
 fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
     let model = paint.model;
-    let targets = &model.state().targets;
+    let targets = model.targets();
     if targets.is_empty() {
-        let words = "no target: nothing is watched; checklist and commands work without a cluster";
+        let words = match model.watching() {
+            None => "no target: nothing is watched; checklist and commands work without a cluster".to_owned(),
+            Some(watching) => unchosen(paint, watching),
+        };
+        let words = words.as_str();
         return text::wrap(words, width, 2).into_iter().map(|row| paint.line(row, Role::Dim)).collect();
     }
     let Some(shown) = worst(paint) else {
@@ -100,6 +105,22 @@ fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
     lines
 }
 
+/// Why nothing is watched yet, where workloads can be chosen.
+fn unchosen(paint: &Paint, watching: &Watching) -> String {
+    let Watching { context, namespace, offered, .. } = watching;
+    match (paint.model.cluster_silence(), offered.len()) {
+        (Some((_, cause)), 0) => format!("the workloads of {namespace} are not known: {cause}"),
+        (None, 0) if paint.model.observed.links.is_empty() => {
+            format!("asking for the workloads of {namespace} in {context}")
+        }
+        (None, 0) => format!("{namespace} in {context} has no workload: leave, and name another with -n"),
+        (_, n) => {
+            let key = paint.key_anywhere(Action::Workloads).unwrap_or_default();
+            format!("{n} workloads in {namespace}: {key} chooses what is watched")
+        }
+    }
+}
+
 fn is_stale(paint: &Paint) -> bool {
     paint.model.cluster_silence().is_some()
 }
@@ -107,7 +128,7 @@ fn is_stale(paint: &Paint) -> bool {
 /// The workload that most needs a look: the first that is not complete, in release order.
 fn worst<'a>(paint: &Paint<'a>) -> Option<&'a Seen> {
     let model = paint.model;
-    let seen = || model.state().targets.iter().filter_map(|target| model.observed.workloads.get(target));
+    let seen = || model.targets().iter().filter_map(|target| model.observed.workloads.get(target));
     let rank = |seen: &&Seen| match seen.verdict.state {
         state if state.is_failure() => 0,
         RolloutState::Stuck => 1,
@@ -118,7 +139,7 @@ fn worst<'a>(paint: &Paint<'a>) -> Option<&'a Seen> {
     seen().min_by_key(rank)
 }
 
-fn role(state: RolloutState) -> Role {
+pub fn role(state: RolloutState) -> Role {
     match state {
         RolloutState::Gone | RolloutState::Superseded | RolloutState::Failed => Role::Bad,
         RolloutState::Stuck | RolloutState::Paused => Role::Warning,
@@ -130,7 +151,7 @@ fn role(state: RolloutState) -> Role {
 
 fn aggregate<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
     let model = paint.model;
-    let targets = &model.state().targets;
+    let targets = model.targets();
     let mut parts = Vec::new();
     use RolloutState as S;
     let groups: [(&[S], &str); 7] = [
@@ -295,7 +316,9 @@ fn pods<'a>(paint: &Paint<'a>, seen: &Seen, width: usize) -> Vec<Line<'a>> {
     // Those in trouble first: with thousands of pods only they are worth a name.
     let (mut new, mut old) = ((Vec::new(), 0_usize), (Vec::new(), 0_usize));
     for wants_ready in [false, true] {
-        for pod in seen.facts.pods.iter().filter(|pod| (pod.ready && !pod.ending) == wants_ready) {
+        for pod in
+            seen.facts.pods.iter().map(AsRef::as_ref).filter(|pod| (pod.ready && !pod.ending) == wants_ready)
+        {
             let (kept, n) = if seen.facts.is_new(pod) { &mut new } else { &mut old };
             *n += 1;
             if kept.len() < PODS {

@@ -4,12 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::app::model::{Mode, StateWord};
+use crate::app::model::{Mode, StateWord, Watching};
 use crate::release::{Current, StepStatus};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
+use crate::watch::rollout::Aggregate;
 use crate::watch::{Link, System};
 use crate::workflow::StepId;
 
@@ -38,6 +39,9 @@ enum Detail {
 }
 
 fn left<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
+    if let Some(watching) = paint.model.watching() {
+        return watched(paint, watching, detail);
+    }
     let state = paint.model.state();
     let workflow = paint.model.release.workflow();
     let version = state.params.get("VERSION").or_else(|| state.params.values().next());
@@ -59,6 +63,45 @@ fn left<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
         line.spans.push(paint.span(target, Role::Text));
     }
     line
+}
+
+/// Without a release the place is all there is to name.
+fn watched<'a>(paint: &Paint<'a>, watching: &'a Watching, detail: Detail) -> Line<'a> {
+    let Watching { context, namespace, targets, .. } = watching;
+    let names = match targets.as_slice() {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} +{}", rest.len()),
+    };
+    let names = if detail == Detail::Short { names.rsplit('/').next().unwrap_or_default() } else { &names };
+    let place: &[&str] = match detail {
+        Detail::Full => &[context, namespace, names],
+        Detail::Middle => &[namespace, names],
+        Detail::Short => &[names],
+        Detail::Least => return Line::default(),
+    };
+    let place: Vec<&str> = place.iter().copied().filter(|part| !part.is_empty()).collect();
+    let mut line = Line::from(" ");
+    if detail == Detail::Full {
+        line.spans.push(paint.span("gonogo  ", Role::Dim));
+    }
+    line.spans.push(paint.span("watch  ", Role::Accent));
+    line.spans.push(paint.span(place.join(" / "), Role::Title));
+    line
+}
+
+/// The worst of what is watched, since no release has a state.
+fn watched_word<'a>(paint: &Paint<'a>) -> Option<Line<'a>> {
+    let model = paint.model;
+    let states = model.targets().iter().map(|target| {
+        let seen = model.observed.workloads.get(target)?;
+        Some(seen.verdict.state)
+    });
+    let worst = Aggregate::of(states).worst()?;
+    Some(match model.cluster_silence() {
+        Some(_) => paint.line("STALE", Role::Stale),
+        None => paint.line(worst.word(), super::rollout::role(worst)),
+    })
 }
 
 fn target(paint: &Paint, detail: Detail) -> String {
@@ -83,7 +126,7 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
     if let Some(practice) = practice(paint) {
         parts.push(paint.line(practice, Role::Accent));
     }
-    if let Mode::Watching { holder } = &paint.model.mode {
+    if let Mode::Following { holder } = &paint.model.mode {
         let words = if detail >= Detail::Middle {
             format!("WATCHING, {holder} drives")
         } else {
@@ -91,7 +134,10 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
         };
         parts.push(paint.line(words, Role::Accent));
     }
-    parts.push(state_word(paint, detail));
+    match paint.model.watching() {
+        Some(_) => parts.extend(watched_word(paint)),
+        None => parts.push(state_word(paint, detail)),
+    }
     let now = paint.model.now;
     if let Some(t) = paint.model.state().t_clock(now).filter(|_| detail > Detail::Least) {
         let full = format::t_clock(t);
@@ -105,7 +151,9 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
             _ => format::wall_short(now.wall, zone),
         };
         parts.push(paint.line(wall, Role::Text));
-        let names: Vec<&str> = paint.model.state().operators.keys().map(String::as_str).collect();
+        // Without a release nobody is at work on one.
+        let people = paint.model.state().operators.keys().filter(|_| paint.model.watching().is_none());
+        let names: Vec<&str> = people.map(String::as_str).collect();
         let plus = if detail == Detail::Full { " + " } else { "+" };
         if !names.is_empty() {
             parts.push(paint.line(names.join(plus), Role::Text));
@@ -193,7 +241,7 @@ fn connection<'a>(paint: &Paint<'a>, detail: Detail) -> Option<Line<'a>> {
     }
     let (words, role) = match paint.model.observed.links.get(&System::Cluster) {
         Some(Link::Live) => (if detail == Detail::Full { "● live" } else { "●" }, Role::Ok),
-        _ if paint.model.state().targets.is_empty() => return None,
+        _ if paint.model.targets().is_empty() => return None,
         _ => (if detail == Detail::Full { "◌ connecting" } else { "◌" }, Role::Dim),
     };
     Some(paint.line(words, role))

@@ -19,7 +19,7 @@ impl Level {
     /// A word in small letters counts only where a level is written: "no error" is none.
     pub fn of(line: &[u8]) -> Option<Self> {
         let bytes = &line[..line.len().min(LOOK_AT)];
-        if let Some(level) = klog(bytes) {
+        if let Some(level) = klog(bytes).or_else(|| numbered(bytes)) {
             return Some(level);
         }
         let mut at = 0;
@@ -50,26 +50,45 @@ impl Level {
 }
 
 fn word_level(word: &[u8]) -> Option<Level> {
-    const WORDS: [(&[u8], Level); 14] = [
-        (b"error", Level::Error),
-        (b"err", Level::Error),
-        (b"fatal", Level::Error),
-        (b"panic", Level::Error),
-        (b"critical", Level::Error),
-        (b"severe", Level::Error),
-        (b"alert", Level::Error),
-        (b"emerg", Level::Error),
-        (b"warn", Level::Warn),
-        (b"warning", Level::Warn),
-        (b"info", Level::Info),
-        (b"notice", Level::Info),
-        (b"debug", Level::Debug),
-        (b"trace", Level::Debug),
-    ];
-    if !(3..=8).contains(&word.len()) {
+    let first = word.first()?.to_ascii_lowercase();
+    let (known, level): (&[u8], Level) = match (word.len(), first) {
+        (3, b'e') => (b"err", Level::Error),
+        (3, b'f') => (b"ftl", Level::Error),
+        (3, b'w') => (b"wrn", Level::Warn),
+        (3, b'i') => (b"inf", Level::Info),
+        (3, b'd') => (b"dbg", Level::Debug),
+        (4, b'w') => (b"warn", Level::Warn),
+        (4, b'i') => (b"info", Level::Info),
+        (5, b'e') if word[1].eq_ignore_ascii_case(&b'm') => (b"emerg", Level::Error),
+        (5, b'e') => (b"error", Level::Error),
+        (5, b'f') => (b"fatal", Level::Error),
+        (5, b'p') => (b"panic", Level::Error),
+        (5, b'a') => (b"alert", Level::Error),
+        (5, b'd') => (b"debug", Level::Debug),
+        (5, b't') => (b"trace", Level::Debug),
+        (6, b's') => (b"severe", Level::Error),
+        (6, b'n') => (b"notice", Level::Info),
+        (7, b'w') => (b"warning", Level::Warn),
+        (8, b'c') => (b"critical", Level::Error),
+        _ => return None,
+    };
+    word.eq_ignore_ascii_case(known).then_some(level)
+}
+
+/// Reads `"level":50` as pino and bunyan write it: tens, from trace to fatal.
+fn numbered(bytes: &[u8]) -> Option<Level> {
+    const KEY: &[u8] = b"\"level\":";
+    if bytes.first() != Some(&b'{') {
         return None;
     }
-    WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, level)| *level)
+    let at = memchr::memmem::find(bytes, KEY)? + KEY.len();
+    match bytes.get(at..at + 3)? {
+        [b'1' | b'2', b'0', b',' | b'}'] => Some(Level::Debug),
+        [b'3', b'0', b',' | b'}'] => Some(Level::Info),
+        [b'4', b'0', b',' | b'}'] => Some(Level::Warn),
+        [b'5' | b'6', b'0', b',' | b'}'] => Some(Level::Error),
+        _ => None,
+    }
 }
 
 fn is_written_as_level(bytes: &[u8], at: usize, before: Option<u8>, after: Option<u8>) -> bool {
@@ -119,6 +138,10 @@ mod tests {
             ("{\"ts\":1,\"level\":\"warning\",\"msg\":\"x\"}", Some(Level::Warn)),
             ("{\"severity\": \"INFO\"}", Some(Level::Info)),
             ("[error] worker died", Some(Level::Error)),
+            ("14:02:06 WRN cache cold", Some(Level::Warn)),
+            ("{\"level\":50,\"time\":1,\"msg\":\"x\"}", Some(Level::Error)),
+            ("{\"level\":30}", Some(Level::Info)),
+            ("{\"level\":305}", None),
             ("error: unexpected token", Some(Level::Error)),
             ("E1122 14:02:06.044 pod_workers.go:1 x", Some(Level::Error)),
             ("W1122 14:02:06.044 x", Some(Level::Warn)),

@@ -239,6 +239,39 @@ fn a_filter_over_a_large_buffer_is_worked_off_in_parts() {
     assert_eq!(view.n_rows(&store), 120_000);
 }
 
+#[test]
+fn what_belongs_to_a_line_is_kept_with_it_whichever_of_them_matches() {
+    let lines = ["INFO a", "ERROR order", "\tat shop.Order", "\tat shop.Stock", "INFO b"];
+    let trace =
+        ["ERROR order", "\tat shop.Order", "\tat shop.Stock"].map(|line| line.replace('\t', "        "));
+    for pattern in ["order", "Stock", "Order"] {
+        let mut store = store_of(&lines);
+        let mut view = LogView::default();
+        view.set_query(LogQuery { include: regex(&format!("{pattern}$")), ..LogQuery::default() });
+        view.update(&store);
+        assert_eq!(texts(&view, &store, 9), trace, "{pattern}");
+        view.set_query(LogQuery { exclude: regex("order"), ..LogQuery::default() });
+        view.update(&store);
+        assert_eq!(texts(&view, &store, 9), ["INFO a", "INFO b"]);
+        view.set_query(LogQuery { min_level: Some(Level::Error), ..LogQuery::default() });
+        view.update(&store);
+        assert_eq!(texts(&view, &store, 9), trace);
+        store.push(&batch("new-1", &["next"]), at(0));
+    }
+}
+
+#[test]
+fn lines_of_another_pod_in_between_do_not_tear_a_trace_apart() {
+    let mut store = store_of(&["ERROR order"]);
+    store.push(&batch("old-1", &["INFO other", "hit too"]), at(0));
+    store.push(&batch("new-1", &["\tat hit"]), at(0));
+    let mut view = LogView::default();
+    view.set_query(LogQuery { include: regex("hit"), ..LogQuery::default() });
+    view.update(&store);
+    assert_eq!(texts(&view, &store, 9), ["ERROR order", "hit too", "        at hit"]);
+    assert_eq!(store.streams()[0].n_errors, 1);
+}
+
 proptest! {
     #[test]
     fn a_filtered_view_equals_a_plain_search_whatever_happens_before(

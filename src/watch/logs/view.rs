@@ -1,5 +1,6 @@
 //! What of the store a pane shows: filtered, followed or frozen, by line numbers that stay.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use regex::Regex;
@@ -12,9 +13,9 @@ const SCAN_LINES: usize = 50_000;
 /// Which lines to show. The default shows all.
 #[derive(Debug, Clone, Default)]
 pub struct LogQuery {
-    /// Shows lines that match.
+    /// Shows lines that match, and what belongs to them.
     pub include: Option<Regex>,
-    /// Hides lines that match.
+    /// Hides lines that match, and what belongs to them.
     pub exclude: Option<Regex>,
     /// Pods of this ReplicaSet alone, by UID: the new ones.
     pub only_revision: Option<String>,
@@ -33,6 +34,15 @@ impl LogQuery {
     }
 }
 
+/// A line and what belongs to it, as far as it was looked at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Event {
+    head: u64,
+    is_shown: bool,
+    /// Its head is hidden by the pattern that hides, so no match within it counts.
+    is_excluded: bool,
+}
+
 /// A window on the store. Reading, storing and counting go on whatever it shows.
 #[derive(Debug, Default)]
 pub struct LogView {
@@ -41,6 +51,8 @@ pub struct LogView {
     shown: VecDeque<u64>,
     /// The first line that the query has not looked at.
     scanned_to: u64,
+    /// The newest event of each stream, by the stream's index.
+    events: Vec<Event>,
     /// The line at the top, while frozen; `None` follows the newest.
     frozen_at: Option<u64>,
     /// The newest line when the view froze.
@@ -56,6 +68,7 @@ impl LogView {
     pub fn set_query(&mut self, query: LogQuery) {
         self.query = query;
         self.shown.clear();
+        self.events.clear();
         self.scanned_to = 0;
     }
 
@@ -73,7 +86,8 @@ impl LogView {
         }
         let allowed = self.allowed(store);
         let mut left = SCAN_LINES;
-        let (query, shown) = (&self.query, &mut self.shown);
+        self.events.resize(store.streams.len(), Event::default());
+        let (query, shown, events) = (&self.query, &mut self.shown, &mut self.events);
         let mut reached = self.scanned_to.max(first);
         store.scan(reached, |number, line, text| {
             if left == 0 {
@@ -81,7 +95,36 @@ impl LogView {
             }
             left -= 1;
             reached = number + 1;
-            if matches(query, &allowed, line, text) {
+            let Some(event) = events.get_mut(usize::from(line.source)).filter(|_| line.mark.is_none()) else {
+                if is_allowed(&allowed, line) {
+                    shown.push_back(number);
+                }
+                return true;
+            };
+            if !line.continues {
+                let is_excluded = is_excluded(query, text);
+                let is_shown = !is_excluded && is_allowed(&allowed, line) && is_included(query, line, text);
+                *event = Event { head: number, is_shown, is_excluded };
+            } else if !event.is_shown
+                && !event.is_excluded
+                && is_allowed(&allowed, line)
+                && is_included(query, line, text)
+            {
+                // What it belongs to is shown with it.
+                event.is_shown = true;
+                let part = |before: &u64| {
+                    store
+                        .line(*before)
+                        .is_some_and(|known| known.source == line.source && known.mark.is_none())
+                };
+                let before: Vec<u64> = (event.head.max(first)..number).filter(part).collect();
+                let at = shown.partition_point(|known| *known < event.head);
+                let later: Vec<u64> = shown.drain(at..).collect();
+                let mut both: Vec<u64> = later.into_iter().chain(before).collect();
+                both.sort_unstable();
+                shown.extend(both);
+            }
+            if event.is_shown {
                 shown.push_back(number);
             }
             true
@@ -193,6 +236,36 @@ impl LogView {
         self.freeze_at(store, index.saturating_sub(height / 2).min(newest_top));
     }
 
+    /// The oldest and the newest line in sight.
+    pub fn visible(&self, store: &LogStore, height: usize) -> Option<(u64, u64)> {
+        let top = self.top(store, height);
+        let end = (top + height).min(self.n_rows(store));
+        Some((self.number_of(store, top)?, self.number_of(store, end.checked_sub(1)?)?))
+    }
+
+    /// The numbers of the shown lines from `first` to `last`, both included.
+    pub fn between(&self, store: &LogStore, first: u64, last: u64) -> Vec<u64> {
+        let (start, end) = (self.index_of(store, first), self.index_of(store, last.saturating_add(1)));
+        (start..end).filter_map(|index| self.number_of(store, index)).collect()
+    }
+
+    /// The shown line `by` rows below `from`, or above when negative; the last one there is at most.
+    pub fn step(&self, store: &LogStore, from: u64, by: isize) -> u64 {
+        let last = self.n_rows(store).saturating_sub(1);
+        let index = self.index_of(store, from).saturating_add_signed(by).min(last);
+        self.number_of(store, index).unwrap_or(from)
+    }
+
+    /// Scrolls as little as brings a line into sight.
+    pub fn reveal(&mut self, store: &LogStore, height: usize, number: u64) {
+        let (index, top) = (self.index_of(store, number), self.top(store, height));
+        if index < top {
+            self.freeze_at(store, index);
+        } else if index >= top + height {
+            self.freeze_at(store, index + 1 - height);
+        }
+    }
+
     /// Rows that came in since the view froze.
     pub fn n_new(&self, store: &LogStore) -> usize {
         match self.frozen_at {
@@ -218,23 +291,21 @@ impl LogView {
     }
 }
 
-fn matches(query: &LogQuery, allowed: &[bool], line: &Line, text: &[u8]) -> bool {
-    if line.source != NO_SOURCE && !allowed.get(usize::from(line.source)).copied().unwrap_or(true) {
-        return false;
-    }
+fn is_allowed(allowed: &[bool], line: &Line) -> bool {
     // What happened to a stream, and what the operator noted, is never filtered away by its words.
-    if line.mark.is_some() {
-        return true;
-    }
-    if query.min_level.is_some_and(|least| line.level.is_none_or(|level| level < least)) {
-        return false;
-    }
-    if query.include.is_none() && query.exclude.is_none() {
-        return true;
-    }
-    // Colour codes in the middle of a word would hide it from the pattern.
-    let is_plain = memchr::memchr(0x1b, text).is_none();
-    let text = if is_plain { String::from_utf8_lossy(text) } else { shown(text) };
-    query.include.as_ref().is_none_or(|pattern| pattern.is_match(&text))
-        && !query.exclude.as_ref().is_some_and(|pattern| pattern.is_match(&text))
+    line.source == NO_SOURCE || allowed.get(usize::from(line.source)).copied().unwrap_or(true)
+}
+
+fn is_included(query: &LogQuery, line: &Line, text: &[u8]) -> bool {
+    query.min_level.is_none_or(|least| line.level.is_some_and(|level| level >= least))
+        && query.include.as_ref().is_none_or(|pattern| pattern.is_match(&plain(text)))
+}
+
+fn is_excluded(query: &LogQuery, text: &[u8]) -> bool {
+    query.exclude.as_ref().is_some_and(|pattern| pattern.is_match(&plain(text)))
+}
+
+/// Colour codes in the middle of a word would hide it from a pattern.
+fn plain(text: &[u8]) -> Cow<'_, str> {
+    if memchr::memchr(0x1b, text).is_none() { String::from_utf8_lossy(text) } else { shown(text) }
 }

@@ -50,12 +50,20 @@ pub(super) const PODS_READY: &str = "pods.Ready";
 /// Pods of the revision being rolled out that count: those on their way out do not, nor do those
 /// that their node threw out.
 pub(super) fn target_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
-    facts.pods.iter().filter(|pod| facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
+    facts
+        .pods
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|pod| facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
 }
 
 /// Pods of earlier revisions that are not on their way out.
 pub(super) fn old_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
-    facts.pods.iter().filter(|pod| !facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
+    facts
+        .pods
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|pod| !facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
 }
 
 /// What is missing until every pod is up, or `None`.
@@ -98,9 +106,6 @@ pub(super) fn ready(pods: &[&PodFacts], wanted: u32) -> Option<Fact> {
 
 /// Why these facts cannot be judged at all, if so: a guess would pass for a reading.
 pub(super) fn unclear(facts: &WorkloadFacts) -> Option<Fact> {
-    if let Some(why) = &facts.unclear {
-        return Some(Fact::new("object", why.clone()));
-    }
     if let UpdateStrategy::Other(word) = &facts.strategy {
         let field = match facts.target.kind {
             Kind::Deployment | Kind::Rollout => "spec.strategy",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand"
 	"net/http"
 	"os"
@@ -49,10 +50,8 @@ func run(args []string) error {
 func (a *App) routes() http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /health", a.health)
-	routes.HandleFunc("GET /ready", a.probe(func(s Settings, up float64) bool { return s.Ready && up >= s.ReadyAfter }))
-	routes.HandleFunc("GET /live", a.probe(func(s Settings, up float64) bool {
-		return s.Live && (s.LiveUntil == 0 || up < s.LiveUntil)
-	}))
+	routes.HandleFunc("GET /ready", a.probe(a.ready))
+	routes.HandleFunc("GET /live", a.probe(a.live))
 	routes.HandleFunc("GET /metrics", func(out http.ResponseWriter, _ *http.Request) {
 		out.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		a.metrics.write(out, a.held.version, a.started, a.log.written.Load())
@@ -105,7 +104,13 @@ func (a *App) health(out http.ResponseWriter, _ *http.Request) {
 		Message string `json:"message,omitempty"`
 	}
 	status, code, checks := "ok", http.StatusOK, map[string]check{}
-	for name, word := range a.held.get().Checks {
+	s := a.held.get()
+	if !a.ready(s) {
+		// Some ask this path whether a pod may have traffic.
+		s.Checks = maps.Clone(s.Checks)
+		s.Checks["ready"] = "not ready"
+	}
+	for name, word := range s.Checks {
 		if word == "ok" {
 			checks[name] = check{Status: word, Latency: "5ms"}
 			continue
@@ -116,9 +121,17 @@ func (a *App) health(out http.ResponseWriter, _ *http.Request) {
 	answer(out, code, map[string]any{"status": status, "version": a.held.version, "checks": checks})
 }
 
-func (a *App) probe(well func(Settings, float64) bool) http.HandlerFunc {
+func (a *App) ready(s Settings) bool {
+	return s.Ready && time.Since(a.started).Seconds() >= s.ReadyAfter
+}
+
+func (a *App) live(s Settings) bool {
+	return s.Live && (s.LiveUntil == 0 || time.Since(a.started).Seconds() < s.LiveUntil)
+}
+
+func (a *App) probe(well func(Settings) bool) http.HandlerFunc {
 	return func(out http.ResponseWriter, _ *http.Request) {
-		if well(a.held.get(), time.Since(a.started).Seconds()) {
+		if well(a.held.get()) {
 			answer(out, http.StatusOK, "ok")
 		} else {
 			answer(out, http.StatusServiceUnavailable, "no")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -12,7 +13,7 @@ import (
 // Settings say how the program behaves. All can be given at start (environment APP_READY_AFTER=20, argument
 // ready_after=20, the latter wins) and changed while it runs (PUT /settings with a part of the object).
 type Settings struct {
-	// Whether /ready says 200, and from how many seconds after the start.
+	// Whether /ready says 200, and from how many seconds after the start; until then /health says 503, too.
 	Ready      bool    `json:"ready"`
 	ReadyAfter float64 `json:"ready_after"`
 	// Whether /live says 200, and until how many seconds after the start (0: for ever).
@@ -124,10 +125,7 @@ func (h *Held) change(object []byte) (Settings, error) {
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	next := h.now
-	next.Checks = map[string]string{}
-	for name, word := range h.now.Checks {
-		next.Checks[name] = word
-	}
+	next.Checks = maps.Clone(h.now.Checks)
 	decoder := json.NewDecoder(strings.NewReader(string(object)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&next); err != nil {

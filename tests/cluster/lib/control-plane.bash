@@ -22,7 +22,7 @@ contexts: [{name: local, context: {cluster: local, user: admin, namespace: defau
 current-context: local
 Y
   if [[ ${GONOGO_CLUSTER_AUDIT:-} ]]; then
-    printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [ResponseComplete]\nrules: [{level: Metadata}]\n' >audit.yaml
+    printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [ResponseStarted, ResponseComplete, Panic]\nrules: [{level: Metadata}]\n' >audit.yaml
     audit=(--audit-policy-file=audit.yaml --audit-log-path="$dir/audit.log")
   fi
   start etcd etcd --data-dir etcd --unsafe-no-fsync --listen-client-urls "$etcd" --advertise-client-urls "$etcd" \

@@ -29,6 +29,12 @@ pub(crate) struct Candidate {
     pub(super) is_done_init: bool,
 }
 
+impl Candidate {
+    pub(super) fn container(&self) -> &str {
+        &self.key.container
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     NewInTrouble,

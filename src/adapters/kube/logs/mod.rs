@@ -4,6 +4,8 @@ mod choice;
 mod lanes;
 mod lines;
 mod stream;
+mod tail;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,8 @@ use crate::watch::{LogBatch, LogLines, LogMark, LogSource, Observation, TargetRe
 pub(super) use choice::{Candidate, candidates};
 use choice::{Key, LeftOut, Life, choose};
 use stream::{Follower, Hands, News, Resting};
+pub use tail::{LogRequest, LogTail};
+pub use target::{LogTarget, TargetError};
 
 /// What the watches last said, by target.
 pub(super) type Candidates = BTreeMap<TargetRef, Arc<Vec<Candidate>>>;

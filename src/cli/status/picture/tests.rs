@@ -16,7 +16,7 @@ pub fn target(name: &str) -> TargetRef {
 
 /// A picture of one deployment that was not read yet.
 pub fn one() -> Picture {
-    Picture::new(vec![target("app")], 10, at(0))
+    Picture::new(vec![target("app")], 10, "http://api (prod)".to_owned(), at(0))
 }
 
 /// A deployment of one pod, up since just now.
@@ -52,6 +52,7 @@ pub fn facts() -> WorkloadFacts {
     WorkloadFacts {
         target: target("app"),
         uid: "uid".into(),
+        unread: None,
         gone: false,
         generation: 3,
         observed_generation: Some(3),
@@ -74,7 +75,7 @@ pub fn facts() -> WorkloadFacts {
         target_revision: Some("app-new".into()),
         stable_revision: None,
         revisions: vec![],
-        pods: vec![pod],
+        pods: vec![pod.into()],
         events: vec![],
         argo: None,
         unclear: None,
@@ -216,22 +217,33 @@ fn a_complete_rollout_of_a_silent_cluster_is_unknown() {
 }
 
 #[test]
-fn a_refused_target_is_answered_and_unknown_with_the_cause() {
+fn a_target_that_may_not_be_read_is_unknown_with_the_reason_until_it_may() {
     let mut picture = one();
-    assert!(!picture.is_answered());
-    picture.refuse(&target("app"), "cannot list deployments: forbidden".into(), at(1));
-    assert!(picture.is_answered());
+    let why = "may not list deployments in shop";
+    let refused = WorkloadFacts { unread: Some(why.to_owned()), uid: String::new(), ..facts() };
+    picture.take(up(refused), at(1));
+    assert!(picture.is_answered() && !picture.is_decided());
     assert_eq!(picture.outcome(), Outcome::Unknown);
-    assert_eq!(picture.standings[0].message(), "cannot list deployments: forbidden");
-    picture.take(silent(1), at(4));
-    assert_eq!(picture.standings[0].message(), "connection refused");
-    picture.take(up(facts()), at(6));
+    assert_eq!(picture.standings[0].message(), why);
+    assert!(!picture.standings[0].is_there());
+    picture.take(up(facts()), at(60));
     assert_eq!(state(&picture), RolloutState::Settling, "what was read in the end counts");
 }
 
 #[test]
+fn a_server_that_cannot_be_reached_has_not_answered_and_is_named() {
+    let mut picture = one();
+    picture.take(silent(1), at(4));
+    assert_eq!(picture.standings[0].message(), "no answer from http://api (prod): connection refused");
+    assert!(!picture.is_answered());
+    assert_eq!(picture.outcome(), Outcome::Unknown);
+    picture.take(live(), at(6));
+    assert!(picture.standings[0].is_awaited());
+}
+
+#[test]
 fn one_target_of_two_that_was_not_read_keeps_the_whole_unknown() {
-    let mut picture = Picture::new(vec![target("app"), target("web")], 10, at(0));
+    let mut picture = Picture::new(vec![target("app"), target("web")], 10, String::new(), at(0));
     picture.take(crashing(), at(0));
     assert_eq!(picture.outcome(), Outcome::Unknown);
     assert!(!picture.is_decided() && !picture.is_answered());

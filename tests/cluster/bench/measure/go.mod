@@ -1,0 +1,3 @@
+module gonogo.test/cluster/measure
+
+go 1.26.0
