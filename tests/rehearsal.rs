@@ -532,3 +532,129 @@ async fn an_empty_cluster_takes_a_namespace_and_a_deployment_through_its_api() {
     tokio::time::timeout(PATIENCE, available).await.expect("both pods become available");
     practice.shutdown().await;
 }
+
+/// Asks again and again until the answer is `wanted`; the world runs on meanwhile.
+async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("never seen: {what}"))
+}
+
+async fn value(practice: &Practice, metric: Metric) -> Option<f64> {
+    let (_, body) = query(practice, &filled(metric)).await;
+    body["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+}
+
+fn is_complete(app: &Deployment) -> bool {
+    app.metadata.generation == Some(3) && reason(app).as_deref() == Some("NewReplicaSetAvailable")
+}
+
+#[tokio::test]
+async fn in_the_latency_lesson_requests_take_twice_as_long_after_the_rollout_and_fail_no_more() {
+    let stage = stage(Scenario::Latency, 300.0).await;
+    let before = value(&stage.practice, Metric::LatencyP95).await.unwrap();
+    set_image(&stage.practice, "v1.3.0").await;
+    wait_for(&stage.practice, is_complete).await;
+    until("a doubled latency", async || {
+        value(&stage.practice, Metric::LatencyP95).await.filter(|now| *now > 2.0 * before)
+    })
+    .await;
+    let errors = value(&stage.practice, Metric::ErrorRate).await.unwrap();
+    assert!(errors < 1.0, "{errors} %");
+}
+
+#[tokio::test]
+async fn in_the_bad_image_lesson_two_reasons_alternate_with_the_words_of_the_registry() {
+    let stage = stage(Scenario::BadImage, 120.0).await;
+    let pods: Api<Pod> = Api::default_namespaced(client(&stage.practice).await);
+    let before = pods.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+    set_image(&stage.practice, "v1.3.0").await;
+    let watching = async {
+        let (mut seen, mut messages) = (Vec::<String>::new(), Vec::<String>::new());
+        let mut name = None;
+        // From before the change on, however late the watch begins.
+        let mut stream = std::pin::pin!(pods.watch(&WatchParams::default(), &before).await.unwrap());
+        while let Some(event) = stream.try_next().await.unwrap() {
+            let (WatchEvent::Added(pod) | WatchEvent::Modified(pod)) = event else { continue };
+            let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
+            let Some(waiting) = statuses.into_iter().find_map(|status| status.state?.waiting) else {
+                continue;
+            };
+            // One pod's story: several at once would mix.
+            let reason = waiting.reason.unwrap_or_default();
+            if reason.contains("Pull") && *name.get_or_insert(pod.metadata.name.clone()) == pod.metadata.name
+            {
+                if seen.last() != Some(&reason) {
+                    seen.push(reason);
+                    messages.push(waiting.message.unwrap_or_default());
+                }
+                if seen.len() == 4 {
+                    return (seen, messages);
+                }
+            }
+        }
+        panic!("the watch ended");
+    };
+    let (seen, messages) = tokio::time::timeout(PATIENCE, watching).await.unwrap();
+    assert_eq!(seen, ["ErrImagePull", "ImagePullBackOff", "ErrImagePull", "ImagePullBackOff"]);
+    let cause = "rpc error: code = NotFound desc = failed to pull and unpack image \"docker.io/library/myapp:v1.3.0\": \
+                 failed to resolve reference \"docker.io/library/myapp:v1.3.0\": docker.io/library/myapp:v1.3.0: not found";
+    assert_eq!(messages[0], cause);
+    assert_eq!(messages[1], format!("Back-off pulling image \"myapp:v1.3.0\": ErrImagePull: {cause}"));
+}
+
+#[tokio::test]
+async fn in_the_slow_lesson_each_pod_needs_minutes_and_the_rollout_completes_in_time() {
+    let stage = stage(Scenario::Slow, 300.0).await;
+    let begun = stage.practice.clock().now();
+    set_image(&stage.practice, "v1.3.0").await;
+    let app = wait_for(&stage.practice, |app| {
+        assert_ne!(reason(app).as_deref(), Some("ProgressDeadlineExceeded"), "nothing is wrong");
+        is_complete(app)
+    })
+    .await;
+    let progressing =
+        app.status.unwrap().conditions.unwrap().into_iter().find(|one| one.type_ == "Progressing");
+    let done = progressing.unwrap().last_update_time.unwrap().0;
+    let took = done.duration_since(begun).as_secs();
+    assert!((300..600).contains(&took), "two waves of pods took {took} s of world time");
+}
+
+#[tokio::test]
+async fn in_the_outage_lesson_the_api_goes_away_once_and_comes_back_without_its_history() {
+    let stage = stage(Scenario::Outage, 60.0).await;
+    let api = deployments(&stage.practice).await;
+    let before = api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+    let mut watch = std::pin::pin!(api.watch(&WatchParams::default(), &before).await.unwrap());
+    set_image(&stage.practice, "v1.3.0").await;
+    let mut last = None;
+    let broken = async {
+        while let Some(Ok(event)) = watch.next().await {
+            if let WatchEvent::Modified(app) = event {
+                last = app.status;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, broken).await.expect("the open watch breaks");
+    let status = last.expect("the rollout began before");
+    assert!(status.updated_replicas > Some(0) && status.updated_replicas < status.replicas, "{status:?}");
+    assert!(api.get("app").await.is_err(), "the server is away");
+
+    stage.practice.inject(Fault::Over);
+    until("the server again", async || api.get("app").await.ok()).await;
+    let mut late = std::pin::pin!(api.watch(&WatchParams::default(), &before).await.unwrap());
+    match late.try_next().await.unwrap() {
+        Some(WatchEvent::Error(status)) => {
+            assert_eq!((status.code, status.reason.as_str()), (410, "Expired"))
+        }
+        other => panic!("{other:?}"),
+    }
+    wait_for(&stage.practice, is_complete).await;
+    assert!(!stage.practice.look(gonogo::rehearsal::sim::World::outage_is_due), "one lesson has one outage");
+}

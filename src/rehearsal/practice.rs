@@ -389,6 +389,7 @@ async fn play_outage(shared: Arc<Shared>, switch: Switch) {
         away(&switch, lasting / 2);
         tokio::select! {
             () = tokio::time::sleep(lasting / 2) => {}
+            () = switch.restored() => break,
             () = shared.closing.cancelled() => return,
         }
     }

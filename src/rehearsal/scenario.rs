@@ -151,7 +151,7 @@ const CRASH_LOOP: Behaviour = Behaviour {
 
 const LATENCY: Behaviour = Behaviour {
     // A cache that fills, a plan that turns: it comes with time, when the rollout is long complete.
-    slowing: Some(Course { after_s: 240.0, first: 1.4, last: 2.8, ramp_s: 180.0 }),
+    slowing: Some(Course { after_s: 360.0, first: 1.4, last: 2.8, ramp_s: 180.0 }),
     latency_factor: 1.05,
     ..GOOD
 };

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Cuts and restores one server's line.
 #[derive(Debug, Clone, Default)]
 pub struct Switch {
     state: Arc<Mutex<State>>,
+    restored: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +51,12 @@ impl Switch {
 
     pub fn restore(&self) {
         self.lock().dead_until = None;
+        self.restored.notify_waiters();
+    }
+
+    /// Waits until somebody restores the line before its time.
+    pub async fn restored(&self) {
+        self.restored.notified().await;
     }
 
     /// What becomes of a new connection.
