@@ -17,7 +17,7 @@ use super::kube::{Cause, ConnectOptions, Fired, KubeError, KubeWorld};
 use super::prometheus::{Prometheus, PrometheusSettings};
 use super::shell::{self, Shell, Stopper};
 use super::store::{Folder, Writer, Written};
-use super::{git, preflight};
+use super::{git, preflight, save};
 use crate::journal::Record;
 use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, Run, StepResult, Template, Timer,
@@ -57,6 +57,11 @@ pub enum News {
     /// What the rollback would change, from the latest test of the way back.
     Diff(Vec<String>),
     Written(Written),
+    /// What became of a file that was asked for.
+    Told {
+        text: String,
+        is_refusal: bool,
+    },
     DocumentChanged {
         differs: bool,
     },
@@ -410,6 +415,23 @@ impl World {
                 }),
             };
             tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
+        });
+    }
+
+    /// Writes a new file (0600) into the directory of the release; an older one of that name stays.
+    pub fn save(&self, name: String, bytes: Vec<u8>) {
+        let (folder, news) = (self.settings.directory.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let written = tokio::task::spawn_blocking(move || save::write_new(&folder, &name, &bytes)).await;
+            let message = match written {
+                Ok(Ok(path)) => {
+                    News::Told { text: format!("written to {}", path.display()), is_refusal: false }
+                }
+                Ok(Err(error)) => News::Told { text: error.to_string(), is_refusal: true },
+                // The panic was told by its hook.
+                Err(_) => return,
+            };
+            tell(&news, message).await;
         });
     }
 

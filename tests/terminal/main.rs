@@ -11,5 +11,6 @@ mod bad_input;
 mod crash;
 mod demo;
 mod leaving;
+mod logs;
 mod surroundings;
 mod watching;
