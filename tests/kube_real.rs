@@ -700,6 +700,48 @@ async fn what_may_not_be_read_is_known_at_the_start_and_told_once() {
     hands.remove().await;
 }
 
+/// Runs where the real controller of Argo Rollouts does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_rests_at_its_step_and_the_adapter_names_both_revisions() {
+    let Some(options) = kubeconfig() else { return };
+    let mut watching = Watching::of(&options, TargetRef { kind: Kind::Rollout, ..target("canary") }).await;
+    let (first, _) =
+        watching.facts(|facts| facts.unread.is_some() || facts.gone || !facts.uid.is_empty()).await;
+    if let Some(why) = first.unread {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let mut object = workload("canary", "myapp:v1.2.0");
+    object["spec"]["replicas"] = 4.into();
+    let steps = json!([{"setWeight": 25}, {"pause": {}}, {"pause": {"duration": "1s"}}]);
+    object["spec"]["strategy"] = json!({"canary": {"steps": steps}});
+    let rollout = Thing::made(&options, ("argoproj.io", "v1alpha1", "Rollout"), object.clone()).await;
+    let phase = |facts: &WorkloadFacts, phase: &str| {
+        facts.observed_generation == Some(facts.generation)
+            && facts.argo.as_ref().is_some_and(|argo| argo.phase == phase)
+    };
+    let (healthy, _) = watching.facts(|facts| phase(facts, "Healthy") && facts.available == 4).await;
+    assert_eq!((healthy.strategy.clone(), healthy.pods.len()), (UpdateStrategy::Canary, 4));
+    assert!(healthy.target_revision.is_some() && healthy.target_revision == healthy.stable_revision);
+    assert_eq!(
+        healthy.current_revision().unwrap().template_print,
+        healthy.template_print,
+        "the prints agree"
+    );
+
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp:v1.3.0".into();
+    rollout.merge(json!({"spec": {"template": object["spec"]["template"]}})).await;
+    let (paused, _) = watching.facts(|facts| phase(facts, "Paused")).await;
+    let argo = paused.argo.as_ref().unwrap();
+    eprintln!("at its step: {argo:#?}");
+    assert_eq!((argo.step, argo.pauses[0].reason.as_str()), (Some(1), "CanaryPauseStep"));
+    assert_eq!(paused.stable_revision, healthy.stable_revision);
+    assert_ne!(paused.target_revision, paused.stable_revision);
+    assert_eq!(paused.pods.iter().filter(|pod| paused.is_new(pod)).count(), 1);
+    assert_eq!(paused.revision, Some(2));
+    rollout.remove().await;
+}
+
 /// Runs alone: the API server is silent, the history in etcd is compacted, and a new API server
 /// comes up that knows nothing of the old watches.
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,8 @@ use crate::watch::{Link, Moment, Observation, Preflight, System};
 /// Two missed in the worst case, and the loss is still on screen within five seconds.
 const EVERY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The answer is "ok"; a proxy may have more to say.
+const BODY: usize = 64 << 10;
 /// A busy server may keep us away this long; longer, and nobody would know that it is back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The `Date` of an answer has whole seconds, and the way there takes its time: less is no skew.
@@ -97,8 +99,14 @@ fn words(failure: &Failure) -> String {
 /// The server's own time, if it gave one.
 async fn beat(client: &Client) -> Result<Option<Timestamp>, Failure> {
     let request = Request::new("/livez").list(&ListParams::default());
-    match timeout(PATIENCE, Answer::to(client, request)).await {
-        Ok(Ok(answer)) => Ok(answer.date()),
+    let asked = async {
+        let mut answer = Answer::to(client, request).await?;
+        // An answer that is not read to its end costs its connection, and the next beat a new one.
+        answer.whole(BODY, PATIENCE).await?;
+        Ok::<_, Failure>(answer.date())
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(date)) => Ok(date),
         // Alive, only not talking to us about its health.
         Ok(Err(failure)) if matches!(failure.cause, Cause::Forbidden | Cause::NotFound) => Ok(None),
         Ok(Err(failure)) => Err(failure),

@@ -101,6 +101,10 @@ impl<V> Mirror<V> {
         *self = Self { waived: true, ..Self::default() };
     }
 
+    pub fn is_waived(&self) -> bool {
+        self.waived
+    }
+
     pub fn get(&self, name: &str) -> Option<&V> {
         self.live.get(name)
     }

@@ -134,7 +134,7 @@ impl Store {
         });
         let (target_revision, stable_revision) = rolled_out(&workload, &revisions, &mut remarks);
         let revisions: Vec<RevisionFacts> = revisions.into_iter().map(|entry| entry.facts.clone()).collect();
-        if self.selector(target).is_none() {
+        if self.pods.is_waived() {
             remarks.push("its selector is empty: its pods are not looked for".to_owned());
         }
         let mut argo = workload.argo.take();
