@@ -9,8 +9,9 @@ use color_eyre::eyre::{WrapErr as _, bail};
 use tokio::sync::mpsc;
 
 use super::assemble::{self, Parts, Place, PlaceFlags};
+use super::cluster::ClusterFlags;
 use super::document::{self, Document};
-use super::{Demo, Lang, Run, print};
+use super::{Demo, Lang, Run, Setup, print};
 use crate::adapters::clock::Clock;
 use crate::adapters::store::{self, ReadOnly, Store, StoreError, Writer};
 use crate::adapters::{News, World};
@@ -32,14 +33,13 @@ const RELEASE_FR: &str = include_str!("../../workflows/release.md");
 const ROLLBACK_EN: &str = include_str!("../../workflows/rollback.en.md");
 const ROLLBACK_FR: &str = include_str!("../../workflows/rollback.md");
 
-pub fn run(flags: Run, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
-    let config = settings(config)?;
+    let config = setup.settings()?;
     let document = document::read(&flags.file)?;
     let params = checked_params(&document.workflow, flags.params)?;
     let place = PlaceFlags {
-        context: flags.context,
-        namespace: flags.namespace,
+        cluster: flags.cluster,
         targets: flags.targets,
         prometheus: flags.prometheus,
         health: flags.health,
@@ -53,9 +53,9 @@ pub fn run(flags: Run, config: Option<PathBuf>) -> color_eyre::Result<u8> {
     runtime()?.block_on(open(Opening { config, document, params, place, me, practice: None }))
 }
 
-pub fn demo(flags: Demo, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("the demo is played on a screen")?;
-    let config = Config { roster: BTreeMap::new(), ..settings(config)? };
+    let config = Config { roster: BTreeMap::new(), ..setup.settings()? };
     let state_dir = store::state_dir()?;
     runtime()?.block_on(async {
         let stamp = Clock::real().now().wall.strftime("%Y%m%d-%H%M%S").to_string();
@@ -174,9 +174,9 @@ async fn open(opening: Opening) -> color_eyre::Result<u8> {
 }
 
 /// Takes up a release, or watches it while another process drives it.
-pub fn resume(id: Option<&str>, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+pub fn resume(id: Option<&str>, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo report ID prints what has happened so far")?;
-    let config = settings(config)?;
+    let config = setup.settings()?;
     let state_dir = store::state_dir()?;
     let id = store::resolve(&state_dir, id)?;
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
@@ -334,7 +334,7 @@ fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::R
         _ => SignalSources::default(),
     };
     let flags = PlaceFlags {
-        context: state.context.clone(),
+        cluster: ClusterFlags { context: state.context.clone(), ..ClusterFlags::default() },
         prometheus: signals.prometheus,
         health: signals.health,
         ..PlaceFlags::default()
@@ -447,14 +447,6 @@ fn checked_params(
         params.insert(name, value);
     }
     Ok(params)
-}
-
-pub(super) fn settings(path: Option<PathBuf>) -> color_eyre::Result<Config> {
-    match path {
-        Some(path) if !path.exists() => bail!("the settings file {} does not exist", path.display()),
-        Some(path) => Ok(Config::load(&path)?),
-        None => Ok(Config::default_path().map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?),
-    }
 }
 
 pub(super) fn needs_a_terminal(instead: &str) -> color_eyre::Result<()> {

@@ -25,7 +25,7 @@ pub(super) struct Watch {
     #[arg(value_name = "KIND/NAME")]
     targets: Vec<String>,
     #[command(flatten)]
-    cluster: ClusterFlags,
+    pub cluster: ClusterFlags,
     /// Base address of Prometheus [default: the settings']
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
@@ -69,6 +69,7 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
             prometheus,
             health,
             settle_s: config.settle_s,
+            read_only: true,
             ascii: assemble::is_ascii(config),
             zone: TimeZone::system(),
         };

@@ -11,5 +11,7 @@ mod bad_input;
 mod crash;
 mod demo;
 mod leaving;
+mod read_only;
 mod surroundings;
 mod watching;
+mod without_release;

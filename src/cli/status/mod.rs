@@ -69,7 +69,7 @@ pub(super) struct Status {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    cluster: ClusterFlags,
+    pub cluster: ClusterFlags,
 }
 
 /// Reads `90s`, `10m` or `1h30m`.
