@@ -12,11 +12,15 @@ use gonogo::release::pin::{Finding, Outcome};
 use gonogo::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
 };
-use gonogo::watch::{Link, Moment, Observation, System, TargetRef, WorkloadFacts};
+use gonogo::watch::{
+    Link, Moment, NodeTrouble, Observation, Preflight, PreflightOutcome, System, TargetRef, UpdateStrategy,
+    WorkloadFacts,
+};
 use gonogo::workflow::Kind;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::timeout;
@@ -106,10 +110,14 @@ struct Watching {
 
 impl Watching {
     async fn new(options: &ConnectOptions, name: &str) -> Self {
+        Self::of(options, target(name)).await
+    }
+
+    async fn of(options: &ConnectOptions, target: TargetRef) -> Self {
         let world = KubeWorld::connect(options).await.unwrap();
         let (out, facts) = channel(64);
         let cancel = CancellationToken::new();
-        world.spawn_watches(vec![target(name)], out, cancel.clone(), clock);
+        world.spawn_watches(vec![target], out, cancel.clone(), clock);
         let expect = Expectation { settle_s: 2, ..Expectation::watching() };
         Self { world, facts, cancel, expect, history: RolloutHistory::default(), last: None, seen: vec![] }
     }
@@ -135,6 +143,32 @@ impl Watching {
         match reached.await {
             Ok(verdict) => verdict,
             Err(_) => panic!("never {wanted:?}; seen {:?}, last {:#?}", self.seen, self.last),
+        }
+    }
+}
+
+impl Watching {
+    /// Waits for facts that are as wanted, and gives them with all limits that were told meanwhile.
+    async fn facts(&mut self, wanted: impl Fn(&WorkloadFacts) -> bool) -> (WorkloadFacts, Vec<Preflight>) {
+        let mut limits = Vec::new();
+        let reached = timeout(PATIENCE, async {
+            loop {
+                match self.facts.recv().await.expect("the watches never end") {
+                    Observation::Workload(facts) => {
+                        let is_wanted = wanted(&facts);
+                        self.last = Some((*facts).clone());
+                        if is_wanted {
+                            return *facts;
+                        }
+                    }
+                    Observation::Limit(line) => limits.push(line),
+                    _ => {}
+                }
+            }
+        });
+        match reached.await {
+            Ok(facts) => (facts, limits),
+            Err(_) => panic!("never as wanted: {limits:#?}, {:#?}", self.last),
         }
     }
 }
@@ -476,4 +510,257 @@ async fn link(watching: &mut Watching, live: bool) -> Link {
         }
     };
     timeout(PATIENCE, next).await.expect("the link changes")
+}
+
+/// An object of any kind, in the test's own hands.
+struct Thing {
+    api: Api<DynamicObject>,
+    name: &'static str,
+}
+
+impl Thing {
+    /// Makes `kind/name` anew as `object` says.
+    async fn made(options: &ConnectOptions, gvk: (&str, &str, &str), object: serde_json::Value) -> Self {
+        let client = Hands::new(options, "nobody-of-this-name").await.api.into_client();
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(gvk.0, gvk.1, gvk.2));
+        let name: &'static str = object["metadata"]["name"].as_str().unwrap().to_owned().leak();
+        let api: Api<DynamicObject> = match gvk.2 {
+            "Node" => Api::all_with(client, &resource),
+            _ => Api::namespaced_with(client, "default", &resource),
+        };
+        let _ = api.delete(name, &DeleteParams::foreground()).await;
+        while api.get_opt(name).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let mut object = object;
+        object["apiVersion"] = resource.api_version.clone().into();
+        object["kind"] = resource.kind.clone().into();
+        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        Self { api, name }
+    }
+
+    async fn merge(&self, patch: serde_json::Value) {
+        self.api.patch(self.name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    async fn set_image(&self, image: &str) {
+        let container = json!({"name": "app", "image": image});
+        let patch = Patch::Strategic(json!({"spec": {"template": {"spec": {"containers": [container]}}}}));
+        self.api.patch(self.name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    async fn remove(&self) {
+        let _ = self.api.delete(self.name, &DeleteParams::background()).await;
+    }
+}
+
+fn workload(name: &str, image: &str) -> serde_json::Value {
+    json!({"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": {"labels": {"app": name}},
+            "spec": {"containers": [{"name": "app", "image": image,
+                "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 5}}]}}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stateful_set_goes_from_its_stable_revision_to_the_new_one() {
+    let Some(options) = kubeconfig() else { return };
+    let mut object = workload("ordered", "myapp:v1.2.0");
+    object["spec"]["replicas"] = 3.into();
+    object["spec"]["serviceName"] = "ordered".into();
+    let set = Thing::made(&options, ("apps", "v1", "StatefulSet"), object).await;
+    let target = TargetRef { kind: Kind::StatefulSet, ..target("ordered") };
+    let mut watching = Watching::of(&options, target.clone()).await;
+    let is_settled = |facts: &WorkloadFacts| {
+        facts.ready == 3 && facts.target_revision.is_some() && facts.target_revision == facts.stable_revision
+    };
+    let (before, _) = watching.facts(is_settled).await;
+    assert!(matches!(before.strategy, UpdateStrategy::Ordinals { start: 0, partition: 0, in_order: true }));
+    assert_eq!(before.revision, Some(1));
+    let probe = before.pods[0].containers[0].readiness.clone().expect("the pod's own spec names a probe");
+    assert_eq!((probe.what.as_str(), probe.period_s, probe.failure_threshold), ("GET :8080/health", 5, 3));
+
+    set.set_image("myapp:v1.3.0").await;
+    let old = before.target_revision.clone();
+    let (between, _) = watching.facts(|facts| facts.target_revision != old && facts.updated > 0).await;
+    assert_eq!(between.stable_revision, old);
+    assert_eq!(
+        between.current_revision().unwrap().template_print,
+        between.template_print,
+        "the prints agree"
+    );
+    let (after, _) = watching.facts(|facts| is_settled(facts) && facts.updated == 3).await;
+    assert!(after.pods.iter().all(|pod| after.is_new(pod)), "{:#?}", after.pods);
+    assert_eq!((after.revision, after.revisions.len()), (Some(2), 2));
+    let world = watching.world.clone();
+    let refused = world.pin(&target, clock().world).await.unwrap_err();
+    assert!(matches!(refused, KubeError::NotRolledBack { .. }), "{refused}");
+    set.remove().await;
+    watching.facts(|facts| facts.gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_set_knows_its_new_pods_also_after_it_went_back() {
+    let Some(options) = kubeconfig() else { return };
+    let set = Thing::made(&options, ("apps", "v1", "DaemonSet"), workload("agent", "myapp:v1.2.0")).await;
+    let mut watching = Watching::of(&options, TargetRef { kind: Kind::DaemonSet, ..target("agent") }).await;
+    let is_done = |facts: &WorkloadFacts| {
+        facts.observed_generation == Some(facts.generation)
+            && facts.spec_replicas > 0
+            && facts.available == facts.spec_replicas
+            && facts.updated == facts.spec_replicas
+            && facts.pods.iter().all(|pod| facts.is_new(pod) && !pod.ending)
+    };
+    let (first, _) = watching.facts(is_done).await;
+    assert_eq!(first.revision, Some(1));
+    set.set_image("myapp:v1.3.0").await;
+    let (second, _) =
+        watching.facts(|facts| is_done(facts) && facts.template_print != first.template_print).await;
+    assert_ne!(second.target_revision, first.target_revision);
+    set.set_image("myapp:v1.2.0").await;
+    let (back, _) =
+        watching.facts(|facts| is_done(facts) && facts.template_print == first.template_print).await;
+    assert_eq!(back.target_revision, first.target_revision, "the old revision, under a new number");
+    assert_eq!((back.revision, back.revisions.len()), (Some(3), 2));
+    set.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_is_not_installed_is_said_to_be_so() {
+    let Some(options) = kubeconfig() else { return };
+    if std::env::var("GONOGO_TEST_WORLD").is_ok_and(|world| world == "argo") {
+        eprintln!("skipped: this cluster has Argo Rollouts");
+        return;
+    }
+    let mut watching = Watching::of(&options, TargetRef { kind: Kind::Rollout, ..target("web") }).await;
+    let (facts, _) = watching.facts(|facts| facts.unread.is_some()).await;
+    let why = "this cluster knows no rollouts: argoproj.io/v1alpha1 is not installed";
+    assert_eq!((facts.unread.as_deref(), facts.gone), (Some(why), false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cordoned_and_a_vanished_node_are_the_trouble_of_their_pods() {
+    let Some(options) = kubeconfig() else { return };
+    let node = json!({"metadata": {"name": "fake-trouble", "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {"taints": [{"key": "only", "effect": "NoSchedule"}]}});
+    let node = Thing::made(&options, ("", "v1", "Node"), node).await;
+    let mut object = workload("troubled", "myapp:v1-notready");
+    object["spec"]["template"]["spec"]["nodeName"] = "fake-trouble".into();
+    let pinned = Thing::made(&options, ("apps", "v1", "Deployment"), object).await;
+    let mut watching = Watching::new(&options, "troubled").await;
+    let trouble = |facts: &WorkloadFacts, trouble| {
+        !facts.pods.is_empty() && facts.pods.iter().all(|pod| pod.node_trouble == trouble)
+    };
+    watching.facts(|facts| trouble(facts, None) && facts.pods[0].phase == "Running").await;
+    node.merge(json!({"spec": {"unschedulable": true}})).await;
+    watching.facts(|facts| trouble(facts, Some(NodeTrouble::Cordoned))).await;
+    node.remove().await;
+    watching.facts(|facts| trouble(facts, Some(NodeTrouble::Gone))).await;
+    pinned.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_read_is_known_at_the_start_and_told_once() {
+    let Some(options) = kubeconfig() else { return };
+    let hands = Hands::new(&options, "guarded").await;
+    hands.create("myapp:v1-notready").await;
+    let (limited, _folder) = limited_user(&options, &hands).await;
+    let mut watching = Watching::new(&limited, "guarded").await;
+    let lines = watching.world.access(&[target("guarded")]).await;
+    eprintln!("what viewer may not: {lines:#?}");
+    let told: Vec<&str> = lines.iter().map(|line| line.what.as_str()).collect();
+    let expected = [
+        "replicasets in default",
+        "pods in default",
+        "pods/log in default",
+        "events in default",
+        "rollback of deployment/guarded",
+        "nodes",
+    ];
+    assert_eq!(told, expected);
+    let (facts, limits) = watching.facts(|facts| facts.unread.is_none()).await;
+    assert!(facts.pods.is_empty() && facts.target_revision.is_none() && facts.spec_replicas == 3);
+    assert!(limits.iter().all(|line| line.outcome == PreflightOutcome::Limited), "{limits:#?}");
+    let mut limits: Vec<String> = limits.into_iter().map(|line| line.what).collect();
+    limits.sort_unstable();
+    assert!(limits.iter().all(|what| told.contains(&what.as_str())), "the same names: {limits:?}");
+    assert!(limits.contains(&"pods in default".to_owned()), "{limits:?}");
+
+    let nobody = ConnectOptions { as_user: Some("nobody".into()), ..options.clone() };
+    let mut watching = Watching::new(&nobody, "guarded").await;
+    assert_eq!(watching.world.identity().await.unwrap(), "nobody");
+    let (facts, _) = watching.facts(|facts| facts.unread.is_some()).await;
+    assert_eq!(facts.unread.as_deref(), Some("may not list deployments in default"));
+    let all = watching.world.access(&[target("guarded")]).await;
+    assert!(
+        all.iter().any(|line| line.detail == "may not list nor watch deployments: its rollout stays unknown"),
+        "{all:#?}"
+    );
+    let admin = Watching::new(&options, "guarded").await;
+    assert_eq!(admin.world.access(&[target("guarded")]).await[0].outcome, PreflightOutcome::Fine);
+    hands.remove().await;
+}
+
+/// Runs alone: the API server is silent, the history in etcd is compacted, and a new API server
+/// comes up that knows nothing of the old watches.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_api_server_with_a_compacted_history_turns_nothing_green_or_red() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let Some(options) = kubeconfig() else { return };
+    let Some(folder) = std::env::var_os("GONOGO_TEST_CLUSTER").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: GONOGO_TEST_CLUSTER is not set");
+        return;
+    };
+    let hands = Hands::new(&options, "compacted").await;
+    hands.create("myapp:v1.2.0").await;
+    let mut watching = Watching::new(&options, "compacted").await;
+    watching.until(RolloutState::Complete).await;
+    let pids = std::fs::read_to_string(folder.join("pids")).unwrap();
+    let pid = pids.lines().find(|line| line.contains(" kube-apiserver")).unwrap();
+    let pid = Pid::from_raw(pid.split(' ').next().unwrap().parse().unwrap()).unwrap();
+    watching.seen.clear();
+    kill_process(pid, Signal::STOP).unwrap();
+    let down = link(&mut watching, false).await;
+    compact(&folder).await;
+    restart_api_server(&folder).await;
+    assert_eq!(link(&mut watching, true).await, Link::Live);
+    eprintln!("down as {down:?}");
+    hands.set_image("myapp:v1.3.0").await;
+    watching.until(RolloutState::Progressing).await;
+    watching.until(RolloutState::Complete).await;
+    eprintln!("through a compacted history: {:?}", watching.seen);
+    assert!(!watching.seen.iter().any(|state| state.is_failure()), "{:?}", watching.seen);
+    assert_eq!(watching.last.as_ref().unwrap().revision, Some(2));
+    hands.remove().await;
+}
+
+/// Throws away all history that etcd keeps.
+async fn compact(folder: &std::path::Path) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let command = std::fs::read_to_string(folder.join("kube-apiserver.command")).unwrap();
+    let server = command.split("--etcd-servers=").nth(1).unwrap();
+    let server = server.split("://").nth(1).unwrap();
+    let address: String =
+        server.chars().take_while(|c| c.is_ascii_alphanumeric() || ".:".contains(*c)).collect();
+    let ask = async |path: &str, body: String| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = format!("POST {path} HTTP/1.0\r\nHost: etcd\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let range = ask("/v3/kv/range", json!({"key": "AA==", "limit": "1"}).to_string()).await;
+    let revision = range.split("\"revision\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let done = ask("/v3/kv/compaction", json!({"revision": revision, "physical": true}).to_string()).await;
+    assert!(done.contains("200 OK"), "{done}");
+    eprintln!("compacted to revision {revision}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the cluster's own script")]
+async fn restart_api_server(folder: &std::path::Path) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/restart");
+    let mut restart = tokio::process::Command::new(script);
+    let ended =
+        restart.arg(folder).arg("kube-apiserver").stdout(std::process::Stdio::null()).status().await.unwrap();
+    assert!(ended.success(), "{ended}");
 }

@@ -548,7 +548,12 @@ async fn connect(
             offer(&settings, &kube, &news).await;
         }
     };
-    tokio::join!(watching, forwarding, asking, offering);
+    let permissions = async {
+        for line in kube.access(&settings.targets).await {
+            tell(&news, News::Preflight(line)).await;
+        }
+    };
+    tokio::join!(watching, forwarding, asking, offering, permissions);
 }
 
 async fn tell_silence(settings: &WorldSettings, news: &mpsc::Sender<News>, error: &KubeError) {

@@ -1,14 +1,15 @@
 //! From kubeconfig to one client, and the pin that keeps children on the same cluster.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{Api, PostParams};
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use super::credential::{self, Credential};
 use super::error::{KubeError, Place, kubeconfig_error};
 
 /// Where to look for clusters, and what the operator chose on the command line.
@@ -19,6 +20,13 @@ pub struct ConnectOptions {
     pub home: Option<PathBuf>,
     pub context: Option<String>,
     pub namespace: Option<String>,
+    /// `--as`: whom the requests of gonogo itself are made for; what the commands of a document do
+    /// is not affected.
+    pub as_user: Option<String>,
+    /// `--as-group`, any number of them.
+    pub as_groups: Vec<String>,
+    /// What a plugin gave that asked at the terminal; see [`ConnectOptions::sign_in`].
+    pub signed_in: Option<Credential>,
 }
 
 impl ConnectOptions {
@@ -27,9 +35,39 @@ impl ConnectOptions {
         Self {
             kubeconfig: std::env::var_os("KUBECONFIG"),
             home: std::env::var_os("HOME").map(PathBuf::from),
-            context: None,
-            namespace: None,
+            ..Self::default()
         }
+    }
+
+    /// The program of the chosen user that may ask at the terminal for a password or a code.
+    ///
+    /// - Source: the user's `exec` entry with an `interactiveMode` other than `Never`.
+    pub fn asks_at_terminal(&self) -> Result<Option<String>, KubeError> {
+        let (kubeconfig, pinned) = settle(self)?;
+        let auth = chosen_user(&kubeconfig, &pinned);
+        let exec = auth.as_ref().and_then(credential::plugin).filter(|exec| credential::may_ask(exec));
+        Ok(exec.map(|exec| exec.command.clone().unwrap_or_default()))
+    }
+
+    /// Lets that program ask now, if there is one and standard input is a terminal: once the screen
+    /// is taken, no plugin may ask any more. Its prompts are its own.
+    ///
+    /// - Shape: what it gave is kept in these options, and used by [`super::KubeWorld::connect`].
+    /// - Errors: [`KubeError::Context`] when the program fails.
+    pub async fn sign_in(&mut self) -> Result<(), KubeError> {
+        if self.asks_at_terminal()?.is_none() || !std::io::stdin().is_terminal() {
+            return Ok(());
+        }
+        let (kubeconfig, pinned) = settle(self)?;
+        let wanted = KubeConfigOptions { context: Some(pinned.context.clone()), ..Default::default() };
+        let failed = |why: String| KubeError::Context { context: pinned.context.clone(), why };
+        let config = Config::from_custom_kubeconfig(kubeconfig, &wanted)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if let Some(exec) = credential::plugin(&config.auth_info) {
+            self.signed_in = Some(credential::run(exec, true).await.map_err(failed)?);
+        }
+        Ok(())
     }
 
     /// Settles context, namespace and server from the files alone. No network, no plugin.
@@ -147,6 +185,11 @@ pub(super) fn settle(options: &ConnectOptions) -> Result<(Kubeconfig, Pinned), K
     Ok((merged, pinned))
 }
 
+fn chosen_user(kubeconfig: &Kubeconfig, pinned: &Pinned) -> Option<AuthInfo> {
+    let name = pinned.user.as_ref()?;
+    kubeconfig.auth_infos.iter().find(|named| named.name == *name)?.auth_info.clone()
+}
+
 fn nearest(name: &str, known: &[String]) -> Option<String> {
     known
         .iter()
@@ -154,45 +197,6 @@ fn nearest(name: &str, known: &[String]) -> Option<String> {
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.clone())
-}
-
-/// Makes the one client of this process.
-///
-/// An exec plugin runs here, three times and blocking, so it gets a thread of its own; it may not
-/// ask the terminal, which is ours or soon will be.
-pub(super) async fn client(kubeconfig: Kubeconfig, pinned: &Pinned) -> Result<Client, KubeError> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = KubeConfigOptions { context: Some(pinned.context.clone()), ..KubeConfigOptions::default() };
-    let failed = |why: String| KubeError::Context { context: pinned.context.clone(), why };
-    let own_proxy = kubeconfig
-        .clusters
-        .iter()
-        .find(|named| named.name == pinned.cluster)
-        .and_then(|named| named.cluster.as_ref())
-        .is_some_and(|cluster| cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()));
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    config.default_namespace = pinned.namespace.clone();
-    if let Some(exec) = &mut config.auth_info.exec {
-        exec.interactive_mode = Some(ExecInteractiveMode::Never);
-    }
-    let host = config.cluster_url.host().unwrap_or_default().to_owned();
-    if !own_proxy && (host == "localhost" || host == "[::1]" || host.starts_with("127.")) {
-        // kubectl sends nothing for this machine through a proxy either.
-        config.proxy_url = None;
-    }
-    if config.cluster_url.scheme_str() == Some("http") && config.root_cert.is_none() {
-        // Else a machine without a CA bundle could not even talk plain HTTP.
-        config.root_cert = Some(Vec::new());
-    }
-    tokio::task::spawn_blocking(move || Client::try_from(config))
-        .await
-        .map_err(|error| failed(format!("the client could not be made: {error}")))?
-        .map_err(|error| {
-            let (cause, detail) = super::error::explain(&error);
-            failed(format!("{}: {detail}", cause.words()))
-        })
 }
 
 /// Asks the API server who it takes us for.
@@ -298,11 +302,26 @@ mod tests {
         assert_eq!(seen.host, "http://127.0.0.1:1");
     }
 
+    #[test]
+    fn a_plugin_that_may_ask_is_named_before_the_screen_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let asks = |user: &str| {
+            let text = EU.replace("{token: x}", user);
+            options(folder.path(), &[("eu", &text)]).asks_at_terminal().unwrap()
+        };
+        let exec = |mode: &str| format!("{{exec: {{command: login, apiVersion: v1{mode}}}}}");
+        assert_eq!(asks(&exec(", interactiveMode: Always")).as_deref(), Some("login"));
+        assert_eq!(asks(&exec("")).as_deref(), Some("login"), "kubectl's own default");
+        assert_eq!(asks(&exec(", interactiveMode: Never")), None);
+        assert_eq!(asks("{token: x}"), None);
+    }
+
     #[tokio::test]
     async fn a_plain_http_server_needs_no_certificates() {
         let folder = tempfile::tempdir().unwrap();
-        let (kubeconfig, pinned) = settle(&options(folder.path(), &[("eu", EU)])).unwrap();
-        let client = client(kubeconfig, &pinned).await.unwrap();
+        let options = options(folder.path(), &[("eu", EU)]);
+        let pinned = options.settle().unwrap();
+        let client = super::super::renew::client(&options, &pinned).await.unwrap();
         let place = Place { host: pinned.host, context: pinned.context };
         let error = identity(&client, &place).await.unwrap_err();
         assert_eq!(error.cause(), Some(super::super::Cause::Refused), "{error}");

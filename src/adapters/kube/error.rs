@@ -141,22 +141,23 @@ impl Place {
     }
 }
 
+pub(super) fn cause_of_status(code: u16) -> Cause {
+    match code {
+        401 => Cause::Unauthorized,
+        403 => Cause::Forbidden,
+        404 => Cause::NotFound,
+        409 => Cause::Conflict,
+        429 => Cause::Busy,
+        500..=599 => Cause::Server,
+        400..=499 => Cause::Rejected,
+        _ => Cause::Other,
+    }
+}
+
 /// The cause of a client error, and the sentence of the server or the system about it.
 pub(super) fn explain(error: &kube::Error) -> (Cause, String) {
     match error {
-        kube::Error::Api(status) => {
-            let cause = match status.code {
-                401 => Cause::Unauthorized,
-                403 => Cause::Forbidden,
-                404 => Cause::NotFound,
-                409 => Cause::Conflict,
-                429 => Cause::Busy,
-                500..=599 => Cause::Server,
-                400..=499 => Cause::Rejected,
-                _ => Cause::Other,
-            };
-            (cause, status.message.clone())
-        }
+        kube::Error::Api(status) => (cause_of_status(status.code), status.message.clone()),
         kube::Error::Auth(error) => (Cause::Credential, innermost(error)),
         kube::Error::SerdeError(error) => (Cause::Answer, error.to_string()),
         kube::Error::FromUtf8(error) => (Cause::Answer, error.to_string()),

@@ -2,25 +2,40 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::api::ListParams;
 use kube::core::Request;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::error::{Cause, explain};
-use crate::watch::{Link, Moment, Observation, System};
+use super::answer::{Answer, Failure};
+use super::error::Cause;
+use crate::watch::{Link, Moment, Observation, Preflight, System};
 
 /// Two missed in the worst case, and the loss is still on screen within five seconds.
 const EVERY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A busy server may keep us away this long; longer, and nobody would know that it is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The `Date` of an answer has whole seconds, and the way there takes its time: less is no skew.
+const SURELY_SKEWED: SignedDuration = SignedDuration::from_secs(2);
+/// From here on a person should know.
+const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(5);
 
 /// Asks `GET /livez` for ever; says when the cluster falls silent and when it is back, and wakes
 /// the watches then.
-pub(super) async fn run<C>(client: Client, out: Sender<Observation>, recovered: watch::Sender<u64>, clock: C)
-where
+///
+/// - `skew`: how far the cluster's clock is ahead of ours, zero while the two agree.
+pub(super) async fn run<C>(
+    client: Client,
+    out: Sender<Observation>,
+    recovered: watch::Sender<u64>,
+    skew: watch::Sender<SignedDuration>,
+    clock: C,
+) where
     C: Fn() -> Moment,
 {
     let mut beats = interval(EVERY);
@@ -31,8 +46,15 @@ where
         beats.tick().await;
         let asked = clock();
         let link = match beat(&client).await {
-            Ok(()) => {
-                last_ok = Some(clock());
+            Ok(date) => {
+                let answered = clock();
+                last_ok = Some(answered);
+                if let Some(date) = date
+                    && let Some(line) = note_skew(&skew, measured(date, asked.wall, answered.wall))
+                    && out.send(Observation::Limit(line)).await.is_err()
+                {
+                    return;
+                }
                 if live == Some(true) {
                     continue;
                 }
@@ -42,10 +64,19 @@ where
                 live = Some(true);
                 Link::Live
             }
-            Err(cause) => {
+            Err(failure) => {
                 live = Some(false);
-                let next = asked.wall.saturating_add(SignedDuration::try_from(EVERY).unwrap_or_default());
-                Link::Down { since: last_ok.unwrap_or(asked), cause, retry_at: next.ok() }
+                let wait = failure.retry_after.unwrap_or_default().clamp(EVERY, LONGEST_PAUSE);
+                let next = asked.wall.saturating_add(SignedDuration::try_from(wait).unwrap_or_default());
+                let cause = words(&failure);
+                let link = Link::Down { since: last_ok.unwrap_or(asked), cause, retry_at: next.ok() };
+                if out.send(Observation::Link { system: System::Cluster, link }).await.is_err() {
+                    return;
+                }
+                if let Some(longer) = wait.checked_sub(EVERY) {
+                    sleep(longer).await;
+                }
+                continue;
             }
         };
         if out.send(Observation::Link { system: System::Cluster, link }).await.is_err() {
@@ -54,19 +85,105 @@ where
     }
 }
 
-async fn beat(client: &Client) -> Result<(), String> {
-    let request = Request::new("/livez").list(&ListParams::default()).map_err(|error| error.to_string())?;
-    match timeout(PATIENCE, client.request_text(request)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => {
-            let (cause, detail) = explain(&error);
-            match cause {
-                // Alive, only not talking to us about its health.
-                Cause::Forbidden | Cause::NotFound => Ok(()),
-                Cause::Server if !detail.is_empty() => Err(format!("{}: {detail}", cause.words())),
-                cause => Err(cause.words().to_owned()),
-            }
+fn words(failure: &Failure) -> String {
+    match failure.cause {
+        Cause::Server | Cause::Busy if !failure.detail.is_empty() => {
+            format!("{}: {}", failure.cause.words(), failure.detail)
         }
-        Err(_) => Err(Cause::TimedOut.words().to_owned()),
+        cause => cause.words().to_owned(),
+    }
+}
+
+/// The server's own time, if it gave one.
+async fn beat(client: &Client) -> Result<Option<Timestamp>, Failure> {
+    let request = Request::new("/livez").list(&ListParams::default());
+    match timeout(PATIENCE, Answer::to(client, request)).await {
+        Ok(Ok(answer)) => Ok(answer.date()),
+        // Alive, only not talking to us about its health.
+        Ok(Err(failure)) if matches!(failure.cause, Cause::Forbidden | Cause::NotFound) => Ok(None),
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(Failure::of(Cause::TimedOut, "")),
+    }
+}
+
+/// Reads the `Date` of an answer.
+pub(super) fn date(header: &str) -> Option<Timestamp> {
+    // HTTP names the zone "GMT", which the grammar of mail calls obsolete and still allows.
+    rfc2822::DateTimeParser::new().parse_timestamp(header).ok()
+}
+
+/// How far the server's clock is ahead: at least as far from zero as it looks from both ends.
+fn measured(date: Timestamp, asked: Timestamp, answered: Timestamp) -> SignedDuration {
+    // The server wrote its date between the two, and cut off up to a second.
+    let (least, most) =
+        (date.duration_since(answered), date.duration_since(asked) + SignedDuration::from_secs(1));
+    match (least > SignedDuration::ZERO, most < SignedDuration::ZERO) {
+        (true, _) => least,
+        (_, true) => most,
+        _ => SignedDuration::ZERO,
+    }
+}
+
+/// Keeps what was measured, if it is new, and tells it where it matters.
+fn note_skew(known: &watch::Sender<SignedDuration>, measured: SignedDuration) -> Option<Preflight> {
+    let is_skewed = |skew: SignedDuration| skew.abs() > WORTH_TELLING;
+    let before = *known.borrow();
+    let now = if measured.abs() < SURELY_SKEWED { SignedDuration::ZERO } else { measured };
+    // Each measurement differs a little from the last.
+    if (now - before).abs() < SURELY_SKEWED && (now.is_zero() == before.is_zero()) {
+        return None;
+    }
+    known.send_replace(now);
+    match (is_skewed(before), is_skewed(now)) {
+        (_, true) => {
+            let way = if now.is_positive() { "behind" } else { "ahead of" };
+            let seconds = now.abs().as_secs();
+            let why =
+                format!("this machine is {seconds} s {way} the cluster: its times are shown by our clock");
+            Some(Preflight::limited("clock", why))
+        }
+        (true, false) => Some(Preflight::fine("clock", "agrees with the cluster again")),
+        (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::PreflightOutcome;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        assert_eq!(date("Sun, 22 Nov 2026 14:00:07 GMT"), Some(at("14:00:07")));
+        assert_eq!(date("yesterday"), None);
+    }
+
+    #[test]
+    fn what_the_way_and_the_cut_second_explain_is_no_skew() {
+        let skew = |date, asked, answered| measured(at(date), at(asked), at(answered)).as_millis();
+        assert_eq!(skew("14:00:07", "14:00:07.200", "14:00:09.100"), 0);
+        assert_eq!(skew("14:00:07", "14:00:07.900", "14:00:08.100"), 0);
+        assert_eq!(skew("14:01:00", "14:00:07.900", "14:00:08.000"), 52_000);
+        assert_eq!(skew("14:00:00", "14:00:07.500", "14:00:08.000"), -6_500);
+    }
+
+    #[test]
+    fn a_skew_is_told_once_and_its_end_too() {
+        let (known, seen) = watch::channel(SignedDuration::ZERO);
+        let note = |millis| note_skew(&known, SignedDuration::from_millis(millis));
+        assert_eq!(note(1_500), None);
+        assert_eq!(note(4_000), None, "taken into account, and not worth a word");
+        assert_eq!(seen.borrow().as_secs(), 4);
+        let line = note(34_000).unwrap();
+        assert_eq!(line.outcome, PreflightOutcome::Limited);
+        assert!(line.detail.contains("34 s behind the cluster"), "{}", line.detail);
+        assert_eq!(note(35_100), None, "a little more is the same");
+        assert!(note(-60_000).unwrap().detail.contains("60 s ahead of the cluster"));
+        assert_eq!(note(900).unwrap().outcome, PreflightOutcome::Fine);
+        assert_eq!(*seen.borrow(), SignedDuration::ZERO);
     }
 }

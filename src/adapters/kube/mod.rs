@@ -7,15 +7,22 @@
     reason = "the adapter owns its tasks, and the client's exec plugins block a thread"
 )]
 
+mod access;
+mod answer;
 mod connect;
+mod credential;
 mod error;
 mod heartbeat;
 mod limits;
+mod listwatch;
 mod logs;
 mod nodes;
 mod objects;
+mod renew;
 mod rollback;
 mod store;
+#[cfg(test)]
+mod testing;
 mod told;
 mod watches;
 mod workloads;
@@ -29,8 +36,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::release::pin::{Pin, Template};
-use crate::watch::{Moment, Observation, TargetRef};
+use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
+pub use credential::Credential;
 use error::Place;
 pub use error::{Cause, KubeError};
 pub use logs::{LogRequest, LogTail, LogTarget, TargetError};
@@ -56,8 +64,8 @@ impl KubeWorld {
     ///
     /// - Errors: everything that can be known without the network; see [`KubeError`].
     pub async fn connect(options: &ConnectOptions) -> Result<Self, KubeError> {
-        let (kubeconfig, pinned) = connect::settle(options)?;
-        let client = connect::client(kubeconfig, &pinned).await?;
+        let pinned = options.settle()?;
+        let client = renew::client(options, &pinned).await?;
         let place = Place { host: pinned.host.clone(), context: pinned.context.clone() };
         Ok(Self { client, pinned, place })
     }
@@ -71,6 +79,15 @@ impl KubeWorld {
     /// - Source: a SelfSubjectReview.
     pub async fn identity(&self) -> Result<String, KubeError> {
         connect::identity(&self.client, &self.place).await
+    }
+
+    /// Asks what we may do with these targets, so that a missing right is known before it is missed.
+    ///
+    /// - Shape: a line for each thing out of reach, with what follows from it; one fine line when
+    ///   there is none. Takes at most four seconds.
+    /// - Source: SelfSubjectAccessReviews, eight at a time.
+    pub async fn access(&self, targets: &[TargetRef]) -> Vec<Preflight> {
+        access::lines(&self.client, targets).await
     }
 
     /// Lists the workloads of a namespace that can be watched, by kind and then by name.
@@ -99,19 +116,20 @@ impl KubeWorld {
     {
         let tasks = TaskTracker::new();
         let (recovered, recoveries) = watch::channel(0u64);
-        let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, clock);
+        let (skewed, skew) = watch::channel(jiff::SignedDuration::ZERO);
+        let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, skewed, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
         let (followable, candidates) = watch::channel(logs::Candidates::new());
         let reading = logs::Reading::PANE;
         let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
-        let source = watches::Source { client: self.client.clone(), recoveries };
+        let source = listwatch::Source { client: self.client.clone(), recoveries };
         let (nodes_wanted, wanted) = watch::channel(false);
         let (known, nodes) = watch::channel(None);
         let limits = limits::Limits::new(out.clone());
         let noding = nodes::run(source.clone(), wanted, known, limits.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(noding));
-        let shared = watches::Shared { source, out, followable, nodes_wanted, nodes, limits };
+        let shared = watches::Shared { source, out, followable, nodes_wanted, nodes, limits, skew };
         for (namespace, targets) in watches::by_namespace(targets) {
             let watching = watches::run(shared.clone(), namespace, targets);
             tasks.spawn(cancel.clone().run_until_cancelled_owned(watching));

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kube::Api;
+use kube::Resource;
 use tokio::sync::watch;
 
 use super::limits::Limits;
+use super::listwatch::{Source, endless};
 use super::objects::{Node, NodeEntry};
 use super::store::Mirror;
 use super::told::Told;
-use super::watches::{Source, enduring};
 use crate::watch::NodeTrouble;
 
 /// All nodes of the cluster, by name.
@@ -45,7 +45,7 @@ pub(super) async fn run(
         return;
     }
     let mut mirror: Mirror<NodeEntry> = Mirror::default();
-    let mut steps = Box::pin(enduring(Api::<Node>::all(source.client.clone()), &source, None, None));
+    let mut steps = Box::pin(endless::<Node>(&source, Node::url_path(&(), None), None, None));
     while let Some(told) = futures::StreamExt::next(&mut steps).await {
         let told = told.map(|node| node.entry);
         limits.heard("nodes", "", &told).await;

@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
 use kube::Client;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::access::{Answer, Right};
 use super::error::{Cause, KubeError, Place, explain};
+use super::listwatch::backoff;
 use super::objects::{Deployment, Pod, ReplicaSet, Workload};
 use crate::release::pin::{Finding, Outcome, Pin, Template};
 use crate::watch::{TargetRef, template};
@@ -186,6 +185,11 @@ impl<'a> WayBack<'a> {
                     Some(Cause::Conflict | Cause::Rejected) if n_sent < ATTEMPTS && lost_a_race(&error) => {
                         expected.get_or_insert(deployment.template_print);
                     }
+                    // Whether it arrived is not known; sending it again is harmless, not sending it is not.
+                    Some(Cause::Busy | Cause::Server) if n_sent < ATTEMPTS => {
+                        expected.get_or_insert(deployment.template_print);
+                        tokio::time::sleep(backoff(n_sent.try_into().unwrap_or(u32::MAX))).await;
+                    }
                     _ => return Err(error),
                 },
             }
@@ -270,33 +274,27 @@ impl<'a> WayBack<'a> {
         }
     }
 
-    async fn may(&self, verb: &str, group: &str, resource: &str) -> Result<Outcome, KubeError> {
-        let attributes = ResourceAttributes {
-            verb: Some(verb.to_owned()),
-            group: Some(group.to_owned()),
-            resource: Some(resource.to_owned()),
-            namespace: Some(self.target.namespace.clone()),
+    async fn may(
+        &self,
+        verb: &'static str,
+        group: &'static str,
+        resource: &'static str,
+    ) -> Result<Outcome, KubeError> {
+        let right = Right {
+            verb,
+            group,
+            resource,
+            namespace: self.target.namespace.clone(),
             name: (verb == "patch").then(|| self.target.name.clone()),
-            ..ResourceAttributes::default()
         };
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(attributes),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let api: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        match self.call("ask for permissions", api.create(&PostParams::default(), &review)).await {
-            Ok(answer) => Ok(match answer.status {
-                Some(status) if status.allowed => Outcome::Fine,
-                Some(status) => {
-                    let reason = status.reason.filter(|reason| !reason.is_empty());
-                    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-                    Outcome::Broken(format!("may not {verb} {resource} in {}{reason}", self.target.namespace))
-                }
-                None => Outcome::Unknown("the API server gave no answer".into()),
-            }),
+        match self.call("ask for permissions", right.ask(self.client)).await {
+            Ok(Answer::Allowed) => Ok(Outcome::Fine),
+            Ok(Answer::Denied(reason)) => {
+                let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
+                let namespace = &self.target.namespace;
+                Ok(Outcome::Broken(format!("may not {verb} {resource} in {namespace}{reason}")))
+            }
+            Ok(Answer::Unclear) => Ok(Outcome::Unknown("the API server gave no answer".into())),
             Err(error) => match error.cause() {
                 Some(Cause::Forbidden) => Ok(Outcome::Unknown("may not ask for own permissions".into())),
                 _ => Err(error),

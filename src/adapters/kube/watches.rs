@@ -1,23 +1,21 @@
 //! One watch per kind, joined and thinned out: the loop hears the newest facts only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Debug;
-use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, SelectAll, Stream, StreamExt};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource};
+use futures::stream::{BoxStream, SelectAll, StreamExt};
+use jiff::SignedDuration;
+use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use super::error::{Cause, explain};
 use super::limits::Limits;
+use super::listwatch::{Source, endless};
+pub(super) use super::listwatch::{backoff, woken};
 use super::logs::{Candidates, candidates};
 use super::nodes::Nodes;
 use super::objects::{
@@ -25,7 +23,7 @@ use super::objects::{
     Rollout, Run, StatefulSet, Warning, Workload,
 };
 use super::store::Store;
-use super::told::{Refusal, Told};
+use super::told::Told;
 use crate::watch::{Observation, TargetRef, WarningEvent, WorkloadFacts};
 use crate::workflow::Kind;
 
@@ -33,10 +31,6 @@ use crate::workflow::Kind;
 const SUMMARY_EVERY: Duration = Duration::from_millis(100);
 /// With thousands of pods a summary itself costs; it may take a twentieth of the time.
 const SUMMARY_SHARE: u32 = 20;
-const BACKOFF_FIRST: Duration = Duration::from_millis(300);
-const BACKOFF_LAST: Duration = Duration::from_secs(15);
-/// A right is not given, nor a kind installed, while somebody waits for it.
-const REFUSED: Duration = Duration::from_secs(60);
 
 /// One watch per kind and namespace serves all targets there.
 pub(super) fn by_namespace(targets: Vec<TargetRef>) -> BTreeMap<String, Vec<TargetRef>> {
@@ -67,11 +61,13 @@ pub(super) struct Shared {
     pub nodes_wanted: watch::Sender<bool>,
     pub nodes: watch::Receiver<Option<Arc<Nodes>>>,
     pub limits: Limits,
+    /// How far the cluster's clock is ahead of ours.
+    pub skew: watch::Receiver<SignedDuration>,
 }
 
 /// Watches until dropped, and sends the facts of each target whenever they changed.
 pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRef>) {
-    let Shared { source, out, followable, nodes_wanted, mut nodes, limits } = shared;
+    let Shared { source, out, followable, nodes_wanted, mut nodes, limits, mut skew } = shared;
     let place = Place { source, namespace };
     // A single target narrows its watches to itself: the namespace may hold thousands of pods.
     let single = (targets.len() == 1).then(|| targets[0].clone());
@@ -101,6 +97,10 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
             Some(step) = steps.next() => dirty |= take(&mut store, &limits, &place.namespace, step).await,
             Some(step) = members.next() => dirty |= take(&mut store, &limits, &place.namespace, step).await,
             Ok(()) = nodes.changed() => dirty = true,
+            Ok(()) = skew.changed() => {
+                store.skew = *skew.borrow_and_update();
+                dirty = true;
+            }
             () = sleep_until(next_summary), if dirty => {
                 let began = Instant::now();
                 let nodes = nodes.borrow_and_update().clone();
@@ -189,13 +189,6 @@ async fn take(store: &mut Store, limits: &Limits, namespace: &str, step: Step) -
     }
 }
 
-/// The client, and the news that the cluster is back.
-#[derive(Clone)]
-pub(super) struct Source {
-    pub client: Client,
-    pub recoveries: watch::Receiver<u64>,
-}
-
 struct Place {
     source: Source,
     namespace: String,
@@ -245,139 +238,19 @@ impl Place {
     fn watch<K, F>(&self, fields: Option<&str>, labels: Option<&str>, step: F) -> BoxStream<'static, Step>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
             + DeserializeOwned
-            + Debug
             + Send
             + 'static,
         F: Fn(Told<K>) -> Step + Send + 'static,
     {
-        let api = Api::<K>::namespaced(self.source.client.clone(), &self.namespace);
-        enduring(api, &self.source, fields, labels).map(step).boxed()
+        let path = K::url_path(&(), Some(&self.namespace));
+        endless(&self.source, path, fields, labels).map(step).boxed()
     }
-}
-
-/// Watches without end.
-pub(super) fn enduring<K>(
-    api: Api<K>,
-    source: &Source,
-    fields: Option<&str>,
-    labels: Option<&str>,
-) -> impl Stream<Item = Told<K>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let config = watcher::Config {
-        field_selector: fields.map(str::to_owned),
-        label_selector: labels.map(str::to_owned),
-        ..watcher::Config::default()
-    };
-    let recoveries = source.recoveries.clone();
-    let watch = Enduring { api, config, recoveries, stream: None, pause: None, n_failures: 0 };
-    futures::stream::unfold(watch, |mut watch| async move {
-        let told = watch.next().await;
-        Some((told, watch))
-    })
-}
-
-type Watch<K> = Pin<Box<dyn Stream<Item = watcher::Result<Event<K>>> + Send>>;
-
-/// A watch that outlives every failure: it backs off with jitter, and begins anew when the cluster
-/// is back, because a connection from before the break may be dead without knowing it.
-struct Enduring<K> {
-    api: Api<K>,
-    config: watcher::Config,
-    recoveries: watch::Receiver<u64>,
-    stream: Option<Watch<K>>,
-    pause: Option<Duration>,
-    n_failures: u32,
-}
-
-impl<K> Enduring<K>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    async fn next(&mut self) -> Told<K> {
-        loop {
-            if let Some(pause) = self.pause.take() {
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    () = woken(&mut self.recoveries) => self.stream = None,
-                }
-            }
-            let stream =
-                self.stream.get_or_insert_with(|| Box::pin(watcher(self.api.clone(), self.config.clone())));
-            tokio::select! {
-                told = stream.next() => match told {
-                    Some(Ok(event)) => {
-                        if !matches!(event, Event::Init) {
-                            self.n_failures = 0;
-                        }
-                        return match event {
-                            Event::Init => Told::Restart,
-                            Event::InitApply(object) => Told::Listed(object),
-                            Event::InitDone => Told::Synced,
-                            Event::Apply(object) => Told::Changed(object),
-                            Event::Delete(object) => Told::Removed(object),
-                        };
-                    }
-                    Some(Err(error)) => return self.failed(&error),
-                    None => self.stream = None,
-                },
-                () = woken(&mut self.recoveries) => self.stream = None,
-            }
-        }
-    }
-
-    fn failed(&mut self, error: &watcher::Error) -> Told<K> {
-        let (cause, detail) = cause_of(error);
-        if matches!(cause, Cause::Forbidden | Cause::NotFound) {
-            self.pause = Some(REFUSED);
-            return Told::Refused(Refusal { cause, detail });
-        }
-        self.n_failures = self.n_failures.saturating_add(1);
-        self.pause = Some(backoff(self.n_failures));
-        tracing::warn!("watch of {}: {}: {detail}", K::plural(&()), cause.words());
-        Told::Failed
-    }
-}
-
-/// Words without the server's answer: a body that could not be read may hold anything.
-fn cause_of(error: &watcher::Error) -> (Cause, String) {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => explain(error),
-        watcher::Error::WatchError(status) => explain(&kube::Error::Api(status.clone())),
-        watcher::Error::NoResourceVersion => (Cause::Answer, "no resource version in the answer".to_owned()),
-    }
-}
-
-pub(super) async fn woken(recoveries: &mut watch::Receiver<u64>) {
-    if recoveries.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Doubles up to a ceiling; jitter between half and whole keeps many watches from knocking at once.
-pub(super) fn backoff(n_failures: u32) -> Duration {
-    let whole = BACKOFF_FIRST.saturating_mul(1 << n_failures.clamp(1, 8).saturating_sub(1)).min(BACKOFF_LAST);
-    let dice = (RandomState::new().hash_one(n_failures) % 1000) as u32;
-    whole / 2 + whole * dice / 2000
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_backoff_grows_to_its_ceiling_and_is_never_zero() {
-        for n in 1..40 {
-            let delay = backoff(n);
-            assert!(delay >= BACKOFF_FIRST / 2 && delay <= BACKOFF_LAST, "{n}: {delay:?}");
-        }
-        assert!(backoff(39) >= BACKOFF_LAST / 2);
-    }
 
     #[test]
     fn targets_of_one_namespace_share_their_watches() {

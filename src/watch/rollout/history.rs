@@ -44,7 +44,7 @@ pub(super) struct Progress {
 #[derive(Debug, Clone)]
 pub(super) struct Settle {
     pub since: Timestamp,
-    /// Restarts by pod UID when the interval began.
+    /// Restarts by pod UID, of each pod when it was first seen up in the interval.
     pub restarts: BTreeMap<String, u32>,
     /// The interval was passed: the rollout was complete once.
     pub held: bool,

@@ -17,6 +17,8 @@ pub mod statefulset;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{PodFacts, UpdateStrategy, WorkloadFacts};
@@ -147,14 +149,16 @@ fn find(
     }
     history.note_pods(facts, now);
     let pods: Vec<&PodFacts> = counts::target_pods(facts).collect();
-    if let Some(finding) = held(facts, expect, history, now, &pods) {
-        return finding;
-    }
-    history.note_progress(facts, now);
-    match counts::missing(facts, &pods) {
-        Some(missing) => unfinished(facts, expect, history, now, &pods, missing),
-        None => finished(facts, expect, history, now, &pods),
-    }
+    let finding = held(facts, expect, history, now, &pods).unwrap_or_else(|| {
+        history.note_progress(facts, now);
+        match counts::missing(facts, &pods) {
+            Some(missing) => unfinished(facts, expect, history, now, &pods, missing),
+            None => finished(facts, expect, history, now, &pods),
+        }
+    });
+    let ignored_until = due(facts, expect, history).filter(|due| target.kind == Kind::Rollout && now < *due);
+    let wake_at = [finding.wake_at, ignored_until].into_iter().flatten().min();
+    finding.waking(wake_at)
 }
 
 /// What a person or the workload's own controller decided, before anything is counted.
@@ -184,8 +188,7 @@ fn held(
         let fact = by_hand(facts)?;
         return Some(paused(history, fact));
     };
-    let due = began(expect, history).zip(facts.progress_deadline_s).map(|(at, s)| plus(at, s));
-    let ripe = due.is_none_or(|due| now >= due);
+    let ripe = due(facts, expect, history).is_none_or(|due| now >= due);
     let finding = match argo::said(facts, argo, ripe) {
         Some(argo::Said::Failed { fact, trouble }) => {
             let pod = worst(history).trouble;
@@ -228,6 +231,12 @@ fn began(expect: &Expectation, history: &RolloutHistory) -> Option<Timestamp> {
         (Some(ours), Some(seen)) => Some(ours.max(seen)),
         (ours, seen) => ours.or(seen),
     }
+}
+
+/// Until when a deadline that passed may be that of the rollout before; only our own clock says
+/// that this one had its time. `None` when it was found under way, or has no deadline.
+fn due(facts: &WorkloadFacts, expect: &Expectation, history: &RolloutHistory) -> Option<Timestamp> {
+    Some(plus(began(expect, history)?, facts.progress_deadline_s?))
 }
 
 fn unfinished(
@@ -353,10 +362,11 @@ fn finished(
     let held_before = history.state.is_none() && held_for_long(pods, now, settle_s);
     let settle = history.settle.get_or_insert_with(|| Settle {
         since: if held_before { minus(now, settle_s) } else { now },
-        restarts: pods.iter().map(|pod| (pod.uid.clone(), pod.restarts())).collect(),
+        restarts: BTreeMap::new(),
         held: false,
     });
-    for pod in pods {
+    // Only a pod that was up can break.
+    for pod in pods.iter().filter(|pod| pod.ready) {
         settle.restarts.entry(pod.uid.clone()).or_insert_with(|| pod.restarts());
     }
     let until = plus(settle.since, settle_s);
@@ -419,15 +429,15 @@ fn deadline(
         let trouble = Trouble::of_workload("timeout", "TimedOut", "");
         return (Some(Passed { decider: "timeout", words, trouble }), None);
     }
-    let Some(deadline_s) = facts.progress_deadline_s else { return (None, None) };
+    if facts.progress_deadline_s.is_none() {
+        return (None, None);
+    }
     let condition = facts
         .conditions
         .iter()
         .find(|condition| condition.kind == "Progressing" && condition.reason == argo::DEADLINE);
     let Some(condition) = condition else { return (None, None) };
-    // After a change the condition may still be that of the rollout before; only our own clock says
-    // that this one had its time.
-    let due = began.map(|began| plus(began, deadline_s));
+    let due = due(facts, expect, history);
     if due.is_some_and(|due| now < due) {
         return (None, due);
     }

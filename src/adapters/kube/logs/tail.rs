@@ -6,15 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
 use kube::core::GroupVersionKind;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -24,8 +21,10 @@ use super::target::{LogTarget, Wanted};
 use super::{Reading, run};
 use crate::adapters::kube::error::{Cause, KubeError, Place};
 use crate::adapters::kube::heartbeat;
-use crate::adapters::kube::objects::Pod;
-use crate::adapters::kube::watches::woken;
+use crate::adapters::kube::objects::{Pod, PodEntry};
+use crate::adapters::kube::store::Mirror;
+use crate::adapters::kube::told::Told;
+use crate::adapters::kube::watches::{Source, enduring};
 use crate::watch::{ContainerState, Moment, Observation, PodFacts};
 
 /// Pods come and go in crowds; ten looks a second are enough to open a stream in time.
@@ -87,8 +86,8 @@ impl LogTail {
             return Err(place.failed(&what, Cause::NotFound, String::new()));
         }
         let mut pods = Pods::default();
-        for pod in listed.items {
-            pods.insert(pod);
+        for told in listed.items.into_iter().map(Told::Listed).chain([Told::Synced]) {
+            pods.take(told);
         }
         let mut tail = Self { client, place, request, wanted, pods };
         tail.own().await;
@@ -105,7 +104,7 @@ impl LogTail {
     /// Containers that have nothing to read yet, and why: `app-1 app: ContainerCreating`.
     pub fn silent(&self) -> Vec<String> {
         let mut silent = Vec::new();
-        for (_, pod) in self.pods.ours() {
+        for pod in self.pods.ours() {
             for container in pod.containers.iter().filter(|container| self.is_meant(&container.name)) {
                 if let (ContainerState::Waiting { reason, .. }, None) =
                     (&container.state, &container.last_end)
@@ -155,23 +154,21 @@ impl LogTail {
     async fn watch(
         &mut self,
         followable: watch::Sender<BTreeMap<(), Arc<Vec<Candidate>>>>,
-        mut recoveries: watch::Receiver<u64>,
+        recoveries: watch::Receiver<u64>,
     ) {
-        let mut events = self.events();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.request.namespace);
+        let source = Source { client: self.client.clone(), recoveries };
+        let (fields, labels) = (self.wanted.fields.as_deref(), self.wanted.labels.as_deref());
+        let mut steps = pin!(enduring(api, &source, fields, labels));
         let mut dirty = false;
         let mut look = pin!(sleep_until(Instant::now()));
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(event)) => {
-                        if self.pods.take(event) && !std::mem::replace(&mut dirty, true) {
-                            look.as_mut().reset(Instant::now() + LOOK_EVERY);
-                        }
+                Some(told) = steps.next() => {
+                    if self.pods.take(told) && !std::mem::replace(&mut dirty, true) {
+                        look.as_mut().reset(Instant::now() + LOOK_EVERY);
                     }
-                    // The stream waits before it tries again; the heartbeat says when nothing answers.
-                    Some(Err(error)) => tracing::warn!("watch of pods: {error}"),
-                    None => events = self.events(),
-                },
+                }
                 () = &mut look, if dirty => {
                     dirty = false;
                     self.own().await;
@@ -183,21 +180,9 @@ impl LogTail {
                         return;
                     }
                 }
-                // A connection from before the break may be dead without knowing it.
-                () = woken(&mut recoveries) => events = self.events(),
                 () = followable.closed() => return,
             }
         }
-    }
-
-    fn events(&self) -> BoxStream<'static, watcher::Result<Event<Pod>>> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.request.namespace);
-        let config = watcher::Config {
-            field_selector: self.wanted.fields.clone(),
-            label_selector: self.wanted.labels.clone(),
-            ..watcher::Config::default()
-        };
-        watcher(api, config).default_backoff().boxed()
     }
 
     fn is_meant(&self, container: &str) -> bool {
@@ -207,7 +192,7 @@ impl LogTail {
 
     fn candidates(&self) -> Vec<Candidate> {
         let mut found = Vec::new();
-        for (_, pod) in self.pods.ours() {
+        for pod in self.pods.ours() {
             of_pod(&self.request.namespace, pod, true, &mut found);
         }
         found.retain(|one| self.is_meant(one.container()));
@@ -216,7 +201,7 @@ impl LogTail {
 
     /// Nothing more can come from this pod.
     fn is_over(&self) -> bool {
-        self.pods.ours().all(|(_, pod)| matches!(pod.phase.as_str(), "Succeeded" | "Failed"))
+        self.pods.ours().all(|pod| matches!(pod.phase.as_str(), "Succeeded" | "Failed"))
     }
 
     /// Decides which of the pods that match the labels belong to the target.
@@ -227,7 +212,11 @@ impl LogTail {
         };
         let owners = self.pods.owners.get_or_insert_with(|| HashSet::from([owner.clone()]));
         if !self.wanted.through_sets
-            || !self.pods.live.values().any(|(set, _)| set.as_ref().is_some_and(|set| !owners.contains(set)))
+            || !self
+                .pods
+                .known
+                .values()
+                .any(|pod| pod.owner.as_ref().is_some_and(|set| !owners.contains(set)))
         {
             return;
         }
@@ -254,7 +243,7 @@ impl LogTail {
 
     fn check_containers(&self, what: &str) -> Result<(), KubeError> {
         let mut known: Vec<&str> = Vec::new();
-        for (_, pod) in self.pods.ours() {
+        for pod in self.pods.ours() {
             known.extend(pod.containers.iter().map(|container| container.name.as_str()));
         }
         known.sort_unstable();
@@ -299,46 +288,23 @@ impl LogTail {
 /// The pods that match, as the watch tells them.
 #[derive(Default)]
 struct Pods {
-    /// By UID: who controls it, and the pod.
-    live: BTreeMap<String, (Option<String>, PodFacts)>,
-    listing: Option<BTreeMap<String, (Option<String>, PodFacts)>>,
+    known: Mirror<PodEntry>,
     /// UIDs whose pods count; all do without.
     owners: Option<HashSet<String>>,
 }
 
 impl Pods {
-    fn insert(&mut self, pod: Pod) {
-        self.live.insert(pod.facts.uid.clone(), (pod.owner, pod.facts));
-    }
-
     /// Takes one step of the watch; `true` when something may have changed.
-    fn take(&mut self, event: Event<Pod>) -> bool {
-        match event {
-            Event::Init => {
-                self.listing = Some(BTreeMap::new());
-                false
-            }
-            Event::InitApply(pod) => {
-                self.listing.get_or_insert_default().insert(pod.facts.uid.clone(), (pod.owner, pod.facts));
-                false
-            }
-            Event::InitDone => {
-                self.live = self.listing.take().unwrap_or_default();
-                true
-            }
-            Event::Apply(pod) => {
-                self.insert(pod);
-                true
-            }
-            Event::Delete(pod) => self.live.remove(&pod.facts.uid).is_some(),
-        }
+    fn take(&mut self, told: Told<Pod>) -> bool {
+        self.known.take(told.map(|pod| pod.entry), |entry| &entry.facts.name)
     }
 
-    fn ours(&self) -> impl Iterator<Item = &(Option<String>, PodFacts)> {
-        self.live.values().filter(|(owner, _)| match (&self.owners, owner) {
+    fn ours(&self) -> impl Iterator<Item = &PodFacts> {
+        let is_ours = |entry: &&PodEntry| match (&self.owners, &entry.owner) {
             (None, _) => true,
             (Some(owners), Some(owner)) => owners.contains(owner),
             (Some(_), None) => false,
-        })
+        };
+        self.known.values().filter(is_ours).map(|entry| &*entry.facts)
     }
 }

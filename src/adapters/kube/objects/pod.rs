@@ -1,6 +1,6 @@
 //! Core `v1` Pods.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::core::ObjectMeta;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -26,6 +26,8 @@ pub(crate) struct PodEntry {
     pub revision_hash: Option<String>,
     /// Without revision and node trouble until it is joined.
     pub facts: Shared<PodFacts>,
+    /// By how much the times of `facts` were moved to our clock.
+    pub moved: SignedDuration,
 }
 
 resource!(Pod, "Pod", "", "v1", "pods", NamespaceResourceScope);
@@ -197,6 +199,7 @@ impl From<Wire> for Pod {
                 uid: meta.uid.clone(),
             }),
             revision_hash: None,
+            moved: SignedDuration::ZERO,
         };
         let thin = meta.thin();
         let revision_hash = meta.labels.and_then(|labels| labels.revision_hash);

@@ -66,7 +66,12 @@ impl<V> Mirror<V> {
                 }
                 true
             }
-            Told::Removed(value) => self.live.remove(key(&value)).is_some(),
+            Told::Removed(value) => {
+                if let Some(listing) = &mut self.listing {
+                    listing.remove(key(&value));
+                }
+                self.live.remove(key(&value)).is_some()
+            }
             Told::Refused(refusal) => {
                 // What may no longer be read is not known any more, rather than as it was.
                 let changed = self.refused.as_ref() != Some(&refusal) || !self.live.is_empty();

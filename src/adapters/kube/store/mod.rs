@@ -1,10 +1,13 @@
 //! What the watches of one namespace know, joined into the facts of a workload.
 
 mod mirror;
+mod skew;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+
+use jiff::SignedDuration;
 
 use super::nodes::Nodes;
 use super::objects::{PodEntry, RevisionEntry, Rolling, Run, Workload};
@@ -30,6 +33,8 @@ pub(super) struct Store {
     pub pods: Mirror<PodEntry>,
     pub warnings: Mirror<WarningEvent>,
     pub runs: Mirror<Run>,
+    /// How far the cluster's clock is ahead of ours; all times are told by ours.
+    pub skew: SignedDuration,
 }
 
 impl Store {
@@ -138,7 +143,7 @@ impl Store {
         }
         let pods = self.join_pods(target.kind, &workload, &revisions, target_revision.as_deref(), nodes);
         let events = self.events_about(target, &workload.uid, &revisions);
-        Some(WorkloadFacts {
+        let mut facts = WorkloadFacts {
             target: target.clone(),
             uid: workload.uid,
             unread: None,
@@ -171,7 +176,11 @@ impl Store {
             events,
             argo,
             unclear: (!remarks.is_empty()).then(|| remarks.join("; ")),
-        })
+        };
+        if !self.skew.is_zero() {
+            skew::workload(&mut facts, -self.skew);
+        }
+        Some(facts)
     }
 
     /// The workload's pods with their revision and the trouble of their node, new ones first, each
@@ -204,6 +213,11 @@ impl Store {
             if pod.facts.revision.as_deref() != name.as_deref() || pod.facts.node_trouble != trouble {
                 pod.facts.revision = name.map(std::borrow::Cow::into_owned);
                 pod.facts.node_trouble = trouble;
+            }
+            let by = -self.skew;
+            if pod.moved != by {
+                skew::pod(&mut pod.facts, by - pod.moved);
+                pod.moved = by;
             }
             let is_new = target.is_some() && pod.facts.revision.as_deref() == target;
             let group = if is_new { &mut new } else { &mut old };

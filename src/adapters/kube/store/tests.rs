@@ -325,3 +325,28 @@ fn warnings_of_other_pods_are_left_out_and_the_newest_come_last() {
     let uids: Vec<&str> = facts.events.iter().map(|event| event.uid.as_str()).collect();
     assert_eq!(uids, ["6", "3", "1"]);
 }
+
+#[test]
+fn the_times_of_a_cluster_that_is_ahead_are_told_by_our_clock_and_moved_once() {
+    let ready: Pod = read(json!({"metadata": {"name": "b", "uid": "b",
+            "ownerReferences": [{"uid": "new-uid", "controller": true}]},
+        "status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-22T14:01:00Z"}],
+            "containerStatuses": [{"name": "app", "state": {"running": {"startedAt": "2026-11-22T14:00:50Z"}}}]}}));
+    let mut store = with(Kind::Deployment, deployment("x:2"), sets(), vec![ready.entry]);
+    store.warning(Told::Changed(warning("1", "Pod/b", "2026-11-22T14:02:00Z")));
+    let at = |text: &str| Some(format!("2026-11-22T{text}Z").parse::<jiff::Timestamp>().unwrap());
+    for (skew, ready, started, event) in [
+        (60, "14:00:00", "13:59:50", "14:01:00"),
+        (60, "14:00:00", "13:59:50", "14:01:00"),
+        (0, "14:01:00", "14:00:50", "14:02:00"),
+    ] {
+        store.skew = SignedDuration::from_secs(skew);
+        let facts = facts(&mut store, Kind::Deployment);
+        assert_eq!(facts.pods[0].ready_since, at(ready));
+        assert_eq!(
+            facts.pods[0].containers[0].state,
+            crate::watch::ContainerState::Running { since: at(started) }
+        );
+        assert_eq!(facts.events[0].at, at(event));
+    }
+}

@@ -1,9 +1,15 @@
+//! The judgement by examples. Deployments here, the other kinds beside, what holds of all in
+//! `properties`.
+
+mod argo;
+mod daemonset;
+mod properties;
+mod statefulset;
+
 use jiff::{SignedDuration, Timestamp};
-use proptest::prelude::*;
 
 use super::expectation::tag_is;
 use super::*;
-use crate::watch::Shared;
 use crate::watch::facts::*;
 
 fn at(seconds: i64) -> Timestamp {
@@ -526,80 +532,110 @@ fn a_state_remembers_when_it_began() {
     assert_eq!(judge(&up("v2"), &expect, &mut history, at(12)).since, at(12));
 }
 
-fn any_pod() -> impl Strategy<Value = PodFacts> {
-    let state = prop_oneof![
-        Just(ContainerState::Running { since: None }),
-        Just(ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }),
-        Just(ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: String::new() }),
-        Just(ContainerState::Waiting { reason: "ErrImagePull".into(), message: "not found".into() }),
-    ];
-    (0..4usize, any::<bool>(), any::<bool>(), 0..4u32, state, any::<bool>()).prop_map(
-        |(n, ready, ending, restarts, state, new)| {
-            let mut pod = pod(if new { "v2" } else { "v1" }, n);
-            pod.ready = ready;
-            pod.ending = ending;
-            pod.containers[0].restarts = restarts;
-            pod.containers[0].state = state;
-            pod
-        },
-    )
+fn probe() -> ProbeFacts {
+    ProbeFacts {
+        initial_delay_s: 0,
+        timeout_s: 1,
+        period_s: 10,
+        failure_threshold: 3,
+        success_threshold: 1,
+        what: "GET :8080/health".into(),
+    }
 }
 
-fn any_facts() -> impl Strategy<Value = WorkloadFacts> {
-    let counts = (0..6u32, 0..6u32, 0..6u32, 0..6u32, 0..6u32);
-    let objects = (prop::collection::vec(any_pod(), 0..5), any::<bool>(), 1..4i64, 0..4i64);
-    (counts, objects, any::<bool>()).prop_map(
-        |((spec, replicas, updated, ready, available), (pods, new, generation, observed), paused)| {
-            let mut facts = up(if new { "v2" } else { "v1" });
-            facts.revisions = vec![set("v2"), set("v1")];
-            facts.spec_replicas = spec;
-            facts.replicas = replicas;
-            facts.updated = updated;
-            facts.ready = ready;
-            facts.available = available;
-            facts.pods = pods.into_iter().map(Shared::from).collect();
-            facts.generation = generation;
-            facts.observed_generation = (observed > 0).then_some(observed);
-            facts.paused = paused;
-            facts
-        },
-    )
+#[test]
+fn readiness_that_fails_past_its_window_is_stuck_and_named_by_its_probe() {
+    let mut facts = waiting("", "");
+    facts.pods[3].containers[0].state = ContainerState::Running { since: Some(at(0)) };
+    facts.pods[3].containers[0].readiness = Some(probe());
+    let mut history = RolloutHistory::default();
+    let young = judge(&facts, &Expectation::watching(), &mut history, at(3));
+    assert_eq!((young.state, young.wake_at), (RolloutState::Progressing, Some(at(17))));
+    let old = judge(&facts, &Expectation::watching(), &mut history, at(17));
+    assert_eq!((old.state, old.decider), (RolloutState::Stuck, "containerStatuses.ready"));
+    assert_eq!(old.field, "available 3 < 4");
+    let trouble = old.trouble.unwrap();
+    assert!(trouble.blocks);
+    assert_eq!(trouble.line(), "app-v2-3 app NotReady GET :8080/health");
 }
 
-proptest! {
-    #[test]
-    fn complete_is_never_said_against_the_facts(
-        steps in prop::collection::vec((any_facts(), -20..90i64), 1..12),
-    ) {
-        let expect = Expectation::watching();
-        let mut history = RolloutHistory::default();
-        let mut clock = 0;
-        for (facts, step) in steps {
-            clock += step;
-            let verdict = judge(&facts, &expect, &mut history, at(clock));
-            prop_assert!(!verdict.field.is_empty());
-            if facts.observed_generation.unwrap_or(0) < facts.generation {
-                prop_assert_eq!(verdict.state, RolloutState::Unobserved);
-            }
-            if matches!(verdict.state, RolloutState::Complete | RolloutState::Settling) {
-                prop_assert!(!facts.paused);
-                prop_assert!(facts.available >= facts.spec_replicas);
-                prop_assert!(facts.updated >= facts.spec_replicas);
-                let n_ready = facts.pods.iter().filter(|pod| facts.is_new(pod) && pod.ready).count();
-                prop_assert!(n_ready >= facts.spec_replicas as usize);
-            }
-        }
-    }
+#[test]
+fn a_restart_opens_a_new_window() {
+    let mut facts = waiting("", "");
+    facts.pods[3].containers[0].state = ContainerState::Running { since: None };
+    facts.pods[3].containers[0].readiness = Some(probe());
+    let mut history = RolloutHistory::default();
+    judge(&facts, &Expectation::watching(), &mut history, at(0));
+    assert_eq!(judge(&facts, &Expectation::watching(), &mut history, at(20)).state, RolloutState::Stuck);
+    facts.pods[3].containers[0].restarts = 1;
+    let verdict = judge(&facts, &Expectation::watching(), &mut history, at(21));
+    assert_eq!(verdict.state, RolloutState::Progressing);
+}
 
-    #[test]
-    fn a_judgement_repeated_at_the_same_moment_is_the_same(
-        before in any_facts(), facts in any_facts(),
-    ) {
-        let expect = expecting(ExpectedTemplate::Version { from: "print-v1".into(), version: "v2".into() });
-        let mut history = RolloutHistory::default();
-        judge(&before, &expect, &mut history, at(0));
-        let first = judge(&facts, &expect, &mut history, at(5));
-        let second = judge(&facts, &expect, &mut history, at(5));
-        prop_assert_eq!(first, second);
+#[test]
+fn a_doomed_pod_on_a_cordoned_node_says_nothing_about_the_version() {
+    let mut facts = all_waiting("CrashLoopBackOff", "");
+    for pod in &mut facts.pods {
+        pod.node_trouble = Some(NodeTrouble::Cordoned);
     }
+    let verdict = judged(&facts);
+    assert_eq!(verdict.state, RolloutState::Progressing);
+    assert_eq!(verdict.trouble.unwrap().reason, "NodeCordoned");
+}
+
+#[test]
+fn a_pod_lost_with_its_node_while_settling_is_no_failure() {
+    let mut history = RolloutHistory::default();
+    judge(&up("v2"), &Expectation::watching(), &mut history, at(0));
+    let mut facts = waiting("", "");
+    facts.pods[3].node_trouble = Some(NodeTrouble::NotReady);
+    let verdict = judge(&facts, &Expectation::watching(), &mut history, at(5));
+    assert_eq!((verdict.state, verdict.field.as_str()), (RolloutState::Progressing, "available 3 < 4"));
+}
+
+#[test]
+fn a_paused_deployment_still_names_the_pod_in_trouble() {
+    let facts = WorkloadFacts { paused: true, ..all_waiting("CrashLoopBackOff", "") };
+    let verdict = judged(&facts);
+    assert_eq!((verdict.state, verdict.decider), (RolloutState::Paused, "spec.paused"));
+    assert_eq!(verdict.trouble.unwrap().reason, "CrashLoopBackOff");
+}
+
+#[test]
+fn facts_that_cannot_be_told_apart_are_unknown_and_never_guessed() {
+    let mut twins = up("v2");
+    twins.revisions.push(RevisionFacts { name: "app-other".into(), ..set("v2") });
+    let verdict = judged(&twins);
+    assert_eq!(verdict.state, RolloutState::Unknown);
+    assert_eq!(verdict.field, "app-v2 and app-other both claim the hash v2");
+    assert_eq!(verdict.decider, "metadata.labels.pod-template-hash");
+
+    let nameless = WorkloadFacts { target_revision: None, ..up("v2") };
+    assert_eq!(judged(&nameless).state, RolloutState::Unknown);
+    let fresh = WorkloadFacts { updated: 0, ..nameless };
+    assert_eq!(judged(&fresh).state, RolloutState::Progressing, "its ReplicaSet is not made yet");
+
+    let unclear = WorkloadFacts { unclear: Some("its selector is empty".into()), ..up("v2") };
+    assert_eq!(judged(&unclear).field, "its selector is empty");
+    let strange = WorkloadFacts { strategy: UpdateStrategy::Other("Sideways".into()), ..up("v2") };
+    assert_eq!(judged(&strange).field, "update strategy `Sideways` is not known");
+}
+
+#[test]
+fn every_verdict_names_its_field_in_a_stable_way() {
+    let decider = |facts: &WorkloadFacts| judged(facts).decider;
+    assert_eq!(decider(&WorkloadFacts { gone: true, ..up("v2") }), "metadata.uid");
+    assert_eq!(
+        decider(&WorkloadFacts { observed_generation: None, ..up("v2") }),
+        "status.observedGeneration"
+    );
+    assert_eq!(decider(&WorkloadFacts { updated: 1, replicas: 1, ..up("v2") }), "status.updatedReplicas");
+    assert_eq!(decider(&WorkloadFacts { replicas: 5, ..up("v2") }), "status.replicas");
+    assert_eq!(decider(&waiting("ContainerCreating", "")), "status.availableReplicas");
+    assert_eq!(decider(&waiting("ImagePullBackOff", "")), "containerStatuses.waiting.reason");
+    assert_eq!(decider(&up("v2")), "settle");
+    assert_eq!(
+        decider(&WorkloadFacts { spec_replicas: 0, updated: 0, replicas: 0, ..up("v2") }),
+        "spec.replicas"
+    );
 }
