@@ -9,6 +9,7 @@ mod link;
 pub mod out;
 mod preflight;
 pub mod prometheus;
+mod save;
 pub mod shell;
 pub mod store;
 mod world;

@@ -17,7 +17,7 @@ use super::kube::{Cause, ConnectOptions, Fired, KubeError, KubeWorld};
 use super::prometheus::{Prometheus, PrometheusSettings};
 use super::shell::{self, Shell, Stopper};
 use super::store::{Folder, Writer, Written};
-use super::{git, preflight};
+use super::{git, preflight, save};
 use crate::journal::Record;
 use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, Run, StepResult, Template, Timer,
@@ -57,6 +57,11 @@ pub enum News {
     /// What the rollback would change, from the latest test of the way back.
     Diff(Vec<String>),
     Written(Written),
+    /// What became of a file that was asked for.
+    Told {
+        text: String,
+        is_refusal: bool,
+    },
     DocumentChanged {
         differs: bool,
     },
@@ -77,13 +82,14 @@ pub struct WorldSettings {
     pub cluster: Option<ConnectOptions>,
     pub prometheus: Option<PrometheusSettings>,
     pub health: Option<String>,
+    /// Where files are written to.
+    pub directory: PathBuf,
 }
 
 /// What a release needs beyond looking.
 #[derive(Debug)]
 pub struct Acting {
     pub shell: Shell,
-    pub directory: PathBuf,
     /// On top of gonogo's own environment, for git.
     pub child_env: Vec<(OsString, OsString)>,
     pub folder: Folder,
@@ -413,12 +419,30 @@ impl World {
         });
     }
 
+    /// Writes a new file (0600) into the directory of the release; an older one of that name stays.
+    pub fn save(&self, name: String, bytes: Vec<u8>) {
+        let (folder, news) = (self.settings.directory.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let written = tokio::task::spawn_blocking(move || save::write_new(&folder, &name, &bytes)).await;
+            let message = match written {
+                Ok(Ok(path)) => {
+                    News::Told { text: format!("written to {}", path.display()), is_refusal: false }
+                }
+                Ok(Err(error)) => News::Told { text: error.to_string(), is_refusal: true },
+                // The panic was told by its hook.
+                Err(_) => return,
+            };
+            tell(&news, message).await;
+        });
+    }
+
     fn sense_tag(&self, params: &BTreeMap<String, String>) {
         let Some(tag) = params.get("VERSION").cloned() else { return };
         let Some(acting) = self.acting.clone() else { return };
-        let news = self.news.clone();
+        let (settings, news) = (Arc::clone(&self.settings), self.news.clone());
         self.reading(async move {
-            let (pass, value) = match git::remote_has_tag(&acting.directory, &tag, &acting.child_env).await {
+            let (pass, value) = match git::remote_has_tag(&settings.directory, &tag, &acting.child_env).await
+            {
                 Ok(true) => (true, format!("{tag} is on the remote")),
                 Ok(false) => (false, format!("{tag} is not on the remote")),
                 Err(error) => (false, error.to_string()),
@@ -704,6 +728,7 @@ mod tests {
             cluster: None,
             prometheus: None,
             health: None,
+            directory: std::env::temp_dir(),
         }
     }
 
@@ -712,7 +737,6 @@ mod tests {
         let store = Store::create(home, &ReleaseId("r".to_owned()), b"").unwrap();
         let acting = Acting {
             shell: Shell::new(std::env::vars_os()),
-            directory: home.to_owned(),
             child_env: Vec::new(),
             folder: store.folder().clone(),
             document: (home.join("release.md"), Vec::new()),

@@ -62,6 +62,10 @@ pub enum Action {
     Wrap,
     Timestamps,
     PreviousContainer,
+    Select,
+    Copy,
+    Save,
+    RawJson,
 
     // ── gonogo itself
     OwnLog,
@@ -129,6 +133,10 @@ impl Action {
             A::Wrap,
             A::Timestamps,
             A::PreviousContainer,
+            A::Select,
+            A::Copy,
+            A::Save,
+            A::RawJson,
             A::OwnLog,
             A::Palette,
             A::Help,
@@ -263,6 +271,10 @@ impl Action {
             Action::PreviousContainer => {
                 ("previous-container", "previous", "only the last lines of containers that ended")
             }
+            Action::Select => ("select", "select", "mark log lines from here, or end marking"),
+            Action::Copy => ("copy", "copy", "copy the marked log lines, else those in sight"),
+            Action::Save => ("save", "save", "write the marked log lines to a file, else all that are kept"),
+            Action::RawJson => ("raw-json", "JSON", "show JSON log lines as they were written, or readable"),
             Action::OwnLog => ("log", "gonogo's log", "gonogo's own log"),
             Action::Palette => ("palette", "commands", "every action by name"),
             Action::Help => ("help", "help", "every key that works here"),

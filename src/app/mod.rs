@@ -143,6 +143,10 @@ impl Turn {
                     // A terminal that is gone is noticed by the next frame.
                     let _ = self.cockpit.screen.ring();
                 }
+                Ask::Copy(text) => {
+                    let _ = self.cockpit.screen.copy(&text);
+                }
+                Ask::Save { name, bytes } => self.cockpit.world.save(name, bytes),
                 Ask::Do(effect) => self.cockpit.world.act(effect, &self.cockpit.model.state().params),
                 Ask::Watch(targets) => self.cockpit.world.watch(targets),
                 Ask::JudgeAt(at) => self.judge_at = Some(self.judge_at.map_or(at, |known| known.min(at))),
@@ -211,6 +215,7 @@ fn of_world(news: News) -> What {
         News::Diff(diff) => What::Diff(diff),
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
         News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
+        News::Told { text, is_refusal } => What::Told { text, is_refusal },
         News::DocumentChanged { differs } => What::DocumentChanged { differs },
         News::Continued => What::Continued,
         News::Leave { why } => What::Leave { why },

@@ -43,6 +43,11 @@ pub enum What {
     Journal(JournalNews),
     /// Preflight lines, each told when it is known.
     Preflight(Preflight),
+    /// The answer to something that changed nothing but a file of ours.
+    Told {
+        text: String,
+        is_refusal: bool,
+    },
     /// The document on disk is no longer the one that was started.
     DocumentChanged {
         differs: bool,

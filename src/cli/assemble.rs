@@ -247,10 +247,10 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         cluster: place.cluster,
         prometheus: place.prometheus.map(|url| prometheus(config, url)),
         health: place.health,
+        directory: place.directory,
     };
     let acting = Acting {
         shell,
-        directory: place.directory,
         child_env: place.child_env,
         folder: parts.folder,
         document: (document.path.clone(), document.bytes.clone()),

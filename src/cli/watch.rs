@@ -48,6 +48,7 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     };
     let prometheus = flags.prometheus.or_else(|| config.prometheus.url.clone());
     let health = flags.health.or_else(|| config.health.clone());
+    let directory = std::env::current_dir().wrap_err("cannot tell the current directory")?;
     let state_dir = store::state_dir()?;
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
     release::runtime()?.block_on(async {
@@ -59,6 +60,7 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
             cluster: Some(options),
             prometheus: prometheus.clone().map(|url| assemble::prometheus(config, url)),
             health: health.clone(),
+            directory,
         };
         let (sender, news) = World::news();
         let world = World::watched(world, sender);

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::clock::PracticeClock;
 use super::repository;
 use super::scenario::Scenario;
-use super::serve::{Save, Servers, Shared};
+use super::serve::{Save, Servers, Shared, Switch};
 use super::sim::{NAMESPACE, World};
 
 /// The context that every practice world has.
@@ -28,6 +28,10 @@ const SEED: u64 = 20_261_122;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often the CI looks for pushed tags.
 const LOOK_FOR_TAGS_EVERY: Duration = Duration::from_millis(300);
+/// The API server of the scenario `outage` is away at least this long of real time, and of world time:
+/// long enough to be seen at any speed, and to find the rollout still under way at a slow one.
+const OUTAGE: Duration = Duration::from_secs(14);
+const OUTAGE_OF_WORLD: Duration = Duration::from_secs(60);
 /// The driver wakes at least this often, in case the wall clock was set.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -170,6 +174,7 @@ impl Practice {
             tokio::spawn(drive(shared.clone())),
             tokio::spawn(keep_saving(shared.clone())),
             tokio::spawn(watch_tags(shared.clone(), repository::remote(&dir))),
+            tokio::spawn(play_outage(shared.clone(), servers.kube_switch.clone())),
         ];
         Ok(Self {
             kubeconfig,
@@ -363,6 +368,32 @@ async fn drive(shared: Arc<Shared>) {
             () = shared.closing.cancelled() => return,
         }
     }
+}
+
+/// Plays the outage of its scenario: connections break, then hang, then everything is there again, with
+/// nothing left of the history that watchers would go on from.
+async fn play_outage(shared: Arc<Shared>, switch: Switch) {
+    if shared.look(World::scenario) != Scenario::Outage {
+        return;
+    }
+    let mut versions = shared.versions();
+    while !shared.look(World::outage_is_due) {
+        tokio::select! {
+            changed = versions.changed() => if changed.is_err() { return },
+            () = shared.closing.cancelled() => return,
+        }
+    }
+    shared.change(World::note_outage);
+    let lasting = OUTAGE.max(OUTAGE_OF_WORLD.div_f64(shared.clock.speed));
+    for away in [Switch::cut, Switch::hang] {
+        away(&switch, lasting / 2);
+        tokio::select! {
+            () = tokio::time::sleep(lasting / 2) => {}
+            () = shared.closing.cancelled() => return,
+        }
+    }
+    shared.change(World::forget_history);
+    switch.restore();
 }
 
 async fn keep_saving(shared: Arc<Shared>) {

@@ -14,22 +14,42 @@ pub enum Scenario {
     ErrorSpike,
     /// The new version exits some seconds after its start.
     CrashLoop,
+    /// The new version answers rightly, and after some minutes more than twice as slowly.
+    Latency,
+    /// The new version was never pushed to the registry.
+    BadImage,
+    /// Each new pod needs minutes until it is ready. Nothing is wrong with it.
+    Slow,
+    /// The API server goes away in the middle of the rollout, and comes back without its history.
+    Outage,
     /// Nothing is scripted: the tag of each image decides, as it does on a cluster of simulated nodes.
     /// Not for a rehearsal: it has no old version that served well.
     ByTag,
 }
 
+/// Every scenario that a demo offers: its name, and how the new version behaves.
+const LESSONS: [(Scenario, &str, Behaviour); 7] = [
+    (Scenario::Good, "good", GOOD),
+    (Scenario::ErrorSpike, "error-spike", ERROR_SPIKE),
+    (Scenario::CrashLoop, "crash-loop", CRASH_LOOP),
+    (Scenario::Latency, "latency", LATENCY),
+    (Scenario::BadImage, "bad-image", MISSING_IMAGE),
+    (Scenario::Slow, "slow", SLOW),
+    (Scenario::Outage, "outage", GOOD),
+];
+
 impl Scenario {
     /// The lessons that a demo offers.
-    pub const ALL: [Self; 3] = [Self::Good, Self::ErrorSpike, Self::CrashLoop];
+    pub fn all() -> impl Iterator<Item = Self> {
+        LESSONS.into_iter().map(|(scenario, _, _)| scenario)
+    }
+
+    fn lesson(self) -> Option<(&'static str, Behaviour)> {
+        LESSONS.into_iter().find(|(one, _, _)| *one == self).map(|(_, name, behaviour)| (name, behaviour))
+    }
 
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::ErrorSpike => "error-spike",
-            Self::CrashLoop => "crash-loop",
-            Self::ByTag => "by-tag",
-        }
+        self.lesson().map_or("by-tag", |(name, _)| name)
     }
 }
 
@@ -41,17 +61,20 @@ impl std::fmt::Display for Scenario {
 
 /// A scenario that nobody wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no scenario is called `{0}`; there are good, error-spike and crash-loop")]
+#[error("no scenario is called `{0}`; there are {known}", known = names())]
 pub struct UnknownScenario(pub String);
+
+fn names() -> String {
+    let names: Vec<&str> = Scenario::all().map(Scenario::as_str).collect();
+    let (last, others) = names.split_last().expect("there are several lessons");
+    format!("{} and {last}", others.join(", "))
+}
 
 impl FromStr for Scenario {
     type Err = UnknownScenario;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|scenario| scenario.as_str() == text)
-            .ok_or_else(|| UnknownScenario(text.to_owned()))
+        Self::all().find(|scenario| scenario.as_str() == text).ok_or_else(|| UnknownScenario(text.to_owned()))
     }
 }
 
@@ -62,19 +85,30 @@ pub struct Behaviour {
     pub warm_up_s: (f64, f64),
     /// What a request takes, compared with the old version.
     pub latency_factor: f64,
-    pub errors: Option<Errors>,
+    /// The same, once it changes while the container runs.
+    pub slowing: Option<Course>,
+    /// The share of requests that fail.
+    pub errors: Option<Course>,
     pub crash: Option<Crash>,
     /// The registry has no such image.
     pub missing_image: bool,
 }
 
-/// Failing requests: none until `after_s` behind readiness, then `first`, growing to `last` over `ramp_s`.
+/// A figure that sets in `after_s` behind readiness with `first` and moves to `last` over `ramp_s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Errors {
+pub struct Course {
     pub after_s: f64,
     pub first: f64,
     pub last: f64,
     pub ramp_s: f64,
+}
+
+impl Course {
+    /// The figure so many seconds behind readiness; `None` before it sets in.
+    pub fn at(&self, ready_for_s: f64) -> Option<f64> {
+        let since = ready_for_s - self.after_s;
+        (since >= 0.0).then(|| self.first + (self.last - self.first) * (since / self.ramp_s).min(1.0))
+    }
 }
 
 /// An exit by itself, and the last words in the log.
@@ -88,6 +122,7 @@ pub struct Crash {
 const GOOD: Behaviour = Behaviour {
     warm_up_s: (68.0, 88.0),
     latency_factor: 1.0,
+    slowing: None,
     errors: None,
     crash: None,
     missing_image: false,
@@ -96,7 +131,7 @@ const GOOD: Behaviour = Behaviour {
 const ERROR_SPIKE: Behaviour = Behaviour {
     // One pod of four at 5 % already lifts the whole over 1 %; the one-minute rate and the scrape
     // interval add a minute and a half before a reading shows it.
-    errors: Some(Errors { after_s: 300.0, first: 0.03, last: 0.08, ramp_s: 240.0 }),
+    errors: Some(Course { after_s: 300.0, first: 0.03, last: 0.08, ramp_s: 240.0 }),
     latency_factor: 1.15,
     ..GOOD
 };
@@ -113,6 +148,15 @@ const CRASH_LOOP: Behaviour = Behaviour {
     }),
     ..GOOD
 };
+
+const LATENCY: Behaviour = Behaviour {
+    // A cache that fills, a plan that turns: it comes with time, when the rollout is long complete.
+    slowing: Some(Course { after_s: 240.0, first: 1.4, last: 2.8, ramp_s: 180.0 }),
+    latency_factor: 1.05,
+    ..GOOD
+};
+
+const SLOW: Behaviour = Behaviour { warm_up_s: (150.0, 190.0), ..GOOD };
 
 /// Never, as far as a rehearsal goes.
 const NEVER_S: f64 = 1e9;
@@ -143,12 +187,7 @@ pub fn behaviour(scenario: Scenario, image: &str) -> Behaviour {
     if tag.contains("crash") {
         return CRASH_LOOP;
     }
-    match scenario {
-        Scenario::Good => GOOD,
-        Scenario::ErrorSpike => ERROR_SPIKE,
-        Scenario::CrashLoop => CRASH_LOOP,
-        Scenario::ByTag => by_tag(tag),
-    }
+    scenario.lesson().map_or_else(|| by_tag(tag), |(_, behaviour)| behaviour)
 }
 
 /// The conventions of the simulated nodes of `tests/cluster`, so that one table of tests fits both.
@@ -156,7 +195,8 @@ fn by_tag(tag: &str) -> Behaviour {
     if tag.contains("badimage") {
         Behaviour { missing_image: true, ..QUICK }
     } else if tag.contains("crash") {
-        Behaviour { crash: CRASH_LOOP.crash.map(|crash| Crash { after_s: 0.5, ..crash }), ..QUICK }
+        let crash = CRASH_LOOP.crash.map(|crash| Crash { after_s: 0.5, ..crash });
+        Behaviour { crash, warm_up_s: (NEVER_S, NEVER_S), ..QUICK }
     } else if tag.contains("notready") {
         Behaviour { warm_up_s: (NEVER_S, NEVER_S), ..QUICK }
     } else if tag.contains("slow") {
@@ -178,7 +218,7 @@ mod tests {
 
     #[test]
     fn versions_from_before_the_rehearsal_are_good_in_every_scenario() {
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::all() {
             assert_eq!(behaviour(scenario, "myapp:v1.2.0"), GOOD);
             assert_eq!(behaviour(scenario, "registry:5000/shop/myapp:v1.1.0"), GOOD);
         }
@@ -189,6 +229,18 @@ mod tests {
         assert_eq!(behaviour(Scenario::Good, "myapp:v1.3.0"), GOOD);
         assert!(behaviour(Scenario::ErrorSpike, "myapp:v1.3.0").errors.is_some());
         assert!(behaviour(Scenario::CrashLoop, "myapp:v1.3.0").crash.is_some());
+        assert!(behaviour(Scenario::Latency, "myapp:v1.3.0").slowing.is_some());
+        assert!(behaviour(Scenario::BadImage, "myapp:v1.3.0").missing_image);
+    }
+
+    #[test]
+    fn a_course_sets_in_late_moves_and_stays() {
+        let course = Course { after_s: 100.0, first: 0.2, last: 0.4, ramp_s: 10.0 };
+        let figures = [99.0, 100.0, 105.0, 900.0].map(|seconds| course.at(seconds));
+        assert_eq!(figures[0], None);
+        assert_eq!(figures[1], Some(0.2));
+        assert!((figures[2].unwrap() - 0.3).abs() < 1e-9);
+        assert!((figures[3].unwrap() - 0.4).abs() < 1e-9);
     }
 
     #[test]
@@ -200,9 +252,10 @@ mod tests {
 
     #[test]
     fn scenarios_are_read_by_the_names_they_print() {
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::all() {
             assert_eq!(scenario.to_string().parse(), Ok(scenario));
         }
-        assert_eq!("chaos".parse::<Scenario>(), Err(UnknownScenario("chaos".into())));
+        let unknown = "chaos".parse::<Scenario>().unwrap_err();
+        assert!(unknown.to_string().ends_with("bad-image, slow and outage"), "{unknown}");
     }
 }

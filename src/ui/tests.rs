@@ -104,6 +104,60 @@ fn a_breach_and_the_rollback_panel() {
     assert_snapshot!(at_all_sizes(&pressed(Script::breached(), &["R"])));
 }
 
+/// Two pods, one of two containers; JSON, a trace, and what happened to the streams.
+fn reading_logs() -> Script {
+    let mut script = Script::rolling_out();
+    script.model.view.focus = Pane::Rollout;
+    script.model.view.zoom = true;
+    let at = script.model.now.wall;
+    let mut tell = |pod: &str, container: &str, lines: &[&str], mark: Option<LogMark>| {
+        let source = LogSource { pod: pod.to_owned(), container: container.to_owned(), revision: None };
+        let lines = lines.iter().map(|line| (Some(at), *line)).collect();
+        let batch = LogBatch { source: source.into(), lines, mark };
+        script.send(crate::app::msg::What::Observed(Observation::Logs(vec![batch])));
+    };
+    tell("app-7c9f4-x2abc", "proxy", &["ready"], None);
+    let json = r#"{"level":"info","ts":1,"msg":"order placed","id":"x7","user":{"name":"b\u001b[2J"}}"#;
+    tell("app-7c9f4-x2abc", "app", &[json, r#"{"level":"error","message":"pool is empty","max":20}"#], None);
+    let trace = ["ERROR cannot order", "java.lang.IllegalStateException: no stock", "\tat shop.Order.place"];
+    tell("app-7c9f4-qqabc", "app", &trace, Some(LogMark::Lost { lines: 3, why: "rotated".to_owned() }));
+    let names = "app-7c9f4-a, app-7c9f4-b".to_owned();
+    tell("", "", &[], Some(LogMark::Unfollowed { pods: 12, names }));
+    script
+}
+
+#[test]
+fn logs_of_every_kind() {
+    let readable = drawn(&reading_logs().model, 110, 30);
+    let raw = drawn(&pressed(reading_logs(), &["J"]).model, 110, 30);
+    assert_snapshot!(format!("{readable}\n── as they were written\n{raw}"));
+}
+
+#[test]
+fn marked_log_lines_are_told_by_a_sign_and_counted() {
+    let mut script = reading_logs();
+    script.model.view.log.height = 12;
+    let screen = drawn(&pressed(script, &["v", "k", "k"]).model, 110, 30);
+    assert_eq!(screen.lines().filter(|line| line.contains("┃14:")).count(), 2, "{screen}");
+    assert!(screen.contains("3 marked") && screen.contains("y copy"), "{screen}");
+}
+
+#[test]
+fn a_broken_pattern_is_told_beside_the_text_being_typed() {
+    let mut script = reading_logs();
+    script.key("/");
+    script.type_text("a(");
+    let screen = drawn(&script.model, 110, 30);
+    assert!(screen.lines().last().unwrap().contains("not a pattern: unclosed group"), "{screen}");
+}
+
+#[test]
+fn what_is_read_out_of_json_cannot_steer_the_terminal() {
+    let buffer = buffer(&reading_logs().model, 150, 30);
+    find(&buffer, "order placed");
+    assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
+}
+
 #[test]
 fn rolling_back() {
     assert_snapshot!(at_all_sizes(&Script::rolling_back()));

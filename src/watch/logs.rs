@@ -5,11 +5,13 @@
 //! and what happened to a stream stands between its lines.
 
 mod clean;
+mod extract;
 mod group;
 pub mod json;
 mod level;
 mod mark;
 pub mod merge;
+mod pattern;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -22,9 +24,11 @@ use jiff::Timestamp;
 
 use super::facts::{LogBatch, LogMark, LogSource};
 pub use clean::clean;
+pub use extract::{Bytes, Extract};
 pub use group::Group;
 pub use level::Level;
 pub use mark::{RowMark, words};
+pub use pattern::Pattern;
 pub use view::{LogQuery, LogView};
 
 /// What one segment may hold before the next one begins, of text and of lines.
@@ -58,6 +62,8 @@ pub struct Stream {
     pub first_error: Option<u64>,
     /// The server's time of its newest line.
     pub last_at: Option<Timestamp>,
+    /// Which of the pods it belongs to, counted from the first seen: containers of one pod agree.
+    pub nth_pod: usize,
 }
 
 /// One line as a screen shows it.
@@ -134,6 +140,7 @@ pub struct LogStore {
     /// The number that the next line will get.
     next: u64,
     streams: Vec<Stream>,
+    n_pods: usize,
     /// As many as streams.
     groups: Vec<Group>,
     ids: HashMap<Arc<LogSource>, SourceId>,
@@ -159,6 +166,7 @@ impl LogStore {
             first: 0,
             next: 0,
             streams: Vec::new(),
+            n_pods: 0,
             groups: Vec::new(),
             ids: HashMap::new(),
             n_unfollowed: 0,
@@ -233,6 +241,9 @@ impl LogStore {
         // More streams than ids never happens in practice; the surplus then shares the last one.
         let id = SourceId(u16::try_from(self.streams.len()).unwrap_or(NO_SOURCE - 1).min(NO_SOURCE - 1));
         if usize::from(id.0) == self.streams.len() {
+            let kin = self.streams.iter().find(|stream| stream.source.pod == source.pod);
+            let nth_pod = kin.map_or(self.n_pods, |kin| kin.nth_pod);
+            self.n_pods = self.n_pods.max(nth_pod + 1);
             self.groups.push(Group::default());
             self.streams.push(Stream {
                 source: Arc::clone(source),
@@ -242,6 +253,7 @@ impl LogStore {
                 n_lost: 0,
                 first_error: None,
                 last_at: None,
+                nth_pod,
             });
         }
         self.ids.insert(Arc::clone(source), id);

@@ -68,7 +68,11 @@ async fn every_world_tells_the_same_of_every_rollout() {
 /// Plays every scenario in one world and notes what it told.
 async fn note(world: &World, scenarios: &[Scenario], table: &mut Table, wrong: &mut Vec<String>) {
     let playing = futures::stream::iter(scenarios)
-        .map(|scenario| async move { (scenario, play::play(world, scenario).await) })
+        .map(|scenario| async move {
+            let told = play::play(world, scenario).await;
+            eprintln!("{}: {} is over", world.which.name(), scenario.name);
+            (scenario, told)
+        })
         .buffer_unordered(AT_ONCE);
     let told: Vec<(&Scenario, Told)> = playing.collect().await;
     for (scenario, told) in told {

@@ -32,6 +32,8 @@ pub struct Story {
     pub states: Vec<RolloutState>,
     pub field: &'static str,
     pub reason: String,
+    /// The same in words, for a person who must find out why it differs.
+    pub words: String,
 }
 
 impl Story {
@@ -44,12 +46,12 @@ impl Story {
         let states: Vec<&str> = self.states.iter().map(|state| state.name()).collect();
         let wanted: Vec<&str> = expected.states.split_whitespace().collect();
         if !fits(&wanted, &states) {
-            return Some(format!("states {}", self.states()));
+            return Some(format!("states {}: {}", self.states(), self.words));
         }
         if self.field != expected.field {
-            return Some(format!("field `{}`", self.field));
+            return Some(format!("field `{}`: {}", self.field, self.words));
         }
-        (self.reason != expected.reason).then(|| format!("reason `{}`", self.reason))
+        (self.reason != expected.reason).then(|| format!("reason `{}`: {}", self.reason, self.words))
     }
 }
 
@@ -172,5 +174,5 @@ fn story(watching: &Watching) -> Story {
         states.dedup();
     }
     let reason = verdict.reason().unwrap_or_default().to_owned();
-    Story { states, field: verdict.decider, reason }
+    Story { states, field: verdict.decider, reason, words: watching.told() }
 }

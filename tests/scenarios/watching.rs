@@ -30,6 +30,8 @@ pub struct Watching {
     verdict: Option<RolloutVerdict>,
     /// States since our release began, repeats collapsed.
     path: Option<Vec<RolloutState>>,
+    /// Each of them with its words, for a person who must find out why.
+    words: Vec<String>,
 }
 
 impl Watching {
@@ -42,7 +44,7 @@ impl Watching {
         kube.spawn_watches(vec![target], out, cancel.clone(), move || told.now());
         let expect = Expectation { settle_s: SETTLE_S, stuck_after_s, ..Expectation::watching() };
         let history = RolloutHistory::default();
-        Self { facts, cancel, clock, expect, history, last: None, verdict: None, path: None }
+        Self { facts, cancel, clock, expect, history, last: None, verdict: None, path: None, words: vec![] }
     }
 
     /// Our release changes the target now: what the cockpit expects from its first command on.
@@ -53,6 +55,7 @@ impl Watching {
         let from = facts.template_print.clone();
         self.expect.template = ExpectedTemplate::Version { from, version: version.to_owned() };
         self.path = Some(Vec::new());
+        self.words.clear();
         // What was said before the change answers no question about it.
         self.verdict = None;
     }
@@ -97,6 +100,7 @@ impl Watching {
             && path.last() != Some(&verdict.state)
         {
             path.push(verdict.state);
+            self.words.push(words(&verdict));
         }
         self.verdict = Some(verdict);
     }
@@ -113,18 +117,16 @@ impl Watching {
         self.verdict.as_ref()
     }
 
-    /// What went before, for a person who must find out why.
-    fn told(&self) -> String {
-        let states: Vec<&str> = self.path().iter().map(|state| state.name()).collect();
-        let last = match &self.verdict {
-            None => "nothing was judged".to_owned(),
-            Some(verdict) => {
-                let trouble = verdict.trouble.as_ref().map(|trouble| trouble.line()).unwrap_or_default();
-                format!("{}: {} {trouble}", verdict.state.name(), verdict.field)
-            }
-        };
-        format!("states {}; at last {last}", states.join(" "))
+    /// What went before, state by state.
+    pub fn told(&self) -> String {
+        let last = self.verdict.as_ref().map_or("nothing was judged".to_owned(), words);
+        format!("{}; at last {last}", self.words.join("; "))
     }
+}
+
+fn words(verdict: &RolloutVerdict) -> String {
+    let trouble = verdict.trouble.as_ref().map(|trouble| trouble.line()).unwrap_or_default();
+    format!("{} ({} · {} · {trouble})", verdict.state.name(), verdict.decider, verdict.field)
 }
 
 impl Drop for Watching {

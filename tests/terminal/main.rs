@@ -11,6 +11,7 @@ mod bad_input;
 mod crash;
 mod demo;
 mod leaving;
+mod logs;
 mod read_only;
 mod surroundings;
 mod watching;

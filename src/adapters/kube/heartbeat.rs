@@ -150,10 +150,39 @@ fn note_skew(known: &watch::Sender<SignedDuration>, measured: SignedDuration) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::kube::testing::{Reply, Server, soon};
     use crate::watch::PreflightOutcome;
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-22T{text}Z").parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_busy_server_is_down_until_the_moment_that_it_names() {
+        let server = Server::start(|n, _| match n {
+            0 => Reply::ok("ok").header("Date", "Sun, 22 Nov 2026 13:59:00 GMT"),
+            _ => Reply::status("429 Too Many Requests", "too many requests").header("Retry-After", "17"),
+        })
+        .await;
+        let (out, mut told) = tokio::sync::mpsc::channel(8);
+        let (recovered, _recoveries) = watch::channel(0);
+        let (skewed, skew) = watch::channel(SignedDuration::ZERO);
+        let now = Moment::real(at("14:00:00"));
+        let beating = tokio::spawn(run(server.client(), out, recovered, skewed, move || now));
+        let clock = soon(told.recv()).await.unwrap();
+        assert!(matches!(&clock, Observation::Limit(line) if line.what == "clock"), "{clock:?}");
+        assert_eq!(skew.borrow().as_secs(), -59);
+        let live = soon(told.recv()).await.unwrap();
+        assert_eq!(live, Observation::Link { system: System::Cluster, link: Link::Live });
+        let down = Link::Down {
+            since: now,
+            cause: "server too busy: too many requests".into(),
+            retry_at: Some(at("14:00:17")),
+        };
+        let told = soon(told.recv()).await.unwrap();
+        assert_eq!(told, Observation::Link { system: System::Cluster, link: down });
+        beating.abort();
+        assert_eq!(server.asked().len(), 2);
     }
 
     #[test]

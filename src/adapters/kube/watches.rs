@@ -29,8 +29,10 @@ use crate::workflow::Kind;
 
 /// Ten summaries a second are more than an eye can follow.
 const SUMMARY_EVERY: Duration = Duration::from_millis(100);
-/// With thousands of pods a summary itself costs; it may take a twentieth of the time.
-const SUMMARY_SHARE: u32 = 20;
+/// With thousands of pods a summary costs, here and in all that read it: two a second will do then.
+const SUMMARY_PER_POD: Duration = Duration::from_micros(80);
+/// What is told to the log streams is made anew for every container; it may take so much of the time.
+const OFFER_SHARE: u32 = 200;
 
 /// One watch per kind and namespace serves all targets there.
 pub(super) fn by_namespace(targets: Vec<TargetRef>) -> BTreeMap<String, Vec<TargetRef>> {
@@ -92,6 +94,8 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
     let mut pending: BTreeMap<TargetRef, WorkloadFacts> = BTreeMap::new();
     let mut dirty = false;
     let mut next_summary = Instant::now();
+    let mut unoffered: BTreeSet<TargetRef> = BTreeSet::new();
+    let mut next_offer = Instant::now();
     loop {
         tokio::select! {
             Some(step) = steps.next() => dirty |= take(&mut store, &limits, &place.namespace, step).await,
@@ -104,20 +108,32 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
             () = sleep_until(next_summary), if dirty => {
                 let began = Instant::now();
                 let nodes = nodes.borrow_and_update().clone();
+                let mut n_pods = 0;
                 for target in &targets {
                     let Some(facts) = store.facts(target, nodes.as_deref()) else { continue };
+                    n_pods += facts.pods.len();
                     if sent.get(target) == Some(&facts) {
                         pending.remove(target);
                         continue;
                     }
-                    offer(&followable, target, &facts);
                     if facts.pods.iter().any(|pod| !pod.ready) {
                         nodes_wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
                     }
+                    unoffered.insert(target.clone());
                     pending.insert(target.clone(), facts);
                 }
                 dirty = false;
-                next_summary = began + SUMMARY_EVERY.max(began.elapsed() * SUMMARY_SHARE);
+                let n_pods = u32::try_from(n_pods).unwrap_or(u32::MAX);
+                next_summary = began + SUMMARY_EVERY + SUMMARY_PER_POD.saturating_mul(n_pods);
+            }
+            () = sleep_until(next_offer), if !unoffered.is_empty() => {
+                let began = Instant::now();
+                for target in std::mem::take(&mut unoffered) {
+                    if let Some(facts) = pending.get(&target).or_else(|| sent.get(&target)) {
+                        offer(&followable, &target, facts);
+                    }
+                }
+                next_offer = Instant::now() + began.elapsed() * OFFER_SHARE;
             }
             // A slow loop blocks nothing here: newer facts replace those that wait.
             permit = out.reserve(), if !pending.is_empty() => {

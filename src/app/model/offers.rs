@@ -102,6 +102,9 @@ impl Model {
             return vec![A::Down, A::Up, A::Quit];
         }
         let mut offers = match self.view.focus {
+            Pane::Rollout if self.view.log.selection.is_some() => {
+                vec![A::Copy, A::Save, A::Down, A::Up, A::Select]
+            }
             Pane::Rollout => vec![A::Search, A::Filter, A::Follow, A::Wrap, A::Timestamps, A::FocusChecklist],
             Pane::Signals => vec![A::Declare, A::FocusChecklist],
             Pane::Checklist => self.checklist_offers(),

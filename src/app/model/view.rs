@@ -189,12 +189,35 @@ pub struct LogPane {
     pub search: Option<Regex>,
     /// The line that the last search stands on.
     pub match_at: Option<u64>,
+    /// JSON as the container wrote it, instead of message, level and the rest.
+    pub raw_json: bool,
+    /// Lines marked for copying or saving.
+    pub selection: Option<Selection>,
     /// The filter as it was typed.
     pub filter: Option<String>,
     /// Columns scrolled to the right.
     pub column: u16,
     /// Rows of log that the last frame had room for.
     pub height: u16,
+}
+
+/// A range of log lines, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selection {
+    pub anchor: u64,
+    /// The end that moves.
+    pub cursor: u64,
+}
+
+impl Selection {
+    pub fn range(self) -> (u64, u64) {
+        (self.anchor.min(self.cursor), self.anchor.max(self.cursor))
+    }
+
+    pub fn contains(self, number: u64) -> bool {
+        let (first, last) = self.range();
+        (first..=last).contains(&number)
+    }
 }
 
 /// The tail of one attempt's output.

@@ -2,12 +2,11 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, panels, prompts, watching};
+use super::{Ask, arm, deed, flash, leave, logs, panels, prompts, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row};
 use crate::release::{Answer, Fact, Phase};
-use crate::watch::logs::RowMark;
 
 /// A key held down repeats about every 33 ms, and most terminals tell no repeat from a press. Nobody
 /// decides twice in less than this. Units: ms.
@@ -112,10 +111,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         _ => {
             return match model.view.focus {
                 Pane::Checklist => checklist(model, action),
-                Pane::Rollout => {
-                    logs(model, action);
-                    Vec::new()
-                }
+                Pane::Rollout => logs::act(model, action),
                 Pane::Signals => Vec::new(),
             };
         }
@@ -311,71 +307,5 @@ fn shorten_soak(model: &mut Model) -> Vec<Ask> {
             flash(model, "only somebody who answers for a role may shorten a soak: see o", true);
             Vec::new()
         }
-    }
-}
-
-fn logs(model: &mut Model, action: Action) {
-    use Action as A;
-    let store = &model.observed.logs;
-    let pane = &mut model.view.log;
-    let height = usize::from(pane.height.max(1));
-    let page = isize::from(i16::try_from(height).unwrap_or(i16::MAX)).max(2) - 1;
-    match action {
-        A::Search => prompts::open(model, Purpose::Search, ""),
-        A::Filter => {
-            let current = pane.filter.clone().unwrap_or_default();
-            prompts::open(model, Purpose::Filter, &current);
-        }
-        A::SearchNext => search(model, true),
-        A::SearchPrevious => search(model, false),
-        A::Bottom => pane.view.follow(),
-        A::Follow if pane.view.is_following() => pane.view.freeze(store, height),
-        A::Follow => pane.view.follow(),
-        A::Wrap => pane.wrap = !pane.wrap,
-        A::Timestamps => pane.timestamps = !pane.timestamps,
-        A::PreviousContainer => last_end(model),
-        A::Down => pane.view.scroll(store, height, 1),
-        A::Up => pane.view.scroll(store, height, -1),
-        A::PageDown => pane.view.scroll(store, height, page),
-        A::PageUp => pane.view.scroll(store, height, -page),
-        A::Top => pane.view.to_top(store),
-        A::Left => pane.column = pane.column.saturating_sub(8),
-        A::Right => pane.column = pane.column.saturating_add(8),
-        _ => {}
-    }
-}
-
-/// Goes to the next match, or says that there is none.
-pub(super) fn search(model: &mut Model, forward: bool) {
-    let pane = &mut model.view.log;
-    let Some(pattern) = &pane.search else {
-        flash(model, "nothing is searched for: press / first", true);
-        return;
-    };
-    let (first, next) = model.observed.logs.bounds();
-    let from = pane.match_at.unwrap_or(if forward { first } else { next });
-    match pane.view.find(&model.observed.logs, pattern, from, forward) {
-        Some(number) => {
-            pane.match_at = Some(number);
-            pane.view.show(&model.observed.logs, usize::from(pane.height.max(1)), number);
-        }
-        None => {
-            let way = if forward { "below" } else { "above" };
-            let text = format!("no match for /{pattern}/ {way}");
-            flash(model, text, true);
-        }
-    }
-}
-
-/// Shows the latest end or restart of a container, with the last lines of its life above it.
-fn last_end(model: &mut Model) {
-    let store = &model.observed.logs;
-    let (first, next) = store.bounds();
-    let ended = |number: &u64| {
-        store.row(*number).is_some_and(|row| matches!(row.mark, Some(RowMark::Ended | RowMark::Restarted)))
-    };
-    match (first..next).rev().find(ended) {
-        Some(number) => model.view.log.view.show(store, usize::from(model.view.log.height.max(1)), number),
-        None => flash(model, "no followed container has ended yet", true),
     }
 }

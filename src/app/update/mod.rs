@@ -4,6 +4,7 @@
 //! record that asked for it is on disk.
 
 mod keys;
+mod logs;
 mod observations;
 mod panels;
 mod prompts;
@@ -26,6 +27,13 @@ pub enum Ask {
     Do(Effect),
     /// Watch these workloads instead of any others.
     Watch(Vec<TargetRef>),
+    /// Put this on the clipboard of whoever sits at the terminal.
+    Copy(String),
+    /// Write a file of this name into the directory of the release, answered by [`What::Told`].
+    Save {
+        name: String,
+        bytes: Vec<u8>,
+    },
     /// Judge the rollouts again at this moment of world time.
     JudgeAt(jiff::Timestamp),
     /// Start nothing more, end what is under way, then say [`What::Drained`].
@@ -43,6 +51,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Key(key) => keys::key(model, key),
         What::Paste(text) => {
             prompts::paste(model, &text);
+            Vec::new()
+        }
+        What::Told { text, is_refusal } => {
+            flash(model, text, is_refusal);
             Vec::new()
         }
         What::Resize(columns, rows) => {

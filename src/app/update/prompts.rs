@@ -1,15 +1,14 @@
 //! Text fields: what is typed there is text and never a key.
 
 use crossterm::event::KeyCode;
-use regex::{Regex, RegexBuilder};
 use tui_input::Input;
 use tui_input::InputRequest;
 
-use super::{Ask, deed, flash, keys, panels};
+use super::{Ask, deed, flash, keys, logs, panels};
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Panel, Prompt, Purpose, Row};
 use crate::release::{Fact, ItemId, Vote};
-use crate::watch::logs::LogQuery;
+use crate::watch::logs::{LogQuery, Pattern};
 
 /// No reason, note or edited command is longer than this; a paste beyond it is cut. Units: characters.
 const LONGEST_INPUT: usize = 4_000;
@@ -158,12 +157,14 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             model.view.panel = None;
             Fact::DoubtSettled { command, attempt, succeeded, note: reason }
         }
-        Purpose::Search => {
-            search(model, text);
-            return Vec::new();
-        }
-        Purpose::Filter => {
-            filter(model, text);
+        Purpose::Search | Purpose::Filter => {
+            let is_search = purpose == Purpose::Search;
+            match if is_search { Pattern::search(text) } else { Pattern::filter(text) } {
+                Ok(pattern) if is_search => search(model, text, pattern),
+                Ok(pattern) => filter(model, text, pattern),
+                // What is wrong stands beside the text until it is mended.
+                Err(_) => open(model, purpose, text),
+            }
             return Vec::new();
         }
         Purpose::Palette => return panels::run_palette(model, text),
@@ -171,34 +172,22 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
     deed(model, fact)
 }
 
-/// Reads a pattern as people type it: no capital letter means "either case".
-fn pattern(model: &mut Model, text: &str) -> Option<Regex> {
-    let any_case = !text.chars().any(char::is_uppercase);
-    match RegexBuilder::new(text).case_insensitive(any_case).build() {
-        Ok(pattern) => Some(pattern),
-        Err(error) => {
-            let why = error.to_string().lines().last().unwrap_or("not a pattern").trim().to_owned();
-            flash(model, format!("/{text}/ is not a pattern: {why}"), true);
-            None
-        }
-    }
-}
-
-fn search(model: &mut Model, text: &str) {
+fn search(model: &mut Model, text: &str, pattern: Pattern) {
     model.view.log.match_at = None;
-    model.view.log.search = if text.is_empty() { None } else { pattern(model, text) };
+    model.view.log.search = (!text.is_empty()).then_some(pattern.regex);
     if model.view.log.search.is_some() {
-        keys::search(model, false);
+        logs::search(model, false);
     }
 }
 
-fn filter(model: &mut Model, text: &str) {
-    let include = if text.is_empty() { None } else { pattern(model, text) };
-    if include.is_none() && !text.is_empty() {
-        return;
-    }
-    model.view.log.filter = include.is_some().then(|| text.to_owned());
-    model.view.log.view.set_query(LogQuery { include, ..LogQuery::default() });
+fn filter(model: &mut Model, text: &str, pattern: Pattern) {
+    let Pattern { regex, is_inverse } = pattern;
+    let is_one = !regex.as_str().is_empty();
+    let pattern = is_one.then_some(regex);
+    let (include, exclude) = if is_inverse { (None, pattern) } else { (pattern, None) };
+    model.view.log.filter = is_one.then(|| text.to_owned());
+    model.view.log.selection = None;
+    model.view.log.view.set_query(LogQuery { include, exclude, ..LogQuery::default() });
     model.view.log.view.update(&model.observed.logs);
 }
 

@@ -24,13 +24,26 @@ struct State {
     /// Cancelled by the next cut; each connection holds a child.
     alive: CancellationToken,
     dead_until: Option<Instant>,
+    /// Whether new connections are kept without an answer instead of dropped.
+    hangs: bool,
 }
 
 impl Switch {
     /// Breaks every connection now and drops new ones for `lasting` of real time.
     pub fn cut(&self, lasting: Duration) {
+        self.kill(lasting, false);
+    }
+
+    /// Breaks every connection now and leaves new ones without an answer for `lasting` of real time, as
+    /// a firewall does that swallows packets.
+    pub fn hang(&self, lasting: Duration) {
+        self.kill(lasting, true);
+    }
+
+    fn kill(&self, lasting: Duration, hangs: bool) {
         let mut state = self.lock();
         state.dead_until = Instant::now().checked_add(lasting);
+        state.hangs = hangs;
         std::mem::take(&mut state.alive).cancel();
     }
 
@@ -38,11 +51,15 @@ impl Switch {
         self.lock().dead_until = None;
     }
 
-    /// A token for a new connection; `None` while the line is dead.
-    fn connect(&self) -> Option<CancellationToken> {
+    /// What becomes of a new connection.
+    fn connect(&self) -> Welcome {
         let state = self.lock();
         let dead = state.dead_until.is_some_and(|until| Instant::now() < until);
-        (!dead).then(|| state.alive.child_token())
+        match (dead, state.hangs) {
+            (false, _) => Welcome::Served(state.alive.child_token()),
+            (true, false) => Welcome::Dropped,
+            (true, true) => Welcome::Kept,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -52,9 +69,19 @@ impl Switch {
 }
 
 #[derive(Debug)]
+enum Welcome {
+    /// Until the token is cancelled.
+    Served(CancellationToken),
+    Dropped,
+    Kept,
+}
+
+#[derive(Debug)]
 pub struct Line {
     pub listener: TcpListener,
     pub switch: Switch,
+    /// Connections that wait in vain; dropped when the line lives again.
+    pub kept: Vec<TcpStream>,
 }
 
 impl axum::serve::Listener for Line {
@@ -66,8 +93,13 @@ impl axum::serve::Listener for Line {
             let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
             // Small answers and long streams both want to leave at once.
             stream.set_nodelay(true).ok();
-            if let Some(alive) = self.switch.connect() {
-                return (Connection { stream, cut: Box::pin(alive.cancelled_owned()) }, address);
+            match self.switch.connect() {
+                Welcome::Served(alive) => {
+                    self.kept.clear();
+                    return (Connection { stream, cut: Box::pin(alive.cancelled_owned()) }, address);
+                }
+                Welcome::Dropped => {}
+                Welcome::Kept => self.kept.push(stream),
             }
         }
     }

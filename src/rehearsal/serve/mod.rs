@@ -116,7 +116,7 @@ async fn serve(router: Router, shared: &Arc<Shared>) -> std::io::Result<(SocketA
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let switch = Switch::default();
-    let line = Line { listener, switch: switch.clone() };
+    let line = Line { listener, switch: switch.clone(), kept: Vec::new() };
     let closing = shared.closing.clone();
     tokio::spawn(async move {
         let serving = axum::serve(line, router).into_future();

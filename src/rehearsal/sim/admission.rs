@@ -39,7 +39,7 @@ fn references(store: &Store, draft: &mut Draft) -> Result<(), Refusal> {
     let name = || draft.meta.generate_name.clone().unwrap_or_else(|| draft.meta.name.clone());
     let namespace = &draft.meta.namespace;
     let account = draft.spec.service_account_name.get_or_insert_with(|| "default".into());
-    if account != "default" && store.get(&key(Kind::ServiceAccount, namespace, account)).is_none() {
+    if store.get(&key(Kind::ServiceAccount, namespace, account)).is_none() {
         let why = format!(
             "error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found"
         );

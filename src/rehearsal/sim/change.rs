@@ -136,6 +136,7 @@ impl World {
                 new["status"] = json!({"phase": "Active"});
                 new["metadata"]["labels"]["kubernetes.io/metadata.name"] = meta.name.clone().into();
                 self.store.publish(key(kind, "", &meta.name), new);
+                self.furnish_namespace(&meta.name);
             }
             Kind::Node => {
                 node::register(&mut new, self.now);
@@ -144,6 +145,18 @@ impl World {
             _ => self.store.publish(key(kind, &meta.namespace, &meta.name), new),
         }
         Ok(())
+    }
+
+    /// Makes what every namespace has: an account for its pods, without which none is made.
+    pub(super) fn furnish_namespace(&mut self, namespace: &str) {
+        let place = key(Kind::ServiceAccount, namespace, "default");
+        let meta = Meta::new(namespace, "default", self.dice.uid(), self.now);
+        let account = json!({
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": plain_meta(Kind::ServiceAccount, &meta),
+        });
+        self.store.publish(place, account);
     }
 
     /// Takes a whole new version of an object, as PUT does and each PATCH ends.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::after;
 use super::dice::chance;
 use super::pod::{Pod, Surroundings};
-use crate::rehearsal::scenario::{Behaviour, Scenario, behaviour};
+use crate::rehearsal::scenario::{Behaviour, Course, Scenario, behaviour};
 
 /// The kubelet's waits between restarts: doubled from the first to the last.
 const FIRST_BACK_OFF_S: u32 = 10;
@@ -165,8 +165,9 @@ impl Pod {
         });
         container.state = State::Running;
         container.due = behaviour.crash.map(|crash| after(now, crash.after_s));
-        container.next_probe = probe;
-        if probe.is_none() {
+        // Simulated nodes make a container ready when it is warm, probe or not.
+        container.next_probe = probe.or(around.scenario.waits_for_warmth().then(|| after(now, warm_up)));
+        if container.next_probe.is_none() {
             Self::become_ready(container, now);
         }
         let created = format!("Created container: {}", container.name);
@@ -286,13 +287,19 @@ impl Container {
 
     /// Whether this life's requests fail now, and with which share.
     pub fn error_ratio(&self, scenario: Scenario, now: Timestamp) -> f64 {
-        let Some(errors) = behaviour(scenario, &self.image).errors else { return 0.0 };
-        let Some(ready) = self.life.as_ref().and_then(|life| life.ready) else { return 0.0 };
-        let since = now.duration_since(ready).as_secs_f64() - errors.after_s;
-        if since < 0.0 {
-            return 0.0;
-        }
-        errors.first + (errors.last - errors.first) * (since / errors.ramp_s).min(1.0)
+        let errors = behaviour(scenario, &self.image).errors;
+        self.course(errors, now).unwrap_or(0.0)
+    }
+
+    /// What this life's requests take now, compared with the old version.
+    pub fn latency_factor(&self, scenario: Scenario, now: Timestamp) -> f64 {
+        let behaviour = behaviour(scenario, &self.image);
+        self.course(behaviour.slowing, now).unwrap_or(behaviour.latency_factor)
+    }
+
+    fn course(&self, course: Option<Course>, now: Timestamp) -> Option<f64> {
+        let ready = self.life.as_ref().and_then(|life| life.ready)?;
+        course?.at(now.duration_since(ready).as_secs_f64())
     }
 }
 

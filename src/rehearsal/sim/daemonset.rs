@@ -230,10 +230,11 @@ impl DaemonSet {
     fn count(&self, nodes: &[(String, bool)], hash: &str, hands: &Hands<'_>) -> Status {
         let mut status = Status { observed_generation: self.meta.generation, ..Status::default() };
         for (name, wanted) in nodes {
+            // One that is going still counts for as long as it is there.
             let here = hands
                 .pods
                 .iter()
-                .find(|pod| self.owns(pod) && pod.is_active() && target(pod) == Some(name.as_str()));
+                .find(|pod| self.owns(pod) && !pod.is_over() && target(pod) == Some(name.as_str()));
             if !wanted {
                 status.misscheduled += i32::from(here.is_some());
                 continue;

@@ -56,6 +56,8 @@ pub enum Step {
     Settled,
     /// Something was changed: publish, then look again.
     Changed,
+    /// A set was made: publish, then take stock before anybody fills it.
+    Made,
 }
 
 /// All that a pass may touch.
@@ -127,8 +129,9 @@ impl Deployment {
             return if self.scale_active(pass) { Step::Changed } else { self.sync_status(pass) };
         }
         let may_create = !self.recreates() || self.old_pods_are_gone(pass.sets);
-        if let Step::Changed = self.sync_revision(pass, may_create) {
-            return Step::Changed;
+        match self.sync_revision(pass, may_create) {
+            Step::Settled => {}
+            step => return step,
         }
         if self.recreates() { self.recreate(pass) } else { self.roll(pass) }
     }
@@ -161,7 +164,7 @@ impl Deployment {
                 return Step::Settled;
             }
             self.make_set(pass, highest_old + 1);
-            return Step::Changed;
+            return Step::Made;
         };
         let inherited = self.inherited_annotations();
         let set = pass

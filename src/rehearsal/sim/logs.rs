@@ -116,7 +116,7 @@ impl Speaker {
     fn request(&self, slot: u64, at: Timestamp, say: &mut impl FnMut(Timestamp, String)) {
         let seed = self.seed.wrapping_add(slot.wrapping_mul(31));
         let (path, usual_ms) = PATHS[(chance(seed, 1) * PATHS.len() as f64) as usize];
-        let slowness = behaviour(self.scenario, &self.image).latency_factor;
+        let slowness = self.container.latency_factor(self.scenario, at);
         let ms = usual_ms * slowness * (0.6 + 0.9 * chance(seed, 2));
         let id = (chance(seed, 3) * 65_536.0) as u32;
         // The log shows a sample of the requests, failures first, as a sampling logger does.

@@ -92,6 +92,8 @@ pub struct World {
     pulled: BTreeSet<String>,
     traffic: Traffic,
     runs: Vec<Run>,
+    /// The outage of its scenario was played.
+    outage_played: bool,
     store: Store,
 }
 
@@ -167,6 +169,7 @@ impl World {
             pulled: BTreeSet::new(),
             traffic,
             runs: Vec::new(),
+            outage_played: false,
             store: Store::new(),
         }
     }
@@ -193,6 +196,27 @@ impl World {
 
     /// After loading: watchers of the former process are gone, the new ones list anew.
     pub fn wake_up(&mut self) {
+        self.store.forget_history();
+    }
+
+    /// Whether the API server is to go away now: once, in the middle of the first rollout.
+    pub fn outage_is_due(&self) -> bool {
+        let in_the_middle = |app: &Deployment| {
+            let status = &app.status;
+            let new_is_ready = app.new_set(&self.replica_sets).is_some_and(|set| set.status.ready > 0);
+            new_is_ready && status.replicas > status.updated && status.observed_generation > 2
+        };
+        self.scenario == Scenario::Outage
+            && !self.outage_played
+            && self.deployments.iter().any(|it| it.meta.name == APPLICATION && in_the_middle(it))
+    }
+
+    pub fn note_outage(&mut self) {
+        self.outage_played = true;
+    }
+
+    /// Watchers from before must list anew, as after a restart of the API server.
+    pub fn forget_history(&mut self) {
         self.store.forget_history();
     }
 
@@ -311,21 +335,31 @@ impl World {
 
     /// What moves ReplicaSets: Deployments, one step of one of them.
     fn roll_out(&mut self) -> bool {
-        let mut news = Vec::new();
-        let (now, mut changed) = (self.now, false);
-        for deployment in &mut self.deployments {
-            if deployment.look_at.is_some_and(|at| at > now) {
+        for index in 0..self.deployments.len() {
+            if self.deployments[index].look_at.is_some_and(|at| at > self.now) {
                 continue;
             }
-            deployment.look_at = None;
-            let mut pass = Pass { now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
-            if let Step::Changed = deployment.sync(&mut pass) {
-                changed = true;
-                break;
+            self.deployments[index].look_at = None;
+            match self.pass(index, Deployment::sync) {
+                Step::Settled => {}
+                Step::Changed => return true,
+                Step::Made => {
+                    self.publish();
+                    self.pass(index, Deployment::sync_status);
+                    return true;
+                }
             }
         }
+        false
+    }
+
+    fn pass(&mut self, index: usize, work: fn(&mut Deployment, &mut Pass<'_>) -> Step) -> Step {
+        let mut news = Vec::new();
+        let mut pass =
+            Pass { now: self.now, sets: &mut self.replica_sets, news: &mut news, dice: &mut self.dice };
+        let step = work(&mut self.deployments[index], &mut pass);
         self.tell(news);
-        changed
+        step
     }
 
     fn taint_nodes(&mut self) -> bool {
@@ -388,6 +422,7 @@ impl World {
             let uid = self.dice.uid();
             let object = render::namespace(name, &uid, self.now);
             self.store.publish(key(Kind::Namespace, "", name), object);
+            self.furnish_namespace(name);
         }
         for number in 1..=nodes {
             let uid = self.dice.uid();

@@ -8,6 +8,11 @@ impl Scenario {
         self == Self::ByTag
     }
 
+    /// Whether a container without a probe is ready when it is warm, and not when it starts.
+    pub(super) fn waits_for_warmth(self) -> bool {
+        self.is_hurried()
+    }
+
     /// A controller's reaction time to a changed object.
     pub(super) fn observation_s(self) -> f64 {
         if self.is_hurried() { 0.02 } else { 1.0 }

@@ -112,8 +112,10 @@ impl StatefulSet {
         });
         let current = if known { self.status.current_revision.clone() } else { update.clone() };
 
-        let acted = self.act(revisions, &current, &update, hands);
+        // Counted before it acts: a watcher sees each pod missing before it sees it made again.
         let mut status = self.count(hands.pods, &current, &update, now);
+        let (acted, given_up) = self.act(revisions, &current, &update, hands);
+        status.current -= given_up;
         if !self.is_on_delete()
             && status.updated == status.replicas
             && status.ready == status.replicas
@@ -130,10 +132,17 @@ impl StatefulSet {
         acted || moved || dropped || changed
     }
 
-    /// Makes, deletes or replaces pods by the rules of order; true when it did.
-    fn act(&mut self, revisions: &[Revision], current: &str, update: &str, hands: &mut Hands<'_>) -> bool {
+    /// Makes, deletes or replaces pods by the rules of order. Tells whether it did, and how many pods of
+    /// the current revision it gave up for the update.
+    fn act(
+        &mut self,
+        revisions: &[Revision],
+        current: &str,
+        update: &str,
+        hands: &mut Hands<'_>,
+    ) -> (bool, i32) {
         if self.meta.deleted.is_some() {
-            return false;
+            return (false, 0);
         }
         let members = self.members(hands.pods, hands.now);
         let range = self.start()..self.start() + self.replicas();
@@ -146,39 +155,39 @@ impl StatefulSet {
                 let revision = if is_old { current } else { update };
                 if let Err(refusal) = self.make_pod(ordinal, revision, revisions, hands) {
                     self.fail(ordinal, &refusal, hands);
-                    return acted;
+                    return (acted, 0);
                 }
                 self.retry.succeeded();
                 acted = true;
                 if self.is_ordered() {
-                    return acted;
+                    return (acted, 0);
                 }
                 continue;
             };
             if self.is_ordered() && (member.is_terminating || !member.is_available) {
                 // Here a never ready pod blocks everything behind it, a reverted template included.
-                return acted;
+                return (acted, 0);
             }
         }
         for member in members.iter().rev().filter(|one| !range.contains(&one.ordinal)) {
             if member.is_terminating {
                 if self.is_ordered() {
-                    return acted;
+                    return (acted, 0);
                 }
                 continue;
             }
             let waits = !member.is_available && first_unhealthy.as_ref() != Some(&member.uid);
             if self.is_ordered() && waits {
-                return acted;
+                return (acted, 0);
             }
             self.delete(member, hands);
             acted = true;
             if self.is_ordered() {
-                return acted;
+                return (acted, 0);
             }
         }
         if self.is_on_delete() || acted {
-            return acted;
+            return (acted, 0);
         }
         let first = self.start() + self.partition();
         for member in members.iter().rev().filter(|one| range.contains(&one.ordinal)) {
@@ -187,13 +196,13 @@ impl StatefulSet {
             }
             if member.revision != update && !member.is_terminating {
                 self.delete(member, hands);
-                return true;
+                return (true, i32::from(member.revision == current));
             }
             if member.is_terminating || !member.is_available {
                 break;
             }
         }
-        acted
+        (acted, 0)
     }
 
     fn make_pod(

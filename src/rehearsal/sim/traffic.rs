@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::{Dice, chance};
 use super::pod::Pod;
-use crate::rehearsal::scenario::{Scenario, behaviour};
+use crate::rehearsal::scenario::Scenario;
 
 /// World time between two scrapes.
 pub const SCRAPE_S: i64 = 15;
@@ -134,7 +134,7 @@ impl Traffic {
         let requests = self.count(requests * noise);
         let (errors, slowness) =
             pod.containers.iter().fold((0.0_f64, 1.0_f64), |(errors, slowness), container| {
-                let factor = behaviour(scenario, &container.image).latency_factor;
+                let factor = container.latency_factor(scenario, now);
                 (errors.max(container.error_ratio(scenario, now)), slowness.max(factor))
             });
         let noise = self.dice.between(0.85, 1.15);

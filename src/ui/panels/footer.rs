@@ -11,6 +11,7 @@ use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
+use crate::watch::logs::Pattern;
 
 /// - Shape: the cursor's place while text is typed.
 pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) -> Option<Position> {
@@ -68,7 +69,10 @@ fn prompt_line(paint: &Paint, buffer: &mut Buffer, area: Rect, prompt: &Prompt) 
     let scrolled = prompt.input.visual_scroll(room);
     let value = skip_columns(prompt.input.value(), scrolled);
     line.spans.push(paint.span(format::clean(value).into_owned(), Role::Text));
-    let hint = paint.line(hint(paint, prompt), Role::Dim);
+    let hint = match wrong(prompt) {
+        Some(why) => paint.line(format!("not a pattern: {why}"), Role::Warning),
+        None => paint.line(hint(paint, prompt), Role::Dim),
+    };
     let used = line.width();
     if used + hint.width() + 3 <= width {
         line = text::ends(line, hint, width, used);
@@ -89,6 +93,16 @@ fn skip_columns(text: &str, columns: usize) -> &str {
         seen += c.width().unwrap_or(0);
     }
     if columns == 0 { text } else { "" }
+}
+
+/// Why what stands in the field so far could not be searched for.
+fn wrong(prompt: &Prompt) -> Option<String> {
+    let text = prompt.input.value();
+    match prompt.purpose {
+        Purpose::Search => Pattern::search(text).err(),
+        Purpose::Filter => Pattern::filter(text).err(),
+        _ => None,
+    }
 }
 
 fn hint(paint: &Paint, prompt: &Prompt) -> String {
@@ -128,7 +142,7 @@ fn title(paint: &Paint, purpose: &Purpose) -> String {
         Purpose::Doubt { succeeded: true, .. } => "it succeeded: how do you know?".to_owned(),
         Purpose::Doubt { succeeded: false, .. } => "it failed: how do you know?".to_owned(),
         Purpose::Search => "search".to_owned(),
-        Purpose::Filter => "only lines with".to_owned(),
+        Purpose::Filter => "only lines with (! without)".to_owned(),
         Purpose::Palette => "command".to_owned(),
     }
 }

@@ -236,6 +236,36 @@ impl LogView {
         self.freeze_at(store, index.saturating_sub(height / 2).min(newest_top));
     }
 
+    /// The oldest and the newest line in sight.
+    pub fn visible(&self, store: &LogStore, height: usize) -> Option<(u64, u64)> {
+        let top = self.top(store, height);
+        let end = (top + height).min(self.n_rows(store));
+        Some((self.number_of(store, top)?, self.number_of(store, end.checked_sub(1)?)?))
+    }
+
+    /// The numbers of the shown lines from `first` to `last`, both included.
+    pub fn between(&self, store: &LogStore, first: u64, last: u64) -> Vec<u64> {
+        let (start, end) = (self.index_of(store, first), self.index_of(store, last.saturating_add(1)));
+        (start..end).filter_map(|index| self.number_of(store, index)).collect()
+    }
+
+    /// The shown line `by` rows below `from`, or above when negative; the last one there is at most.
+    pub fn step(&self, store: &LogStore, from: u64, by: isize) -> u64 {
+        let last = self.n_rows(store).saturating_sub(1);
+        let index = self.index_of(store, from).saturating_add_signed(by).min(last);
+        self.number_of(store, index).unwrap_or(from)
+    }
+
+    /// Scrolls as little as brings a line into sight.
+    pub fn reveal(&mut self, store: &LogStore, height: usize, number: u64) {
+        let (index, top) = (self.index_of(store, number), self.top(store, height));
+        if index < top {
+            self.freeze_at(store, index);
+        } else if index >= top + height {
+            self.freeze_at(store, index + 1 - height);
+        }
+    }
+
     /// Rows that came in since the view froze.
     pub fn n_new(&self, store: &LogStore) -> usize {
         match self.frozen_at {

@@ -9,9 +9,9 @@ use futures::StreamExt;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
 use kube::core::GroupVersionKind;
+use kube::{Client, Resource as _};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -21,10 +21,10 @@ use super::target::{LogTarget, Wanted};
 use super::{Reading, run};
 use crate::adapters::kube::error::{Cause, KubeError, Place};
 use crate::adapters::kube::heartbeat;
+use crate::adapters::kube::listwatch::{Source, endless};
 use crate::adapters::kube::objects::{Pod, PodEntry};
 use crate::adapters::kube::store::Mirror;
 use crate::adapters::kube::told::Told;
-use crate::adapters::kube::watches::{Source, enduring};
 use crate::watch::{ContainerState, Moment, Observation, PodFacts};
 
 /// Pods come and go in crowds; ten looks a second are enough to open a stream in time.
@@ -137,7 +137,9 @@ impl LogTail {
         let (followable, candidates) = watch::channel(first);
         let reading = run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
         if self.request.follow {
-            let beating = heartbeat::run(self.client.clone(), out, recovered, clock);
+            // Lines carry the server's times: how far its clock is from ours changes nothing here.
+            let (skewed, _) = watch::channel(jiff::SignedDuration::ZERO);
+            let beating = heartbeat::run(self.client.clone(), out, recovered, skewed, clock);
             let watching = self.watch(followable, recoveries);
             let told = async { tokio::join!(reading, watching) };
             tokio::select! {
@@ -156,10 +158,10 @@ impl LogTail {
         followable: watch::Sender<BTreeMap<(), Arc<Vec<Candidate>>>>,
         recoveries: watch::Receiver<u64>,
     ) {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.request.namespace);
+        let path = Pod::url_path(&(), Some(&self.request.namespace));
         let source = Source { client: self.client.clone(), recoveries };
         let (fields, labels) = (self.wanted.fields.as_deref(), self.wanted.labels.as_deref());
-        let mut steps = pin!(enduring(api, &source, fields, labels));
+        let mut steps = pin!(endless(&source, path, fields, labels));
         let mut dirty = false;
         let mut look = pin!(sleep_until(Instant::now()));
         loop {
