@@ -22,15 +22,26 @@ pub(super) struct ClusterFlags {
     /// Namespace of targets that name none [default: the settings', else the context's]
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Whom gonogo's own requests are made for; commands of a document are not affected
+    #[arg(long = "as", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// A group that this user is taken to be in; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP")]
+    pub as_groups: Vec<String>,
 }
 
 impl ClusterFlags {
+    /// What clap calls them.
+    pub const IDS: [&str; 5] = ["kubeconfig", "context", "namespace", "as_user", "as_groups"];
+
     /// Takes over what was given before the command, as kubectl's own flags may be.
     pub fn or(self, before: ClusterFlags) -> Self {
         Self {
             kubeconfig: self.kubeconfig.or(before.kubeconfig),
             context: self.context.or(before.context),
             namespace: self.namespace.or(before.namespace),
+            as_user: self.as_user.or(before.as_user),
+            as_groups: if self.as_groups.is_empty() { before.as_groups } else { self.as_groups },
         }
     }
 
@@ -42,6 +53,8 @@ impl ClusterFlags {
             kubeconfig: kubeconfig.or_else(|| from_env.kubeconfig.clone()),
             context: self.context.clone().or_else(|| config.context.clone()),
             namespace: self.namespace.clone().or_else(|| config.namespace.clone()),
+            as_user: self.as_user.clone(),
+            as_groups: self.as_groups.clone(),
             ..from_env
         }
     }

@@ -82,6 +82,8 @@ enum Command {
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
         id: Option<String>,
+        #[command(flatten)]
+        cluster: ClusterFlags,
     },
     /// List the releases kept on this machine, newest first
     List,
@@ -188,8 +190,8 @@ impl Command {
             Command::Status(flags) => Some(&mut flags.cluster),
             Command::Watch(flags) => Some(&mut flags.cluster),
             Command::Logs(flags) => Some(&mut flags.cluster),
+            Command::Resume { cluster, .. } => Some(cluster),
             Command::Demo(_)
-            | Command::Resume { .. }
             | Command::List
             | Command::Report { .. }
             | Command::Plan { .. }
@@ -200,9 +202,8 @@ impl Command {
 
 /// Reads a command line, its program's name included.
 fn parse(called: Called, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let is_of_cluster = |id: &str| ["kubeconfig", "context", "namespace"].contains(&id);
     let mut command = Cli::command().mut_args(|arg| {
-        let is_hidden = is_of_cluster(arg.get_id().as_str());
+        let is_hidden = ClusterFlags::IDS.contains(&arg.get_id().as_str());
         arg.hide(is_hidden)
     });
     if called == Called::KubectlPlugin {
@@ -220,7 +221,22 @@ fn parse(called: Called, args: impl IntoIterator<Item = OsString>) -> Result<Cli
         }
         None => {}
     }
-    Ok(cli)
+    let refused = match cli.command.cluster() {
+        Some(flags) if flags.as_user.is_none() && !flags.as_groups.is_empty() => {
+            Some("--as-group says more about whom --as names: give both")
+        }
+        _ => None,
+    };
+    let of_release = match &cli.command {
+        Command::Resume { cluster, .. } if cluster.context.is_some() || cluster.namespace.is_some() => {
+            Some("the release knows its context and namespace; it is taken up where it was opened")
+        }
+        _ => None,
+    };
+    match refused.or(of_release) {
+        Some(words) => Err(command.error(ErrorKind::ArgumentConflict, words)),
+        None => Ok(cli),
+    }
 }
 
 /// Does what the command line asks for and returns the exit code.
@@ -244,7 +260,7 @@ pub fn run(called: Called) -> u8 {
         Command::Watch(flags) => setup.settings().and_then(|config| watch::watch(flags, &config)),
         Command::Logs(flags) => setup.settings().and_then(|config| logs::logs(&flags, &config)),
         Command::Run(run) => release::run(run, setup),
-        Command::Resume { id } => release::resume(id.as_deref(), setup),
+        Command::Resume { id, cluster } => release::resume(id.as_deref(), cluster, setup),
         Command::Demo(demo) => release::demo(demo, setup),
     };
     match done {
@@ -320,6 +336,26 @@ mod tests {
         assert_eq!(told.kind(), ErrorKind::ArgumentConflict);
         assert!(told.to_string().contains("`list` reaches no cluster"), "{told}");
         assert!(read(Called::Gonogo, "gonogo list").is_ok());
+    }
+
+    #[test]
+    fn whom_requests_are_made_for_is_told_as_kubectl_tells_it() {
+        let mut cli = read(
+            Called::KubectlPlugin,
+            "kubectl-gonogo --as ana status deploy/app --as-group dev --as-group ops",
+        )
+        .unwrap();
+        let flags = cli.command.cluster().unwrap();
+        assert_eq!((flags.as_user.as_deref(), flags.as_groups.len()), (Some("ana"), 2));
+        let told = read(Called::Gonogo, "gonogo status deploy/app --as-group dev").unwrap_err();
+        assert!(told.to_string().contains("give both"), "{told}");
+    }
+
+    #[test]
+    fn a_release_is_taken_up_where_it_was_opened() {
+        assert!(read(Called::Gonogo, "gonogo resume --as ana").is_ok());
+        let told = read(Called::Gonogo, "gonogo resume --context other").unwrap_err();
+        assert!(told.to_string().contains("the release knows its context"), "{told}");
     }
 
     #[test]

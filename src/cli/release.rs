@@ -174,7 +174,7 @@ async fn open(opening: Opening) -> color_eyre::Result<u8> {
 }
 
 /// Takes up a release, or watches it while another process drives it.
-pub fn resume(id: Option<&str>, setup: &Setup) -> color_eyre::Result<u8> {
+pub fn resume(id: Option<&str>, cluster: ClusterFlags, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo report ID prints what has happened so far")?;
     let config = setup.settings()?;
     let state_dir = store::state_dir()?;
@@ -182,14 +182,19 @@ pub fn resume(id: Option<&str>, setup: &Setup) -> color_eyre::Result<u8> {
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
     runtime()?.block_on(async {
         match Store::open_for_writing(&state_dir, &id) {
-            Ok((store, read)) => take_up(config, store, read).await,
-            Err(StoreError::Held { .. }) => watch(config, &state_dir, &id).await,
+            Ok((store, read)) => take_up(config, cluster, store, read).await,
+            Err(StoreError::Held { .. }) => watch(config, cluster, &state_dir, &id).await,
             Err(error) => Err(error.into()),
         }
     })
 }
 
-async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre::Result<u8> {
+async fn take_up(
+    config: Config,
+    cluster: ClusterFlags,
+    store: Store,
+    read: ReadJournal,
+) -> color_eyre::Result<u8> {
     let Kept { document, mut release, last, opened } = kept(store.folder().document()?, &read)?;
     if release.state().phase.is_over() {
         print(&format!("{} is over; gonogo report {0} tells it\n", release.state().id))?;
@@ -205,7 +210,7 @@ async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre:
     let clock = practice.as_ref().map_or_else(Clock::real, practice_clock).not_before(last);
     let place = match &practice {
         Some(practice) => Place::practice(&document.workflow, practice),
-        None => place_of(&release, &opened, &config)?,
+        None => place_of(&release, &opened, cluster, &config)?,
     };
     let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
     let me = assemble::operator(operator, &config, &place.directory);
@@ -237,14 +242,19 @@ async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre:
     play(parts, practice).await
 }
 
-async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::Result<u8> {
+async fn watch(
+    config: Config,
+    cluster: ClusterFlags,
+    state_dir: &Path,
+    id: &ReleaseId,
+) -> color_eyre::Result<u8> {
     let (mut journal, read) = ReadOnly::open(state_dir, id)?;
     let Kept { document, release, last, opened } = kept(journal.folder().document()?, &read)?;
     let place = match &release.state().practice {
         Some(world) => {
             Place::practice_of_another(&document.workflow, Path::new(&world.directory), world.speed)
         }
-        None => place_of(&release, &opened, &config)?,
+        None => place_of(&release, &opened, cluster, &config)?,
     };
     let clock = match &release.state().practice {
         // The other process tells its world's time with each record; that is as near as we get.
@@ -318,7 +328,12 @@ fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
 }
 
 /// The place that a release was opened at, reached anew.
-fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::Result<Place> {
+fn place_of(
+    release: &Release,
+    opened: &Event,
+    cluster: ClusterFlags,
+    config: &Config,
+) -> color_eyre::Result<Place> {
     let state = release.state();
     let target = |target: &crate::watch::TargetRef| workflow::Target {
         kind: target.kind,
@@ -334,7 +349,7 @@ fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::R
         _ => SignalSources::default(),
     };
     let flags = PlaceFlags {
-        cluster: ClusterFlags { context: state.context.clone(), ..ClusterFlags::default() },
+        cluster: ClusterFlags { context: state.context.clone(), ..cluster },
         prometheus: signals.prometheus,
         health: signals.health,
         ..PlaceFlags::default()
@@ -346,7 +361,13 @@ fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::R
 }
 
 /// Plays a release to the end of this process, and says how it stands.
-async fn play(parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Result<u8> {
+async fn play(mut parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Result<u8> {
+    // Once the screen is taken no plugin may ask for a password any more.
+    if let Some(options) = &mut parts.place.cluster
+        && let Err(error) = options.sign_in().await
+    {
+        parts.place.left_out.push(error.to_string());
+    }
     let cockpit = assemble::cockpit(parts)?;
     let (code, model) = app::run(cockpit).await;
     if let Some(practice) = practice {

@@ -37,7 +37,7 @@ pub(super) struct Watch {
 /// - Errors: what can be known without asking the cluster, and a terminal that is none.
 pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     release::needs_a_terminal("gonogo status KIND/NAME prints how it stands")?;
-    let options = flags.cluster.options(config);
+    let mut options = flags.cluster.options(config);
     let pinned = options.settle()?;
     let targets = targets_of(&flags.targets, &pinned)?;
     let watching = Watching {
@@ -52,6 +52,8 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     let state_dir = store::state_dir()?;
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
     release::runtime()?.block_on(async {
+        // Once the screen is taken no plugin may ask for a password any more.
+        options.sign_in().await?;
         let clock = Clock::real();
         let world = WorldSettings {
             clock: clock.clone(),

@@ -118,11 +118,12 @@ fn seconds(text: &str) -> Result<u32, String> {
 /// - Errors: a target that cannot be read, and whatever can be known without asking the cluster.
 pub(super) fn logs(flags: &Logs, config: &Config) -> color_eyre::Result<u8> {
     let sieve = Sieve::new(&flags.grep, flags.level.map(Level::from))?;
-    let options = flags.cluster.options(config);
+    let mut options = flags.cluster.options(config);
     let is_screen = std::io::stdout().is_terminal();
     let is_cleaned = is_screen && !flags.raw;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.wrap_err("cannot start the runtime")?.block_on(async {
+        options.sign_in().await?;
         let world = KubeWorld::connect(&options).await?;
         let request = LogRequest {
             target: flags.target.clone(),
