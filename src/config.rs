@@ -25,6 +25,8 @@ pub struct Config {
     pub health: Option<String>,
     /// Units: seconds of ready, restart-free pods before a rollout counts as complete.
     pub settle_s: u32,
+    /// Change nothing outside: no command is run and no rollback is sent.
+    pub read_only: bool,
     /// Units: seconds between TERM and KILL for a command that is stopped.
     pub kill_grace_s: u32,
     /// Who answers for which role, unless the start panel says otherwise.
@@ -66,6 +68,7 @@ impl Default for Config {
             prometheus: PrometheusConfig::default(),
             health: None,
             settle_s: 10,
+            read_only: false,
             kill_grace_s: 10,
             roster: BTreeMap::new(),
             theme: "dark".to_owned(),

@@ -19,11 +19,15 @@ fn main() -> ExitCode {
         "gh" => return answer(rehearsal::shim::gh, args),
         _ => {}
     }
+    let called = match program {
+        "kubectl-gonogo" => cli::Called::KubectlPlugin,
+        _ => cli::Called::Gonogo,
+    };
     if let Err(error) = install_hooks() {
         drop(error);
         return ExitCode::FAILURE;
     }
-    ExitCode::from(cli::run())
+    ExitCode::from(cli::run(called))
 }
 
 fn answer(shim: fn(&[String]) -> i32, args: std::env::ArgsOs) -> ExitCode {

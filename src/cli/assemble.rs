@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use super::cluster::target_of;
+use super::cluster::{ClusterFlags, target_of};
 use super::document::Document;
 use crate::adapters::clock::Clock;
 use crate::adapters::kube::ConnectOptions;
@@ -55,8 +55,7 @@ pub(super) struct Place {
 /// What the command line says about the place.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PlaceFlags {
-    pub context: Option<String>,
-    pub namespace: Option<String>,
+    pub cluster: ClusterFlags,
     pub targets: Vec<String>,
     pub prometheus: Option<String>,
     pub health: Option<String>,
@@ -78,8 +77,7 @@ impl Place {
             format!("{}/{} is not watched: deployments only, so far", target.kind.as_str(), target.name)
         }));
         let of_workflow = wanted.iter().find_map(|target| target.context.clone());
-        let context = flags.context.or(of_workflow).or_else(|| config.context.clone());
-        let namespace = flags.namespace.or_else(|| config.namespace.clone());
+        let context = flags.cluster.context.clone().or(of_workflow).or_else(|| config.context.clone());
         let mut place = Place {
             targets: Vec::new(),
             context: context.clone(),
@@ -94,7 +92,7 @@ impl Place {
         };
         // The context is pinned for the commands also when nothing in it is watched; without one to
         // find, only a release that needs a cluster has to hear about it.
-        let options = ConnectOptions { context, namespace, ..ConnectOptions::from_env() };
+        let options = ConnectOptions { context, ..flags.cluster.options(config) };
         if !wanted.is_empty() || place.context.is_some() || options.settle().is_ok() {
             place.reach(wanted, options);
         }
@@ -231,6 +229,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         prometheus: place.prometheus.clone(),
         health: place.health.clone(),
         settle_s: config.settle_s,
+        read_only: config.read_only,
         ascii,
         zone: TimeZone::system(),
     };
@@ -248,17 +247,17 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         cluster: place.cluster,
         prometheus: place.prometheus.map(|url| prometheus(config, url)),
         health: place.health,
+        directory: place.directory,
     };
     let acting = Acting {
         shell,
-        directory: place.directory,
         child_env: place.child_env,
         folder: parts.folder,
         document: (document.path.clone(), document.bytes.clone()),
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,
-        read_only: false,
+        read_only: config.read_only,
     };
     let (sender, news) = parts.news;
     let world = World::new(world, acting, parts.writer, sender, &state.pins);

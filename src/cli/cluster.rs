@@ -16,23 +16,45 @@ pub(super) struct ClusterFlags {
     /// Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Kubeconfig context [default: the settings', else the current one]
+    /// Kubeconfig context [default: the workflow's or the settings', else the current one]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// Namespace [default: the settings', else the context's]
+    /// Namespace of targets that name none [default: the settings', else the context's]
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Whom gonogo's own requests are made for; commands of a document are not affected
+    #[arg(long = "as", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// A group that this user is taken to be in; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP")]
+    pub as_groups: Vec<String>,
 }
 
 impl ClusterFlags {
+    /// What clap calls them.
+    pub const IDS: [&str; 5] = ["kubeconfig", "context", "namespace", "as_user", "as_groups"];
+
+    /// Takes over what was given before the command, as kubectl's own flags may be.
+    pub fn or(self, before: ClusterFlags) -> Self {
+        Self {
+            kubeconfig: self.kubeconfig.or(before.kubeconfig),
+            context: self.context.or(before.context),
+            namespace: self.namespace.or(before.namespace),
+            as_user: self.as_user.or(before.as_user),
+            as_groups: if self.as_groups.is_empty() { before.as_groups } else { self.as_groups },
+        }
+    }
+
     /// Flags first, then the settings, then the environment.
     pub fn options(&self, config: &Config) -> ConnectOptions {
         let from_env = ConnectOptions::from_env();
+        let kubeconfig = self.kubeconfig.clone().map(PathBuf::into_os_string);
         ConnectOptions {
-            kubeconfig: self.kubeconfig.clone().map(PathBuf::into_os_string).or(from_env.kubeconfig),
-            home: from_env.home,
+            kubeconfig: kubeconfig.or_else(|| from_env.kubeconfig.clone()),
             context: self.context.clone().or_else(|| config.context.clone()),
             namespace: self.namespace.clone().or_else(|| config.namespace.clone()),
+            as_user: self.as_user.clone(),
+            as_groups: self.as_groups.clone(),
             ..from_env
         }
     }

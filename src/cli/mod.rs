@@ -10,12 +10,17 @@ mod release;
 mod status;
 mod watch;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use color_eyre::eyre::bail;
 
+use crate::config::Config;
 use crate::rehearsal::Scenario;
+use cluster::ClusterFlags;
 
 /// Completed, or done.
 pub const DONE: u8 = 0;
@@ -32,9 +37,30 @@ const EXIT_CODES: &str = "Exit codes: 0 completed · 1 failed or bad input · 2 
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    setup: Setup,
+    /// Before the command, where kubectl takes its own; not shown there.
+    #[command(flatten)]
+    cluster: ClusterFlags,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+struct Setup {
     /// Settings file [default: $XDG_CONFIG_HOME/gonogo/config.yaml]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Change nothing outside: no command is run and no rollback is sent
+    #[arg(long, global = true)]
+    read_only: bool,
+}
+
+/// The name under which the program was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    Gonogo,
+    /// As `kubectl-gonogo`, which kubectl runs for `kubectl gonogo`.
+    KubectlPlugin,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +82,8 @@ enum Command {
     Resume {
         /// The release, or the beginning of its id [default: the newest that is open]
         id: Option<String>,
+        #[command(flatten)]
+        cluster: ClusterFlags,
     },
     /// List the releases kept on this machine, newest first
     List,
@@ -92,12 +120,8 @@ struct Run {
     /// A parameter's value; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_value)]
     params: Vec<(String, String)>,
-    /// Kubeconfig context [default: the workflow's, else the current one]
-    #[arg(long)]
-    context: Option<String>,
-    /// Namespace of targets that name none
-    #[arg(long, short)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterFlags,
     /// What is released, in this order, instead of what the workflow names; may be repeated
     #[arg(long = "target", value_name = "KIND/NAME")]
     targets: Vec<String>,
@@ -144,9 +168,80 @@ fn name_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+impl Setup {
+    /// The settings: defaults, then the file, then the flags that every command takes.
+    fn settings(&self) -> color_eyre::Result<Config> {
+        let config = match &self.config {
+            Some(path) if !path.exists() => bail!("the settings file {} does not exist", path.display()),
+            Some(path) => Config::load(path)?,
+            None => {
+                Config::default_path().map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?
+            }
+        };
+        Ok(Config { read_only: config.read_only || self.read_only, ..config })
+    }
+}
+
+impl Command {
+    /// The flags that say which cluster is meant; `None` for a command that needs none, or knows.
+    fn cluster(&mut self) -> Option<&mut ClusterFlags> {
+        match self {
+            Command::Run(flags) => Some(&mut flags.cluster),
+            Command::Status(flags) => Some(&mut flags.cluster),
+            Command::Watch(flags) => Some(&mut flags.cluster),
+            Command::Logs(flags) => Some(&mut flags.cluster),
+            Command::Resume { cluster, .. } => Some(cluster),
+            Command::Demo(_)
+            | Command::List
+            | Command::Report { .. }
+            | Command::Plan { .. }
+            | Command::Lint { .. } => None,
+        }
+    }
+}
+
+/// Reads a command line, its program's name included.
+fn parse(called: Called, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().mut_args(|arg| {
+        let is_hidden = ClusterFlags::IDS.contains(&arg.get_id().as_str());
+        arg.hide(is_hidden)
+    });
+    if called == Called::KubectlPlugin {
+        command = command.bin_name("kubectl gonogo");
+    }
+    let matches = command.try_get_matches_from_mut(args)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let before = std::mem::take(&mut cli.cluster);
+    match cli.command.cluster() {
+        Some(flags) => *flags = std::mem::take(flags).or(before),
+        None if before != ClusterFlags::default() => {
+            let name = matches.subcommand_name().unwrap_or_default();
+            let words = format!("`{name}` reaches no cluster of its own, so it takes no flags for one");
+            return Err(command.error(ErrorKind::ArgumentConflict, words));
+        }
+        None => {}
+    }
+    let refused = match cli.command.cluster() {
+        Some(flags) if flags.as_user.is_none() && !flags.as_groups.is_empty() => {
+            Some("--as-group says more about whom --as names: give both")
+        }
+        _ => None,
+    };
+    let of_release = match &cli.command {
+        Command::Resume { cluster, .. } if cluster.context.is_some() || cluster.namespace.is_some() => {
+            Some("the release knows its context and namespace; it is taken up where it was opened")
+        }
+        _ => None,
+    };
+    match refused.or(of_release) {
+        Some(words) => Err(command.error(ErrorKind::ArgumentConflict, words)),
+        None => Ok(cli),
+    }
+}
+
 /// Does what the command line asks for and returns the exit code.
-pub fn run() -> u8 {
-    let cli = match Cli::try_parse() {
+pub fn run(called: Called) -> u8 {
+    let cli = match parse(called, std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             // Clap's own words and its own exit code: 2 for usage, 0 for help.
@@ -154,21 +249,19 @@ pub fn run() -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let config = cli.config;
+    let setup = &cli.setup;
     let done = match cli.command {
         Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
         Command::Lint { file, preview: true } => plan::preview(&file),
         Command::Lint { file, preview: false } => plan::lint(&file),
         Command::List => history::list(),
         Command::Report { id } => history::report(id.as_deref()),
-        Command::Status(flags) => {
-            release::settings(config).and_then(|config| status::status(&flags, &config))
-        }
-        Command::Watch(flags) => release::settings(config).and_then(|config| watch::watch(flags, &config)),
-        Command::Logs(flags) => release::settings(config).and_then(|config| logs::logs(&flags, &config)),
-        Command::Run(run) => release::run(run, config),
-        Command::Resume { id } => release::resume(id.as_deref(), config),
-        Command::Demo(demo) => release::demo(demo, config),
+        Command::Status(flags) => setup.settings().and_then(|config| status::status(&flags, &config)),
+        Command::Watch(flags) => setup.settings().and_then(|config| watch::watch(flags, &config)),
+        Command::Logs(flags) => setup.settings().and_then(|config| logs::logs(&flags, &config)),
+        Command::Run(run) => release::run(run, setup),
+        Command::Resume { id, cluster } => release::resume(id.as_deref(), cluster, setup),
+        Command::Demo(demo) => release::demo(demo, setup),
     };
     match done {
         Ok(code) => code,
@@ -205,8 +298,71 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    fn read(called: Called, line: &str) -> Result<Cli, clap::Error> {
+        parse(called, line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn a_plugin_takes_kubectls_flags_where_kubectl_does() {
+        for line in [
+            "kubectl-gonogo -n shop --context prod --kubeconfig k status deploy/app",
+            "kubectl-gonogo status deploy/app -n shop --context=prod --kubeconfig k",
+            "kubectl-gonogo --context dev -n shop status --context prod deploy/app --kubeconfig k",
+        ] {
+            let mut cli = read(Called::KubectlPlugin, line).unwrap();
+            let flags = cli.command.cluster().unwrap();
+            assert_eq!(flags.namespace.as_deref(), Some("shop"), "{line}");
+            assert_eq!(flags.context.as_deref(), Some("prod"), "the nearer one wins: {line}");
+            assert_eq!(flags.kubeconfig.as_deref(), Some(std::path::Path::new("k")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_called_by_the_name_that_people_type() {
+        let usage = |called, line: &str| read(called, line).unwrap_err().to_string();
+        let told = usage(Called::KubectlPlugin, "/usr/bin/kubectl-gonogo status");
+        assert!(told.contains("Usage: kubectl gonogo status"), "{told}");
+        let told = usage(Called::Gonogo, "/usr/bin/gonogo status");
+        assert!(told.contains("Usage: gonogo status"), "{told}");
+        assert!(usage(Called::KubectlPlugin, "kubectl-gonogo --help").contains("Usage: kubectl gonogo"));
+    }
+
+    #[test]
+    fn a_command_without_a_cluster_takes_no_flags_for_one() {
+        let told = read(Called::Gonogo, "gonogo -n shop list").unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::ArgumentConflict);
+        assert!(told.to_string().contains("`list` reaches no cluster"), "{told}");
+        assert!(read(Called::Gonogo, "gonogo list").is_ok());
+    }
+
+    #[test]
+    fn whom_requests_are_made_for_is_told_as_kubectl_tells_it() {
+        let mut cli = read(
+            Called::KubectlPlugin,
+            "kubectl-gonogo --as ana status deploy/app --as-group dev --as-group ops",
+        )
+        .unwrap();
+        let flags = cli.command.cluster().unwrap();
+        assert_eq!((flags.as_user.as_deref(), flags.as_groups.len()), (Some("ana"), 2));
+        let told = read(Called::Gonogo, "gonogo status deploy/app --as-group dev").unwrap_err();
+        assert!(told.to_string().contains("give both"), "{told}");
+    }
+
+    #[test]
+    fn a_release_is_taken_up_where_it_was_opened() {
+        assert!(read(Called::Gonogo, "gonogo resume --as ana").is_ok());
+        let told = read(Called::Gonogo, "gonogo resume --context other").unwrap_err();
+        assert!(told.to_string().contains("the release knows its context"), "{told}");
+    }
+
+    #[test]
+    fn read_only_may_stand_anywhere() {
+        for line in ["gonogo --read-only run release.md", "gonogo run release.md --read-only"] {
+            assert!(read(Called::Gonogo, line).unwrap().setup.settings().unwrap().read_only, "{line}");
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use color_eyre::eyre::{WrapErr as _, bail};
 use tokio::sync::mpsc;
 
 use super::assemble::{self, Parts, Place, PlaceFlags};
+use super::cluster::ClusterFlags;
 use super::document::{self, Document};
-use super::{Demo, Lang, Run, print};
+use super::{Demo, Lang, Run, Setup, print};
 use crate::adapters::clock::Clock;
 use crate::adapters::store::{self, ReadOnly, Store, StoreError, Writer};
 use crate::adapters::{News, World};
@@ -32,14 +33,13 @@ const RELEASE_FR: &str = include_str!("../../workflows/release.md");
 const ROLLBACK_EN: &str = include_str!("../../workflows/rollback.en.md");
 const ROLLBACK_FR: &str = include_str!("../../workflows/rollback.md");
 
-pub fn run(flags: Run, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
-    let config = settings(config)?;
+    let config = setup.settings()?;
     let document = document::read(&flags.file)?;
     let params = checked_params(&document.workflow, flags.params)?;
     let place = PlaceFlags {
-        context: flags.context,
-        namespace: flags.namespace,
+        cluster: flags.cluster,
         targets: flags.targets,
         prometheus: flags.prometheus,
         health: flags.health,
@@ -53,9 +53,9 @@ pub fn run(flags: Run, config: Option<PathBuf>) -> color_eyre::Result<u8> {
     runtime()?.block_on(open(Opening { config, document, params, place, me, practice: None }))
 }
 
-pub fn demo(flags: Demo, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("the demo is played on a screen")?;
-    let config = Config { roster: BTreeMap::new(), ..settings(config)? };
+    let config = Config { roster: BTreeMap::new(), ..setup.settings()? };
     let state_dir = store::state_dir()?;
     runtime()?.block_on(async {
         let stamp = Clock::real().now().wall.strftime("%Y%m%d-%H%M%S").to_string();
@@ -174,22 +174,27 @@ async fn open(opening: Opening) -> color_eyre::Result<u8> {
 }
 
 /// Takes up a release, or watches it while another process drives it.
-pub fn resume(id: Option<&str>, config: Option<PathBuf>) -> color_eyre::Result<u8> {
+pub fn resume(id: Option<&str>, cluster: ClusterFlags, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo report ID prints what has happened so far")?;
-    let config = settings(config)?;
+    let config = setup.settings()?;
     let state_dir = store::state_dir()?;
     let id = store::resolve(&state_dir, id)?;
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
     runtime()?.block_on(async {
         match Store::open_for_writing(&state_dir, &id) {
-            Ok((store, read)) => take_up(config, store, read).await,
-            Err(StoreError::Held { .. }) => watch(config, &state_dir, &id).await,
+            Ok((store, read)) => take_up(config, cluster, store, read).await,
+            Err(StoreError::Held { .. }) => watch(config, cluster, &state_dir, &id).await,
             Err(error) => Err(error.into()),
         }
     })
 }
 
-async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre::Result<u8> {
+async fn take_up(
+    config: Config,
+    cluster: ClusterFlags,
+    store: Store,
+    read: ReadJournal,
+) -> color_eyre::Result<u8> {
     let Kept { document, mut release, last, opened } = kept(store.folder().document()?, &read)?;
     if release.state().phase.is_over() {
         print(&format!("{} is over; gonogo report {0} tells it\n", release.state().id))?;
@@ -205,7 +210,7 @@ async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre:
     let clock = practice.as_ref().map_or_else(Clock::real, practice_clock).not_before(last);
     let place = match &practice {
         Some(practice) => Place::practice(&document.workflow, practice),
-        None => place_of(&release, &opened, &config)?,
+        None => place_of(&release, &opened, cluster, &config)?,
     };
     let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
     let me = assemble::operator(operator, &config, &place.directory);
@@ -237,14 +242,19 @@ async fn take_up(config: Config, store: Store, read: ReadJournal) -> color_eyre:
     play(parts, practice).await
 }
 
-async fn watch(config: Config, state_dir: &Path, id: &ReleaseId) -> color_eyre::Result<u8> {
+async fn watch(
+    config: Config,
+    cluster: ClusterFlags,
+    state_dir: &Path,
+    id: &ReleaseId,
+) -> color_eyre::Result<u8> {
     let (mut journal, read) = ReadOnly::open(state_dir, id)?;
     let Kept { document, release, last, opened } = kept(journal.folder().document()?, &read)?;
     let place = match &release.state().practice {
         Some(world) => {
             Place::practice_of_another(&document.workflow, Path::new(&world.directory), world.speed)
         }
-        None => place_of(&release, &opened, &config)?,
+        None => place_of(&release, &opened, cluster, &config)?,
     };
     let clock = match &release.state().practice {
         // The other process tells its world's time with each record; that is as near as we get.
@@ -318,7 +328,12 @@ fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
 }
 
 /// The place that a release was opened at, reached anew.
-fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::Result<Place> {
+fn place_of(
+    release: &Release,
+    opened: &Event,
+    cluster: ClusterFlags,
+    config: &Config,
+) -> color_eyre::Result<Place> {
     let state = release.state();
     let target = |target: &crate::watch::TargetRef| workflow::Target {
         kind: target.kind,
@@ -334,7 +349,7 @@ fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::R
         _ => SignalSources::default(),
     };
     let flags = PlaceFlags {
-        context: state.context.clone(),
+        cluster: ClusterFlags { context: state.context.clone(), ..cluster },
         prometheus: signals.prometheus,
         health: signals.health,
         ..PlaceFlags::default()
@@ -346,7 +361,13 @@ fn place_of(release: &Release, opened: &Event, config: &Config) -> color_eyre::R
 }
 
 /// Plays a release to the end of this process, and says how it stands.
-async fn play(parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Result<u8> {
+async fn play(mut parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Result<u8> {
+    // Once the screen is taken no plugin may ask for a password any more.
+    if let Some(options) = &mut parts.place.cluster
+        && let Err(error) = options.sign_in().await
+    {
+        parts.place.left_out.push(error.to_string());
+    }
     let cockpit = assemble::cockpit(parts)?;
     let (code, model) = app::run(cockpit).await;
     if let Some(practice) = practice {
@@ -447,14 +468,6 @@ fn checked_params(
         params.insert(name, value);
     }
     Ok(params)
-}
-
-pub(super) fn settings(path: Option<PathBuf>) -> color_eyre::Result<Config> {
-    match path {
-        Some(path) if !path.exists() => bail!("the settings file {} does not exist", path.display()),
-        Some(path) => Ok(Config::load(&path)?),
-        None => Ok(Config::default_path().map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?),
-    }
 }
 
 pub(super) fn needs_a_terminal(instead: &str) -> color_eyre::Result<()> {

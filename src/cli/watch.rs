@@ -25,7 +25,7 @@ pub(super) struct Watch {
     #[arg(value_name = "KIND/NAME")]
     targets: Vec<String>,
     #[command(flatten)]
-    cluster: ClusterFlags,
+    pub cluster: ClusterFlags,
     /// Base address of Prometheus [default: the settings']
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Watch {
 /// - Errors: what can be known without asking the cluster, and a terminal that is none.
 pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     release::needs_a_terminal("gonogo status KIND/NAME prints how it stands")?;
-    let options = flags.cluster.options(config);
+    let mut options = flags.cluster.options(config);
     let pinned = options.settle()?;
     let targets = targets_of(&flags.targets, &pinned)?;
     let watching = Watching {
@@ -48,9 +48,12 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     };
     let prometheus = flags.prometheus.or_else(|| config.prometheus.url.clone());
     let health = flags.health.or_else(|| config.health.clone());
+    let directory = std::env::current_dir().wrap_err("cannot tell the current directory")?;
     let state_dir = store::state_dir()?;
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
     release::runtime()?.block_on(async {
+        // Once the screen is taken no plugin may ask for a password any more.
+        options.sign_in().await?;
         let clock = Clock::real();
         let world = WorldSettings {
             clock: clock.clone(),
@@ -59,6 +62,7 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
             cluster: Some(options),
             prometheus: prometheus.clone().map(|url| assemble::prometheus(config, url)),
             health: health.clone(),
+            directory,
         };
         let (sender, news) = World::news();
         let world = World::watched(world, sender);
@@ -69,6 +73,7 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
             prometheus,
             health,
             settle_s: config.settle_s,
+            read_only: true,
             ascii: assemble::is_ascii(config),
             zone: TimeZone::system(),
         };

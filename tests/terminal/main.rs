@@ -12,5 +12,7 @@ mod crash;
 mod demo;
 mod leaving;
 mod logs;
+mod read_only;
 mod surroundings;
 mod watching;
+mod without_release;

@@ -237,6 +237,7 @@ impl Script {
                 prometheus: Some("http://prometheus:9090".to_owned()),
                 health: Some("http://app.shop/health".to_owned()),
                 settle_s: 10,
+                read_only: false,
                 ascii: false,
                 zone: jiff::tz::TimeZone::UTC,
             },

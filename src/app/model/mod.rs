@@ -20,7 +20,9 @@ pub use watching::{Watching, no_release};
 use std::collections::BTreeSet;
 
 use super::keymap::Keymap;
-use crate::release::{Arming, Current, Effect, Operator, Phase, Release, RollbackState, State, arming};
+use crate::release::{
+    Arming, ArmingState, Current, Effect, Operator, Phase, Release, RollbackState, State, arming,
+};
 use crate::watch::{Link, Moment, System};
 pub use crate::watch::{Preflight, PreflightOutcome};
 
@@ -69,6 +71,8 @@ pub struct Settings {
     pub health: Option<String>,
     /// Units: seconds of ready, restart-free pods before a rollout counts as complete.
     pub settle_s: u32,
+    /// Nothing outside is changed: what would change it is answered "not started".
+    pub read_only: bool,
     /// Draw without Unicode signs.
     pub ascii: bool,
     /// Where the operator sits: every wall time on the screen is told in it.
@@ -125,6 +129,9 @@ impl StateWord {
     }
 }
 
+/// Why the way back does not work where nothing may be changed.
+pub const READ_ONLY: &str = "read-only: nothing outside is changed";
+
 impl Model {
     pub fn state(&self) -> &State {
         self.release.state()
@@ -149,6 +156,9 @@ impl Model {
 
     pub fn arming(&self) -> Arming {
         let state = self.state();
+        if self.settings.read_only {
+            return Arming { state: ArmingState::Disarmed, why: vec![READ_ONLY.to_owned()] };
+        }
         arming(&state.targets, &state.pins, &state.findings, self.observed.armed_at, self.now)
     }
 

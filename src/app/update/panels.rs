@@ -2,7 +2,7 @@
 
 use super::{Ask, deed, flash, keys, leave, prompts, watching};
 use crate::app::action::Action;
-use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, RunPanel};
+use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, Run, Shown, Vote};
 use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
 
@@ -349,6 +349,11 @@ pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) {
 
 fn fire(model: &mut Model) -> Vec<Ask> {
     if !model.view.rollback_painted {
+        return Vec::new();
+    }
+    // The patch would not leave; a release that had been told of it would have failed to roll back.
+    if model.settings.read_only {
+        flash(model, format!("not started: {READ_ONLY}"), true);
         return Vec::new();
     }
     if model.state().targets.is_empty() {

@@ -6,7 +6,6 @@ mod lines;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -14,9 +13,10 @@ use color_eyre::eyre::WrapErr as _;
 use jiff::SignedDuration;
 use tokio::sync::mpsc;
 
+use super::cluster::ClusterFlags;
 use super::{DONE, FAILED};
 use crate::adapters::clock::Clock;
-use crate::adapters::kube::{ConnectOptions, KubeWorld, LogRequest, LogTarget};
+use crate::adapters::kube::{KubeWorld, LogRequest, LogTarget};
 use crate::adapters::out::{Out, ReaderGone};
 use crate::config::Config;
 use crate::watch::logs::{Level, clean, words};
@@ -75,15 +75,8 @@ pub(super) struct Logs {
     /// Bytes as they were written, on a terminal too
     #[arg(long)]
     raw: bool,
-    /// Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Kubeconfig context [default: the settings', else the current one]
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-    /// Namespace [default: the settings', else the context's]
-    #[arg(long, short, value_name = "NAME")]
-    namespace: Option<String>,
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,17 +118,12 @@ fn seconds(text: &str) -> Result<u32, String> {
 /// - Errors: a target that cannot be read, and whatever can be known without asking the cluster.
 pub(super) fn logs(flags: &Logs, config: &Config) -> color_eyre::Result<u8> {
     let sieve = Sieve::new(&flags.grep, flags.level.map(Level::from))?;
-    let from_env = ConnectOptions::from_env();
-    let options = ConnectOptions {
-        kubeconfig: flags.kubeconfig.clone().map(PathBuf::into_os_string).or(from_env.kubeconfig.clone()),
-        context: flags.context.clone().or_else(|| config.context.clone()),
-        namespace: flags.namespace.clone().or_else(|| config.namespace.clone()),
-        ..from_env
-    };
+    let mut options = flags.cluster.options(config);
     let is_screen = std::io::stdout().is_terminal();
     let is_cleaned = is_screen && !flags.raw;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.wrap_err("cannot start the runtime")?.block_on(async {
+        options.sign_in().await?;
         let world = KubeWorld::connect(&options).await?;
         let request = LogRequest {
             target: flags.target.clone(),

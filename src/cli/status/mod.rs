@@ -69,7 +69,7 @@ pub(super) struct Status {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    cluster: ClusterFlags,
+    pub cluster: ClusterFlags,
 }
 
 /// Reads `90s`, `10m` or `1h30m`.
@@ -83,7 +83,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// - Errors: what can be known without asking the cluster; all else is an answer.
 pub(super) fn status(flags: &Status, config: &Config) -> color_eyre::Result<u8> {
-    let options = flags.cluster.options(config);
+    let mut options = flags.cluster.options(config);
     let targets = targets_of(&flags.targets, &options.settle()?)?;
     let settle_s = match flags.settle {
         Some(settle) => u32::try_from(settle.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
@@ -91,6 +91,7 @@ pub(super) fn status(flags: &Status, config: &Config) -> color_eyre::Result<u8> 
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.wrap_err("cannot start the runtime")?.block_on(async {
+        options.sign_in().await?;
         let kube = KubeWorld::connect(&options).await?;
         let clock = Clock::real();
         let place = format!("{} (context {})", kube.pinned().host, kube.pinned().context);

@@ -5,7 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::outcome::{Outcome, is_decided, worst};
 use crate::watch::logs::LogStore;
 use crate::watch::rollout::{Expectation, ExpectedTemplate, RolloutHistory, RolloutVerdict, Trouble, judge};
-use crate::watch::{ContainerState, Link, Moment, Observation, System, TargetRef, WorkloadFacts};
+use crate::watch::{
+    ContainerState, Link, Moment, Observation, Preflight, PreflightOutcome, System, TargetRef, WorkloadFacts,
+};
 
 /// Lines are kept for the one pod that failed; more than this is never shown.
 const LOG_BUDGET: usize = 4 << 20;
@@ -33,6 +35,8 @@ pub(super) struct Picture {
     /// Server and context, for words.
     place: String,
     logs: LogStore,
+    /// What is out of reach beside the targets, such as their pods.
+    pub limits: Vec<Preflight>,
     link: Option<Link>,
     /// When the cluster last said anything.
     heard_at: Option<Moment>,
@@ -55,6 +59,7 @@ impl Picture {
             standings: targets.into_iter().map(standing).collect(),
             place,
             logs: LogStore::new(LOG_BUDGET),
+            limits: Vec::new(),
             link: None,
             heard_at: None,
             began_at: now,
@@ -84,10 +89,13 @@ impl Picture {
                 self.name_silence(now);
                 self.judge(now);
             }
-            Observation::Link { .. }
-            | Observation::Metric { .. }
-            | Observation::Health(_)
-            | Observation::Limit(_) => {}
+            Observation::Link { .. } | Observation::Metric { .. } | Observation::Health(_) => {}
+            Observation::Limit(line) => {
+                self.limits.retain(|known| known.what != line.what);
+                if line.outcome != PreflightOutcome::Fine {
+                    self.limits.push(line);
+                }
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::picture::{Picture, Standing};
 use crate::ui::format;
-use crate::watch::Moment;
 use crate::watch::logs::clean;
+use crate::watch::{Moment, Preflight};
 
 /// A rollout that only moves on is told now and then: pipelines end what is silent for minutes.
 const REMINDER: SignedDuration = SignedDuration::from_secs(30);
@@ -16,6 +16,7 @@ const REMINDER: SignedDuration = SignedDuration::from_secs(30);
 pub(super) struct Teller {
     zone: TimeZone,
     told: Vec<Option<Told>>,
+    told_limits: Vec<Preflight>,
 }
 
 #[derive(Debug)]
@@ -28,13 +29,18 @@ struct Told {
 
 impl Teller {
     pub fn new(zone: TimeZone) -> Self {
-        Self { zone, told: Vec::new() }
+        Self { zone, told: Vec::new(), told_limits: Vec::new() }
     }
 
     /// What changed since the last time, one line each. That the first answer is still on its way is
     /// no news before the end.
     pub fn news(&mut self, picture: &Picture, is_end: bool, now: Moment) -> String {
         let mut text = String::new();
+        for limit in picture.limits.iter().filter(|limit| !self.told_limits.contains(limit)) {
+            let words = format!("{}: {}", limit.what, limit.detail).replace(['\n', '\r'], " ");
+            text.push_str(&self.note(&clean(&words), now));
+        }
+        self.told_limits.clone_from(&picture.limits);
         self.told.resize_with(picture.standings.len(), || None);
         for (standing, told) in picture.standings.iter().zip(&mut self.told) {
             if standing.is_awaited() && !is_end {
@@ -114,6 +120,7 @@ fn line(picture: &Picture, standing: &Standing, zone: &TimeZone, now: Moment) ->
 mod tests {
     use super::super::picture::tests::{at, crashing, facts, live, log, one, silent, up};
     use super::*;
+    use crate::watch::Observation;
 
     fn teller() -> Teller {
         Teller::new(TimeZone::UTC)
@@ -142,7 +149,7 @@ mod tests {
         let progressing = |available| {
             let mut facts = facts();
             (facts.spec_replicas, facts.replicas, facts.updated, facts.available) = (9, 9, 9, available);
-            crate::watch::Observation::Workload(Box::new(facts))
+            Observation::Workload(Box::new(facts))
         };
         picture.take(progressing(1), at(0));
         assert!(teller.news(&picture, false, at(0)).contains("available 1 < 9"));
@@ -198,13 +205,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_out_of_reach_is_told_once() {
+        let (mut picture, mut teller) = (one(), teller());
+        let limit = Preflight::limited("pods", "may not list pods in shop: their trouble is not seen");
+        picture.take(Observation::Limit(limit.clone()), at(0));
+        picture.take(up(facts()), at(0));
+        let told = teller.news(&picture, false, at(0));
+        assert!(told.starts_with("12:00:00  pods: may not list pods in shop"), "{told}");
+        picture.take(Observation::Limit(limit), at(1));
+        assert_eq!(teller.news(&picture, false, at(1)), "");
+    }
+
+    #[test]
     fn what_the_cluster_says_stays_on_one_line_and_cannot_act_on_the_terminal() {
         let (mut picture, mut teller) = (one(), teller());
         let mut facts = facts();
         facts.pods[0].ready = false;
         facts.pods[0].unschedulable = Some("0/1 nodes\nare \u{1b}]52;c;aGk=\u{7}fine".to_owned());
         facts.available = 0;
-        picture.take(crate::watch::Observation::Workload(Box::new(facts)), at(0));
+        picture.take(Observation::Workload(Box::new(facts)), at(0));
         let told = teller.news(&picture, false, at(0));
         assert_eq!(told.matches('\n').count(), 1, "{told}");
         assert!(told.ends_with("0/1 nodes are fine\n") && !told.contains('\u{1b}'), "{told:?}");

@@ -3,7 +3,7 @@
 use ratatui::text::Line;
 
 use crate::app::action::Action;
-use crate::app::model::Panel;
+use crate::app::model::{Panel, Preflight, PreflightOutcome};
 use crate::release::{CommandState, Current, Phase, RollbackState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
@@ -14,7 +14,8 @@ use crate::workflow::CriterionId;
 
 /// What has to be said now, the most urgent first; never more than two lines are shown.
 pub fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
-    let all = [journal, rollback, breach, failed_rollout, silence, leaving, hold, doubt, document, over];
+    let all =
+        [journal, rollback, breach, failed_rollout, silence, limits, leaving, hold, doubt, document, over];
     let said = all.into_iter().filter_map(|banner| banner(paint));
     said.take(2).map(|banner| banner.line(paint, width)).collect()
 }
@@ -259,6 +260,20 @@ fn silence(paint: &Paint) -> Option<Banner> {
         ),
     ];
     Banner::new("?", Role::Warning, parts)
+}
+
+/// What is out of reach; a release tells it among its preflight.
+fn limits(paint: &Paint) -> Option<Banner> {
+    paint.model.watching()?;
+    let limited = |line: &&Preflight| line.outcome == PreflightOutcome::Limited;
+    let mut lines = paint.model.preflight.iter().filter(limited);
+    let first = lines.next()?;
+    let more = match lines.count() {
+        0 => String::new(),
+        n => format!("and {n} more"),
+    };
+    let parts = vec![must(first.what.clone()), may(1, first.detail.clone()), may(2, more)];
+    Banner::new("▲", Role::Warning, parts)
 }
 
 fn leaving(paint: &Paint) -> Option<Banner> {

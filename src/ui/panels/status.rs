@@ -134,6 +134,9 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
         };
         parts.push(paint.line(words, Role::Accent));
     }
+    if paint.model.settings.read_only && paint.model.watching().is_none() {
+        parts.push(paint.line("READ-ONLY", Role::Accent));
+    }
     match paint.model.watching() {
         Some(_) => parts.extend(watched_word(paint)),
         None => parts.push(state_word(paint, detail)),
