@@ -422,9 +422,7 @@ impl World {
     /// Writes a new file (0600) into the directory of the release, or where a mere look at a cluster
     /// was started; an older one of that name stays.
     pub fn save(&self, name: String, bytes: Vec<u8>) {
-        let here = || PathBuf::from(".");
-        let folder = self.acting.as_ref().map_or_else(here, |acting| acting.directory.clone());
-        let news = self.news.clone();
+        let (folder, news) = (self.settings.directory.clone(), self.news.clone());
         self.tasks.spawn(async move {
             let written = tokio::task::spawn_blocking(move || save::write_new(&folder, &name, &bytes)).await;
             let message = match written {
