@@ -3,7 +3,7 @@
 use gonogo::watch::rollout::RolloutState as State;
 use serde_json::json;
 
-use crate::manifests::{but, rollout};
+use crate::manifests::{but, impatient, rollout};
 use crate::scenario::{Expected, Scenario, Step};
 use crate::world::Which;
 
@@ -47,7 +47,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ]),
         Scenario::new(
             "canary degraded",
-            but(rollout(), deadline),
+            but(impatient(rollout()), deadline),
             expect("progressing stuck failed", "Progressing.reason", "NotReady"),
         )
         .steps([Step::Release("v1.3.0-notready"), Step::Until(State::Failed), Step::Hold(3)]),

@@ -4,7 +4,7 @@ use gonogo::watch::WorkloadFacts;
 use gonogo::watch::rollout::RolloutState as State;
 use serde_json::json;
 
-use crate::manifests::{but, deployment};
+use crate::manifests::{but, deployment, impatient};
 use crate::scenario::{Expected, Scenario, Step};
 
 const AVAILABLE: &str = "status.availableReplicas";
@@ -23,18 +23,13 @@ fn expect(states: &'static str, field: &'static str, reason: &'static str) -> Ex
 }
 
 fn going_well() -> Vec<Scenario> {
-    // The probe may fail for half a minute before that means anything, so a slow start is no trouble.
-    let patient = json!({"spec": {"replicas": 1, "template": {"spec": {"containers": [
-        {"name": "app", "image": "myapp:v1.2.0", "imagePullPolicy": "IfNotPresent",
-         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080},
-            "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 30}}]}}}});
     let deadline = json!({"spec": {"progressDeadlineSeconds": 4}});
     vec![
         Scenario::new("good rollout", deployment(), expect("progressing settling complete", AVAILABLE, ""))
             .steps([Step::Release("v1.3.0"), Step::Until(State::Complete), Step::Hold(3)]),
         Scenario::new(
             "slow start",
-            but(deployment(), patient),
+            but(deployment(), json!({"spec": {"replicas": 1}})),
             expect("progressing settling complete", AVAILABLE, ""),
         )
         .steps([Step::Release("v1.3.0-slow"), Step::Until(State::Complete)]),
@@ -65,13 +60,13 @@ fn not_coming_up() -> Vec<Scenario> {
         // By the probe's own figures: it had its time and said no.
         Scenario::new(
             "never ready",
-            deployment(),
+            impatient(deployment()),
             expect("progressing stuck", "containerStatuses.ready", "NotReady"),
         )
         .steps([Step::Release("v1.3.0-notready"), Step::Until(State::Stuck), Step::Hold(3)]),
         Scenario::new(
             "progress deadline",
-            but(deployment(), deadline),
+            but(impatient(deployment()), deadline),
             expect("progressing stuck failed", "Progressing.reason", "NotReady"),
         )
         .steps([Step::Release("v1.3.0-notready"), Step::Until(State::Failed), Step::Hold(2)]),

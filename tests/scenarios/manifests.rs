@@ -28,15 +28,14 @@ pub fn stateful_set() -> Value {
     workload("apps/v1", "StatefulSet", own)
 }
 
-/// On the nodes that belong to no scenario.
 pub fn daemon_set() -> Value {
-    let common = json!({"nodeSelectorTerms": [
-        {"matchExpressions": [{"key": NODE_LABEL, "operator": "DoesNotExist"}]}]});
-    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": common}});
-    but(
-        workload("apps/v1", "DaemonSet", json!({"updateStrategy": {"type": "RollingUpdate"}})),
-        json!({"spec": {"template": {"spec": {"affinity": affinity}}}}),
-    )
+    workload("apps/v1", "DaemonSet", json!({"updateStrategy": {"type": "RollingUpdate"}}))
+}
+
+/// With a probe whose first failures mean something soon: for what is never ready.
+pub fn impatient(mut workload: Value) -> Value {
+    workload["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["failureThreshold"] = json!(3);
+    workload
 }
 
 /// A canary of one pod, a pause that ends, a second pod, a pause for a person.
@@ -63,17 +62,39 @@ fn template() -> Value {
             "terminationGracePeriodSeconds": 1,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
+            "affinity": on_common_nodes(),
             "containers": [{
                 "name": "app",
                 "image": image(OLD),
                 "imagePullPolicy": "IfNotPresent",
+                // It may fail for half a minute: neither a slow start nor a slow machine is trouble.
                 "readinessProbe": {
                     "httpGet": {"path": "/ready", "port": 8080},
-                    "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3
+                    "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 30
+                },
+                // Only asked by real kubelets, and never failing there until a script says so.
+                "livenessProbe": {
+                    "httpGet": {"path": "/live", "port": 8080},
+                    "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 2
                 },
             }],
         }
     })
+}
+
+/// The nodes of other scenarios come and go.
+fn on_common_nodes() -> Value {
+    let common = json!({"key": NODE_LABEL, "operator": "DoesNotExist"});
+    let terms = json!({"nodeSelectorTerms": [{"matchExpressions": [common]}]});
+    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}})
+}
+
+/// `workload` with its pods on the nodes of one scenario only.
+pub fn on_own_nodes(mut workload: Value, scenario: &str) -> Value {
+    let spec = &mut workload["spec"]["template"]["spec"];
+    spec["affinity"] = json!({});
+    spec["nodeSelector"] = json!({NODE_LABEL: scenario});
+    workload
 }
 
 /// `object` with `patch` merged into it.

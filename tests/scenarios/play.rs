@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use gonogo::watch::TargetRef;
 use gonogo::watch::rollout::RolloutState;
-use serde_json::json;
 use tokio::time::timeout;
 
 use crate::hands::Hands;
-use crate::manifests::{NAME, NODE_LABEL};
+use crate::manifests::{NAME, on_own_nodes};
 use crate::scenario::{Expected, Refusal, Scenario, Step};
 use crate::watching::{PATIENCE, Watching};
 use crate::world::{Which, World};
@@ -85,10 +84,10 @@ async fn run(world: &World, scenario: &Scenario, hands: &Hands) -> Result<Story,
     let refused = |what: &'static str| move |error: kube::Error| format!("{what}: {error}");
     hands.make_namespace(world.which != Which::Practice).await.map_err(refused("namespace"))?;
     hands.make_nodes(scenario.nodes).await.map_err(refused("node"))?;
-    let mut workload = scenario.workload.clone();
-    if scenario.nodes > 0 {
-        workload["spec"]["template"]["spec"]["nodeSelector"] = json!({NODE_LABEL: hands.namespace});
-    }
+    let workload = match scenario.nodes {
+        0 => scenario.workload.clone(),
+        _ => on_own_nodes(scenario.workload.clone(), &hands.namespace),
+    };
     for object in scenario.around.iter().chain([&workload]) {
         hands.create(object).await.map_err(refused("create"))?;
     }

@@ -30,7 +30,7 @@ impl Table {
         let text = match told {
             Told::Story(story) => {
                 let sign = if story.differs(&scenario.expected).is_none() { "✔" } else { "✘" };
-                format!("{sign} {}", cell(&story.states(), &story.field, &story.reason))
+                format!("{sign} {}", cell(&story.states(), story.field, &story.reason))
             }
             Told::Broken(why) => format!("✘ {why}"),
             Told::NotHere(why) => format!("not here: {why}"),

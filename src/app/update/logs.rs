@@ -201,11 +201,11 @@ mod tests {
     }
 
     fn copied(script: &Script) -> Vec<String> {
-        let copies = script.asked.iter().filter_map(|ask| match ask {
+        let copied = script.asked.iter().rev().find_map(|ask| match ask {
             Ask::Copy(text) => Some(text.lines().map(str::to_owned).collect()),
             _ => None,
         });
-        copies.last().unwrap_or_default()
+        copied.unwrap_or_default()
     }
 
     fn told(script: &Script) -> &str {

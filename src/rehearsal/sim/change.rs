@@ -219,12 +219,11 @@ impl World {
         match key.kind {
             Kind::Deployment => {
                 let spec = read(&next["spec"])?;
-                for it in self.deployments.iter_mut().filter(|it| is(&it.meta)) {
+                if let Some(it) = self.deployments.iter_mut().find(|it| is(&it.meta)) {
                     it.meta.take_over(&next);
                     it.meta.generation = generation;
                     it.look_at = Some(look_at).filter(|_| respecified).or(it.look_at);
                     it.spec = spec;
-                    break;
                 }
             }
             Kind::ReplicaSet => {

@@ -20,7 +20,9 @@ pub fn sheet<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
     contexts.extend(paint.model.knows(Action::RollbackPanel).then_some(Context::RollbackPanel));
     let is_watching = paint.model.watching().is_some();
     for binding in paint.model.keymap.bindings() {
-        if !contexts.contains(&binding.context) && !(is_watching && binding.context.needs_release()) {
+        let is_listed = contexts.contains(&binding.context);
+        let is_known = !is_watching || !binding.context.needs_release();
+        if !is_listed && is_known {
             contexts.push(binding.context);
         }
     }
