@@ -20,8 +20,8 @@ use super::store::{Folder, Writer, Written};
 use super::{git, preflight, save};
 use crate::journal::Record;
 use crate::release::{
-    Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, Run, StepResult, Template, Timer,
-    WakeTime,
+    Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, RolloutOrdered, Run, StepResult,
+    Template, Timer, WakeTime, has_way_back,
 };
 use crate::watch::{Link, Moment, Observation, OutputBatch, OutputLine, Preflight, System, TargetRef};
 use crate::workflow::{CommandId, Probe};
@@ -252,6 +252,7 @@ impl World {
             Effect::Pin { targets } => self.pin(targets),
             Effect::Arm { pins } => self.arm(pins),
             Effect::RollBack(patch) => self.roll_back(*patch),
+            Effect::Order(ordered) => self.order(*ordered),
             Effect::Sense { probe: Probe::TagPushed } => self.sense_tag(params),
             Effect::WakeAt { at, timer } => self.wake_at(at, timer),
             // Both are answered within the loop: from the model, and by the screen.
@@ -278,6 +279,11 @@ impl World {
                 let failure = Failure { kind: FailureKind::Refused, summary: format!("not started: {why}") };
                 let PatchBack { step, attempt, .. } = *patch;
                 Fact::RollbackStepEnded { step, attempt, result: StepResult::Failed(failure) }
+            }
+            Effect::Order(ordered) => {
+                let failure = Failure { kind: FailureKind::Refused, summary: format!("not sent: {why}") };
+                let result = StepResult::Failed(failure);
+                Fact::RolloutOrderEnded { attempt: ordered.attempt, result }
             }
             // These change nothing outside.
             Effect::Stop { .. }
@@ -338,10 +344,12 @@ impl World {
             (Arc::clone(&self.settings), self.news.clone(), Arc::clone(&self.templates));
         self.reading(async move {
             let mut pins = Vec::new();
-            for (n, target) in targets.iter().enumerate() {
+            let mut unpinned = Vec::new();
+            for target in targets.iter().filter(|target| has_way_back(target)) {
                 match kube.pin(target, settings.clock.now().world).await {
                     Ok((pin, template)) => {
-                        if let Err(error) = acting.folder.save_template(n, &template) {
+                        // By the place among the pins: so it is found again when a release is resumed.
+                        if let Err(error) = acting.folder.save_template(pins.len(), &template) {
                             tracing::warn!(%error, "the pinned template cannot be kept beside the journal");
                         }
                         templates
@@ -350,14 +358,26 @@ impl World {
                             .insert(target.clone(), template);
                         pins.push(pin);
                     }
+                    // One that cannot be had keeps no other from being covered.
+                    Err(error) if matches!(error.cause(), Some(Cause::NotFound | Cause::Forbidden)) => {
+                        unpinned.push(format!("{target} is not covered: {error}"));
+                    }
                     Err(error) => {
                         let line = Preflight::limited("rollback", error.to_string());
                         return tell(&news, News::Preflight(line)).await;
                     }
                 }
             }
+            if pins.is_empty() {
+                let line = Preflight::limited("rollback", unpinned.join("; "));
+                return tell(&news, News::Preflight(line)).await;
+            }
             let images: Vec<&str> = pins.iter().map(Pin::image).collect();
-            let line = Preflight::fine("rollback", format!("pinned {} as known good", images.join(", ")));
+            let pinned = format!("pinned {} as known good", images.join(", "));
+            let line = match unpinned.is_empty() {
+                true => Preflight::fine("rollback", pinned),
+                false => Preflight::limited("rollback", format!("{pinned}; {}", unpinned.join("; "))),
+            };
             tell(&news, News::Preflight(line)).await;
             tell(&news, fact_of(&settings.clock, Fact::Pinned { pins })).await;
         });
@@ -388,6 +408,26 @@ impl World {
             }
             tell(&news, News::Diff(diff)).await;
             tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
+        });
+    }
+
+    fn order(&self, ordered: RolloutOrdered) {
+        let kube = self.kube.borrow().clone();
+        let (clock, news) = (self.settings.clock.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let result = match kube {
+                Some(kube) => match kube.order(&ordered).await {
+                    Ok(Some(took_ms)) => StepResult::Accepted { took_ms },
+                    Ok(None) => StepResult::AlreadyThere,
+                    Err(error) => StepResult::Failed(failure_of(&error)),
+                },
+                None => StepResult::Failed(Failure {
+                    kind: FailureKind::Unreachable,
+                    summary: "the cluster was never reached".to_owned(),
+                }),
+            };
+            let attempt = ordered.attempt;
+            tell(&news, fact_of(&clock, Fact::RolloutOrderEnded { attempt, result })).await;
         });
     }
 
@@ -523,6 +563,7 @@ fn output_of(batch: shell::OutputBatch) -> OutputBatch {
 fn failure_of(error: &KubeError) -> Failure {
     let kind = match error {
         KubeError::Changed { .. } => FailureKind::Changed,
+        KubeError::NotNow { .. } => FailureKind::Refused,
         _ => match error.cause() {
             Some(cause) if cause.is_unreachable() => FailureKind::Unreachable,
             // Whether it arrived is not known; sending it again is harmless.

@@ -1,5 +1,7 @@
 //! All an operator can ask for. Keys, footer, help and palette speak of nothing else.
 
+use crate::watch::rollout::argo::Order;
+
 /// - Shape: one variant per thing that a person would name; what it applies to is where they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
@@ -52,6 +54,14 @@ pub enum Action {
     Workloads,
     Mark,
     MarkAll,
+
+    // ── the rollout pane
+    NextTarget,
+    PreviousTarget,
+    Promote,
+    PromoteFull,
+    AbortRollout,
+    RetryRollout,
 
     // ── logs
     Search,
@@ -125,6 +135,12 @@ impl Action {
             A::Workloads,
             A::Mark,
             A::MarkAll,
+            A::NextTarget,
+            A::PreviousTarget,
+            A::Promote,
+            A::PromoteFull,
+            A::AbortRollout,
+            A::RetryRollout,
             A::Search,
             A::SearchNext,
             A::SearchPrevious,
@@ -167,6 +183,21 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 
+    /// The action that gives an order to an Argo Rollout.
+    pub fn of_order(order: Order) -> Action {
+        match order {
+            Order::Promote => Action::Promote,
+            Order::PromoteFull => Action::PromoteFull,
+            Order::Abort => Action::AbortRollout,
+            Order::Retry => Action::RetryRollout,
+        }
+    }
+
+    /// The order that an action gives.
+    pub fn order(self) -> Option<Order> {
+        Order::ALL.into_iter().find(|order| Action::of_order(*order) == self)
+    }
+
     /// Whether it does something to a release, or shows part of one.
     pub fn needs_release(self) -> bool {
         use Action as A;
@@ -198,6 +229,10 @@ impl Action {
                 | A::CancelRollback
                 | A::SettledGood
                 | A::SettledBad
+                | A::Promote
+                | A::PromoteFull
+                | A::AbortRollout
+                | A::RetryRollout
                 | A::LeaveOpen
                 | A::Abort
         )
@@ -261,6 +296,20 @@ impl Action {
             Action::Workloads => ("workloads", "workloads", "choose what is watched"),
             Action::Mark => ("mark", "mark", "mark the selected workload, to watch it with others"),
             Action::MarkAll => ("mark-all", "mark all", "mark all workloads, or none"),
+            Action::NextTarget => {
+                ("next-target", "next workload", "show the next workload; after the last, the worst")
+            }
+            Action::PreviousTarget => ("previous-target", "previous workload", "show the workload before"),
+            Action::Promote => ("promote", "promote", "let an Argo Rollout go on from its pause"),
+            Action::PromoteFull => {
+                ("promote-full", "promote in full", "let an Argo Rollout leave its remaining steps out")
+            }
+            Action::AbortRollout => {
+                ("abort-rollout", "abort rollout", "send an Argo Rollout's traffic back to stable")
+            }
+            Action::RetryRollout => {
+                ("retry-rollout", "retry rollout", "begin the steps of an aborted Argo Rollout again")
+            }
             Action::Search => ("search", "search", "search the log"),
             Action::SearchNext => ("search-next", "next match", "next match"),
             Action::SearchPrevious => ("search-previous", "previous match", "previous match"),

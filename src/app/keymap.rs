@@ -14,6 +14,7 @@ pub enum Context {
     DoubtPanel,
     OutputPanel,
     RollbackPanel,
+    OrderPanel,
     PollPanel,
     ListPanel,
     FinishPanel,
@@ -40,6 +41,7 @@ impl Context {
             | Context::DoubtPanel
             | Context::OutputPanel
             | Context::RollbackPanel
+            | Context::OrderPanel
             | Context::PollPanel
             | Context::FinishPanel
             | Context::QuitPanel
@@ -54,6 +56,7 @@ impl Context {
             Context::DoubtPanel => "Command in doubt",
             Context::OutputPanel => "Command output",
             Context::RollbackPanel => "Rollback panel",
+            Context::OrderPanel => "Order to an Argo Rollout",
             Context::PollPanel => "Go / no-go",
             Context::ListPanel => "Lists",
             Context::FinishPanel => "Completing",
@@ -268,6 +271,10 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::RollbackPanel, "down j", A::Down),
         (C::RollbackPanel, "up k", A::Up),
         (C::RollbackPanel, "R q esc", A::Close),
+        (C::OrderPanel, "r", A::Run),
+        (C::OrderPanel, "down j", A::Down),
+        (C::OrderPanel, "up k", A::Up),
+        (C::OrderPanel, "q esc", A::Close),
         (C::PollPanel, "g", A::Go),
         (C::PollPanel, "x", A::NoGo),
         (C::PollPanel, "a", A::Abstain),
@@ -327,6 +334,12 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::Logs, "pageup ctrl-b", A::PageUp),
         (C::Logs, "home", A::Top),
         (C::Logs, "end G", A::Bottom),
+        (C::Logs, "]", A::NextTarget),
+        (C::Logs, "[", A::PreviousTarget),
+        (C::Logs, "P", A::Promote),
+        (C::Logs, "U", A::PromoteFull),
+        (C::Logs, "A", A::AbortRollout),
+        (C::Logs, "E", A::RetryRollout),
         (C::Logs, "left", A::Left),
         (C::Logs, "right", A::Right),
         (C::Global, "R", A::RollbackPanel),

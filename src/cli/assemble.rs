@@ -32,7 +32,7 @@ use crate::release::{Operator, Phase, Release};
 use crate::ui::theme::{Depth, Theme};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Kind, Target, Workflow};
+use crate::workflow::{Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -65,17 +65,11 @@ impl Place {
     /// - Errors: a flag that cannot be meant; a kubeconfig that is missing is not one, the release
     ///   then runs without a cluster and says so.
     pub fn settle(workflow: &Workflow, flags: PlaceFlags, config: &Config) -> color_eyre::Result<Place> {
-        let mut left_out = Vec::new();
         let named = [&flags.targets, &config.targets].into_iter().find(|named| !named.is_empty());
         let wanted = match named {
             Some(named) => named.iter().map(|text| target_of(text)).collect::<Result<Vec<_>, _>>()?,
             None => workflow.targets.clone(),
         };
-        let (wanted, others): (Vec<Target>, Vec<Target>) =
-            wanted.into_iter().partition(|target| target.kind == Kind::Deployment);
-        left_out.extend(others.iter().map(|target| {
-            format!("{}/{} is not watched: deployments only, so far", target.kind.as_str(), target.name)
-        }));
         let of_workflow = wanted.iter().find_map(|target| target.context.clone());
         let context = flags.cluster.context.clone().or(of_workflow).or_else(|| config.context.clone());
         let mut place = Place {
@@ -88,7 +82,7 @@ impl Place {
             directory: std::env::current_dir().wrap_err("cannot tell the current directory")?,
             child_env: Vec::new(),
             speed: 1.0,
-            left_out,
+            left_out: Vec::new(),
         };
         // The context is pinned for the commands also when nothing in it is watched; without one to
         // find, only a release that needs a cluster has to hear about it.
@@ -159,8 +153,7 @@ impl Place {
     }
 
     fn reach_practice(&mut self, workflow: &Workflow, kubeconfig: PathBuf) {
-        let wanted: Vec<Target> =
-            workflow.targets.iter().filter(|target| target.kind == Kind::Deployment).cloned().collect();
+        let wanted = workflow.targets.clone();
         if !wanted.is_empty() {
             // The practice world has one context; a document's own would lead out of it.
             let wanted = wanted.into_iter().map(|target| Target { context: None, ..target }).collect();

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::release::{
-    Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator, Outcome, Pin,
-    PracticeWorld, ReleaseId, RolloutSeen, Run, Shown, StepResult, Timer, Verdict, Vote,
+    Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator, Order, Outcome, Pin,
+    PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run, Shown, StepResult, Timer, Verdict, Vote,
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
@@ -42,6 +42,16 @@ fn every_fact(words: &Words) -> Vec<Fact> {
     let evidence = vec![Evidence { what: text(), value: text(), age_s: big, stale: flag }];
     let end = |exit| Fact::CommandEnded { command: command.clone(), attempt: n, exit, took_ms: big };
     let step_ended = |result| Fact::RollbackStepEnded { step: n as usize, attempt: n, result };
+    let order = |order| {
+        let step = flag.then_some(n);
+        Fact::RolloutOrdered(RolloutOrdered {
+            target: target.clone(),
+            order,
+            attempt: n,
+            uid: id.clone(),
+            step,
+        })
+    };
     let vote = |vote| Fact::Voted {
         step: step.clone(),
         role: role.clone(),
@@ -158,7 +168,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         Fact::Woke { timer: Timer::RollbackRetry { step: n as usize, attempt: n } },
         Fact::RollbackFired {
             reason: some(text()),
-            shown: vec![Shown { target, uid: id.clone(), template_print: text() }],
+            shown: vec![Shown { target: target.clone(), uid: id.clone(), template_print: text() }],
             evidence,
         },
         Fact::RollbackReason { reason: text() },
@@ -166,6 +176,11 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         step_ended(StepResult::Accepted { took_ms: big }),
         step_ended(StepResult::AlreadyThere),
         step_ended(StepResult::Failed(Failure { kind: FailureKind::TimedOut, summary: text() })),
+        order(Order::Promote),
+        order(Order::PromoteFull),
+        order(Order::Abort),
+        order(Order::Retry),
+        Fact::RolloutOrderEnded { attempt: n, result: StepResult::AlreadyThere },
     ]
 }
 
@@ -212,9 +227,11 @@ fn variant(fact: &Fact) -> usize {
         Fact::RollbackReason { .. } => 36,
         Fact::RollbackCancelled => 37,
         Fact::RollbackStepEnded { .. } => 38,
+        Fact::RolloutOrdered(_) => 39,
+        Fact::RolloutOrderEnded { .. } => 40,
     }
 }
-const N_VARIANTS: usize = 39;
+const N_VARIANTS: usize = 41;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::event::{Run, Shown, Timer};
+use super::event::{RolloutOrdered, Run, Shown, Timer};
 use super::pin::Pin;
 use crate::watch::TargetRef;
 use crate::workflow::{CommandId, Probe};
@@ -24,6 +24,8 @@ pub enum Effect {
     },
     /// Send one action of the rollback plan. Answered by `RollbackStepEnded`.
     RollBack(Box<PatchBack>),
+    /// Tell an Argo Rollout to go on or back. Answered by `RolloutOrderEnded`.
+    Order(Box<RolloutOrdered>),
     /// Find out whether something is so. Answered by `Sensed`.
     Sense { probe: Probe },
     /// Tell the release when this moment has come. Answered by `Woke`.
@@ -36,7 +38,7 @@ impl Effect {
     /// Whether this changes something outside gonogo: such an effect waits for its record to be
     /// durable, and is withheld when the journal cannot be written.
     pub fn changes_outside(&self) -> bool {
-        matches!(self, Effect::Run(_) | Effect::RollBack(_))
+        matches!(self, Effect::Run(_) | Effect::RollBack(_) | Effect::Order(_))
     }
 
     /// Whether it goes out even though its record cannot be kept: the way back always does.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::pin::{Finding, Pin};
 pub use crate::watch::Verdict;
 use crate::watch::rollout::RolloutState;
+pub use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
@@ -287,6 +288,28 @@ pub enum Fact {
         attempt: u32,
         result: StepResult,
     },
+
+    // ── Argo Rollouts
+    /// The operator said so: durable before anything is sent.
+    RolloutOrdered(RolloutOrdered),
+    RolloutOrderEnded {
+        attempt: u32,
+        result: StepResult,
+    },
+}
+
+/// What is asked of an Argo Rollout, and what the panel showed of it: the order goes out only if
+/// that is still so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutOrdered {
+    pub target: TargetRef,
+    pub order: Order,
+    /// Orders of one release are numbered from 1.
+    pub attempt: u32,
+    pub uid: String,
+    /// Index of the canary step that ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
 }
 
 /// A metrics server may answer NaN, which JSON writes as `null`: it must not spoil the journal.

@@ -8,6 +8,7 @@ mod checks;
 mod commands;
 pub mod effect;
 pub mod event;
+mod orders;
 pub mod pin;
 mod progress;
 mod rollback;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 pub use effect::{Effect, PatchBack, WakeTime};
 pub use event::*;
-pub use pin::{Finding, Outcome, Pin, Template};
+pub use pin::{Finding, Outcome, Pin, Template, has_way_back};
 pub use progress::{Current, StepStatus};
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use state::*;
@@ -102,10 +103,12 @@ impl Release {
             findings: Vec::new(),
             baseline: None,
             rollouts: BTreeMap::new(),
+            first_templates: BTreeMap::new(),
             criteria: BTreeMap::new(),
             health: None,
             first_bad: None,
             rollback: None,
+            orders: Vec::new(),
             notes: Vec::new(),
             recent: VecDeque::new(),
             last_answer: event.at,
@@ -266,6 +269,11 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::RollbackCancelled => self.cancel_rollback(at),
+            Fact::RolloutOrdered(ordered) => self.order_rollout(at, by, ordered),
+            Fact::RolloutOrderEnded { attempt, result } => {
+                self.rollout_order_ended(at, *attempt, result);
+                Ok(Vec::new())
+            }
             Fact::RollbackStepEnded { step, attempt, result } => {
                 Ok(self.rollback_step_ended(at, *step, *attempt, result))
             }
@@ -303,6 +311,7 @@ impl Release {
     fn reopen(&mut self, at: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.lose_running_commands(at);
+        self.lose_orders(at);
         if self.state.pins.is_empty() && !self.state.targets.is_empty() && !self.state.changed_anything() {
             effects.push(Effect::Pin { targets: self.state.targets.clone() });
         }

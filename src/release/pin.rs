@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::watch::{Image, TargetRef};
+use crate::workflow::Kind;
 
 /// A pod template as the API server gave it. Opaque: the core compares prints, never contents.
 ///
@@ -12,6 +13,12 @@ use crate::watch::{Image, TargetRef};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template(pub serde_json::Value);
+
+/// Whether gonogo's own plan can bring a workload of this kind back. For the others the document's
+/// own commands are all there is, and they are unproven.
+pub fn has_way_back(target: &TargetRef) -> bool {
+    target.kind == Kind::Deployment
+}
 
 /// One workload as it was when the release started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effect::PatchBack;
 use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
-use super::pin::{Finding, Outcome, Pin};
+use super::pin::{Finding, Outcome, Pin, has_way_back};
 use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
 use super::{Effect, Refusal, Release, Timer, WakeTime, name};
 use crate::watch::rollout::RolloutState;
@@ -42,7 +42,8 @@ pub enum ArmingState {
 
 /// Concludes from what was tested, and from how long ago, whether the way back works.
 ///
-/// - Shape: without targets the document's own commands are all there is: degraded.
+/// - Shape: without a target that can be brought back the document's own commands are all there is:
+///   degraded; so it is when some of the targets are not part of the plan.
 /// - Units: `checked` and `now` are compared on the wall clock.
 pub fn arming(
     targets: &[TargetRef],
@@ -51,8 +52,9 @@ pub fn arming(
     checked: Option<Moment>,
     now: Moment,
 ) -> Arming {
-    if targets.is_empty() {
-        let why = "no target: the document's own commands, unproven".to_owned();
+    if !targets.iter().any(has_way_back) {
+        let whose = if targets.is_empty() { "no target".to_owned() } else { names(targets.iter()) };
+        let why = format!("{whose}: the document's own commands, unproven");
         return Arming { state: ArmingState::Degraded, why: vec![why] };
     }
     let broken = words(findings, |outcome| match outcome {
@@ -62,18 +64,26 @@ pub fn arming(
     if !broken.is_empty() {
         return Arming { state: ArmingState::Disarmed, why: broken };
     }
-    let unpinned = targets.iter().filter(|target| !pins.iter().any(|pin| &pin.target == *target));
-    let unpinned: Vec<String> = unpinned.map(|target| format!("{target} was not read yet")).collect();
+    let unpinned = || targets.iter().filter(|target| !pins.iter().any(|pin| &pin.target == *target));
     let fresh = checked.is_some_and(|at| now.wall.duration_since(at.wall) <= ARMING_INTERVAL * 2);
-    if !unpinned.is_empty() || !fresh || findings.is_empty() {
-        return Arming { state: ArmingState::NotProven, why: unpinned };
+    if pins.is_empty() || !fresh || findings.is_empty() {
+        let unread = unpinned().filter(|target| has_way_back(target));
+        let why = unread.map(|target| format!("{target} was not read yet")).collect();
+        return Arming { state: ArmingState::NotProven, why };
     }
-    let limited = words(findings, |outcome| match outcome {
+    let mut limited = words(findings, |outcome| match outcome {
         Outcome::Limited(why) | Outcome::Unknown(why) => Some(why),
         _ => None,
     });
+    if unpinned().next().is_some() {
+        limited.insert(0, format!("not {}: the document's own commands, unproven", names(unpinned())));
+    }
     let state = if limited.is_empty() { ArmingState::Armed } else { ArmingState::Degraded };
     Arming { state, why: limited }
+}
+
+fn names<'a>(targets: impl Iterator<Item = &'a TargetRef>) -> String {
+    targets.map(TargetRef::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn words(findings: &[Finding], pick: impl Fn(&Outcome) -> Option<&String>) -> Vec<String> {
@@ -107,8 +117,12 @@ impl Release {
     }
 
     pub(super) fn rollout_changed(&mut self, at: Moment, seen: &RolloutSeen) -> Vec<Effect> {
-        let pin = self.state.pins.iter().find(|pin| pin.target == seen.target);
-        let is_new = pin.is_some_and(|pin| pin.template_print != seen.template_print);
+        if !self.state.changed_anything() && !seen.template_print.is_empty() {
+            let print = || seen.template_print.clone();
+            self.state.first_templates.entry(seen.target.clone()).or_insert_with(print);
+        }
+        let known = self.state.known_good(&seen.target);
+        let is_new = known.is_some_and(|known| known != seen.template_print);
         let had_failed = self.failed_rollout().is_some();
         self.state.rollouts.insert(seen.target.clone(), seen.clone());
         let mut effects = Vec::new();
@@ -130,8 +144,8 @@ impl Release {
     /// A rollout away from the pinned state that has failed, if there is one.
     pub fn failed_rollout(&self) -> Option<&RolloutSeen> {
         self.state.rollouts.values().find(|seen| {
-            let pin = self.state.pins.iter().find(|pin| pin.target == seen.target);
-            seen.state.is_failure() && pin.is_some_and(|pin| pin.template_print != seen.template_print)
+            let known = self.state.known_good(&seen.target);
+            seen.state.is_failure() && known.is_some_and(|known| known != seen.template_print)
         })
     }
 

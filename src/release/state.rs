@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{
-    Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutSeen, Run, Shown, Verdict, Vote,
+    Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run, Shown,
+    StepResult, Verdict, Vote,
 };
 use super::pin::{Finding, Pin};
 use crate::watch::{Moment, TargetRef};
@@ -65,16 +66,29 @@ pub struct State {
     pub findings: Vec<Finding>,
     pub baseline: Option<(Moment, BTreeMap<String, f64>)>,
     pub rollouts: BTreeMap<TargetRef, RolloutSeen>,
+    /// The template that each target carried when it was first seen, if no command had run before.
+    pub first_templates: BTreeMap<TargetRef, String>,
     pub criteria: BTreeMap<CriterionId, CriterionState>,
     pub health: Option<(bool, String)>,
     /// World time of the first reading of the breach that stands now, or stood when `Y` was pressed.
     pub first_bad: Option<Timestamp>,
     pub rollback: Option<RollbackState>,
+    /// What was asked of Argo Rollouts, oldest first.
+    pub orders: Vec<OrderState>,
     pub notes: Vec<(Moment, String, String)>,
     /// What people and the world did last, newest last, for a line each.
     pub recent: VecDeque<(Moment, String)>,
     /// When the latest answer was given, for the seconds that an item took.
     pub last_answer: Moment,
+}
+
+/// One order to an Argo Rollout, and its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderState {
+    pub at: Moment,
+    pub by: String,
+    pub ordered: RolloutOrdered,
+    pub answer: Option<(Moment, StepResult)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -299,9 +313,17 @@ impl State {
         self.commands.get(id)?.attempts.last()
     }
 
+    /// The template that a target had before this release touched it: as pinned, or as first seen.
+    pub fn known_good(&self, target: &TargetRef) -> Option<&str> {
+        let pin = self.pins.iter().find(|pin| &pin.target == target).map(|pin| &pin.template_print);
+        pin.or_else(|| self.first_templates.get(target)).map(String::as_str)
+    }
+
     /// Whether anything outside may have been changed by this release.
     pub fn changed_anything(&self) -> bool {
-        self.rollback.is_some() || self.commands.values().any(|track| !track.attempts.is_empty())
+        self.rollback.is_some()
+            || !self.orders.is_empty()
+            || self.commands.values().any(|track| !track.attempts.is_empty())
     }
 
     pub fn is_breached(&self) -> bool {

@@ -99,6 +99,16 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::RollbackStepEnded { result: StepResult::Failed(failure), .. } => {
             format!("rollback: {}", failure.summary)
         }
+        Fact::RolloutOrdered(ordered) => format!("{who} told {} to {}", ordered.target, ordered.order),
+        Fact::RolloutOrderEnded { attempt, result } => {
+            let known = state.orders.iter().find(|known| known.ordered.attempt == *attempt)?;
+            let target = &known.ordered.target;
+            match result {
+                StepResult::Accepted { .. } => format!("{target} took the order to {}", known.ordered.order),
+                StepResult::AlreadyThere => format!("{target}: nothing to do"),
+                StepResult::Failed(failure) => format!("{target}: {}", failure.summary),
+            }
+        }
         Fact::Sensed { .. }
         | Fact::CommandSpawned { .. }
         | Fact::Armed { .. }

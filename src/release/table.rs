@@ -1,6 +1,6 @@
 //! The transitions, as tables: what is not in them is refused.
 
-use super::event::Fact;
+use super::event::{Fact, Order};
 use super::state::{CommandState, Phase};
 
 use Phase::{Aborted, Completed, Held, Preparing, RollbackFailed, RolledBack, RollingBack, Running};
@@ -30,6 +30,10 @@ pub enum Deed {
     FireRollback,
     ExplainRollback,
     CancelRollback,
+    /// Promote or retry an Argo Rollout.
+    PushRollout,
+    /// Abort an Argo Rollout: a stop works in every phase that may have changed something.
+    StopRollout,
 }
 
 impl Deed {
@@ -61,6 +65,10 @@ impl Deed {
             Fact::RollbackFired { .. } => Deed::FireRollback,
             Fact::RollbackReason { .. } => Deed::ExplainRollback,
             Fact::RollbackCancelled => Deed::CancelRollback,
+            Fact::RolloutOrdered(ordered) => match ordered.order {
+                Order::Abort => Deed::StopRollout,
+                Order::Promote | Order::PromoteFull | Order::Retry => Deed::PushRollout,
+            },
             Fact::Reopened
             | Fact::Left { .. }
             | Fact::Sensed { .. }
@@ -73,7 +81,8 @@ impl Deed {
             | Fact::CriterionRead { .. }
             | Fact::HealthChanged { .. }
             | Fact::Woke { .. }
-            | Fact::RollbackStepEnded { .. } => Deed::Observe,
+            | Fact::RollbackStepEnded { .. }
+            | Fact::RolloutOrderEnded { .. } => Deed::Observe,
         }
     }
 }
@@ -104,6 +113,8 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::FireRollback, &[Running, Held, RollbackFailed, Completed, Aborted]),
     (Deed::ExplainRollback, &[RollingBack, RolledBack, RollbackFailed]),
     (Deed::CancelRollback, &[RollingBack]),
+    (Deed::PushRollout, &[Running]),
+    (Deed::StopRollout, &[Running, Held, RollingBack, RolledBack, RollbackFailed, Completed, Aborted]),
 ];
 
 pub fn takes(phase: Phase, deed: Deed) -> bool {

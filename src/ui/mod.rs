@@ -397,6 +397,7 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::Run(panel) => panels::run::sheet(paint, panel, width),
         Panel::Doubt { command, attempt } => panels::doubt::sheet(paint, command, *attempt, width),
         Panel::Rollback { diff } => panels::rollback::sheet(paint, *diff, width),
+        Panel::Order { target, order } => panels::order::sheet(paint, target, *order, width),
         Panel::RollbackCommands { selected } => panels::lists::rollback_commands(paint, *selected, width),
         Panel::Poll(step) => panels::poll::sheet(paint, step, width),
         Panel::Criteria { selected, overriding } => {

@@ -1,5 +1,6 @@
 //! Whole screens, drawn into a buffer.
 
+mod kinds;
 mod watching;
 
 use insta::assert_snapshot;

@@ -80,6 +80,8 @@ pub enum KubeError {
     Call { what: String, host: String, context: String, cause: Cause, detail: String },
     #[error("{target} is no longer what was shown: {what}")]
     Changed { target: String, what: String },
+    #[error("{target}: {why}")]
+    NotNow { target: String, why: String },
     #[error("{target} is not rolled back by gonogo yet; use the document's own commands")]
     NotRolledBack { target: String },
     #[error("cannot write the pinned kubeconfig {}: {why}", path.display())]

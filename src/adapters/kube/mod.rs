@@ -18,6 +18,7 @@ mod listwatch;
 mod logs;
 mod nodes;
 mod objects;
+mod orders;
 mod renew;
 mod rollback;
 mod store;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::release::RolloutOrdered;
 use crate::release::pin::{Pin, Template};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
@@ -181,5 +183,15 @@ impl KubeWorld {
         shown: Option<&str>,
     ) -> Result<Fired, KubeError> {
         WayBack::of(&self.client, &self.place, &pin.target)?.fire(pin, template, shown).await
+    }
+
+    /// Tells an Argo Rollout to go on or back, if it still is what the operator saw.
+    ///
+    /// - Shape: how long it took in milliseconds; `None` when it was so already.
+    /// - Errors: [`KubeError::Changed`], [`KubeError::NotNow`] when the order would do nothing or
+    ///   harm; [`KubeError::Call`] otherwise.
+    /// - Source: a read, and a merge patch of the status subresource, of the spec, or of both.
+    pub async fn order(&self, ordered: &RolloutOrdered) -> Result<Option<u64>, KubeError> {
+        orders::send(&self.client, &self.place, ordered).await
     }
 }

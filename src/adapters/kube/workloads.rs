@@ -11,7 +11,7 @@ use crate::workflow::Kind;
 /// In the order in which a list offers them.
 const KINDS: [Kind; 4] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::Rollout];
 
-fn resource(kind: Kind) -> ApiResource {
+pub(super) fn resource(kind: Kind) -> ApiResource {
     let (group, version, kind, plural) = match kind {
         Kind::Deployment => ("apps", "v1", "Deployment", "deployments"),
         Kind::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),

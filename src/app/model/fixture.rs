@@ -1,6 +1,8 @@
 //! A release for tests of the screen: a document, a cluster of four pods, and a script of what
 //! happens, all through `update` as in the real loop.
 
+pub mod kinds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -173,6 +175,10 @@ pub fn ana() -> Operator {
 impl Script {
     /// The start panel is open; nothing has begun.
     pub fn start() -> Script {
+        Script::opened(vec![target()])
+    }
+
+    fn opened(targets: Vec<TargetRef>) -> Script {
         let source = Source { file: "release.md", bytes: DOCUMENT.as_bytes(), siblings: &|_| true };
         let document = Arc::new(workflow::read(source));
         let at = Moment::real(start());
@@ -181,7 +187,7 @@ impl Script {
             file: "release.md".to_owned(),
             sha256: document.sha256.clone(),
             title: document.title.clone(),
-            targets: vec![target()],
+            targets,
             context: Some("prod-eu".to_owned()),
             directory: "~/shop".to_owned(),
             signals: crate::release::SignalSources::default(),

@@ -51,4 +51,6 @@ pub struct Seen {
     pub at: Moment,
     pub verdict: RolloutVerdict,
     pub history: RolloutHistory,
+    /// The object's UID when it was first seen: another one means that it was made anew.
+    pub first_uid: Option<String>,
 }

@@ -4,6 +4,7 @@ use super::{Mode, Model, Pane, Panel, Row, StateWord};
 use crate::app::action::Action;
 use crate::app::keymap::Context;
 use crate::release::{Answer, CommandState, Phase, PlanState};
+use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{CheckId, CommandId, CommandKind};
 
 impl Model {
@@ -15,6 +16,7 @@ impl Model {
             Panel::Doubt { .. } => Context::DoubtPanel,
             Panel::Output { .. } => Context::OutputPanel,
             Panel::Rollback { .. } => Context::RollbackPanel,
+            Panel::Order { .. } => Context::OrderPanel,
             Panel::Poll(_) => Context::PollPanel,
             Panel::RollbackCommands { .. }
             | Panel::Criteria { .. }
@@ -75,6 +77,7 @@ impl Model {
                 offers.extend([A::Diff, A::Reason, A::Close]);
                 offers
             }
+            Panel::Order { .. } => vec![A::Run, A::Close],
             Panel::Poll(_) => {
                 vec![A::Go, A::NoGo, A::Abstain, A::NotApplicable, A::People, A::Hold, A::Close]
             }
@@ -105,7 +108,12 @@ impl Model {
             Pane::Rollout if self.view.log.selection.is_some() => {
                 vec![A::Copy, A::Save, A::Down, A::Up, A::Select]
             }
-            Pane::Rollout => vec![A::Search, A::Filter, A::Follow, A::Wrap, A::Timestamps, A::FocusChecklist],
+            Pane::Rollout => {
+                let mut offers = self.orders();
+                offers.extend((self.targets().len() > 1).then_some(A::NextTarget));
+                offers.extend([A::Search, A::Filter, A::Follow, A::Wrap, A::Timestamps, A::FocusChecklist]);
+                offers
+            }
             Pane::Signals => vec![A::Declare, A::FocusChecklist],
             Pane::Checklist => self.checklist_offers(),
         };
@@ -115,6 +123,13 @@ impl Model {
             offers.push(A::Quit);
         }
         offers
+    }
+
+    /// The orders that the shown Argo Rollout would take now.
+    fn orders(&self) -> Vec<Action> {
+        let Some(seen) = self.shown() else { return Vec::new() };
+        let applies = |order: &Order| argo::why_not(&seen.facts, *order).is_none();
+        Order::ALL.into_iter().filter(applies).map(Action::of_order).collect()
     }
 
     fn checklist_offers(&self) -> Vec<Action> {

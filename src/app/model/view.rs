@@ -9,6 +9,7 @@ use super::rows::Row;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
 use crate::watch::logs::LogView;
+use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
@@ -26,6 +27,8 @@ pub struct View {
     /// Sections that the operator opened by hand.
     pub opened: BTreeSet<Row>,
     pub panel: Option<Panel>,
+    /// The workload that the rollout pane shows; `None` follows the one that most needs a look.
+    pub target: Option<TargetRef>,
     pub prompt: Option<Prompt>,
     /// The answer to the last key that could not do what was asked, or did something unseen.
     pub flash: Option<Flash>,
@@ -81,6 +84,11 @@ pub enum Panel {
     },
     Rollback {
         diff: bool,
+    },
+    /// What an order to an Argo Rollout will do, before it is given.
+    Order {
+        target: TargetRef,
+        order: Order,
     },
     /// The document's own rollback commands, when gonogo has no target.
     RollbackCommands {

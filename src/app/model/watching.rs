@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Mode, Model};
+use super::{Mode, Model, Seen};
 use crate::app::action::Action;
 use crate::release::{Event, Fact, Release, ReleaseId, SignalSources};
 use crate::watch::{Moment, TargetRef};
@@ -45,6 +45,22 @@ impl Model {
             Mode::Watching(watching) => &watching.targets,
             Mode::Driving | Mode::Following { .. } => &self.state().targets,
         }
+    }
+
+    /// The workload that the rollout pane shows: the one that was chosen, or else the one that most
+    /// needs a look, the first of them in release order.
+    pub fn shown(&self) -> Option<&Seen> {
+        let seen = |target: &TargetRef| self.observed.workloads.get(target);
+        if let Some(chosen) = self.chosen() {
+            return seen(chosen);
+        }
+        let needs = |seen: &&Seen| std::cmp::Reverse(seen.verdict.state.urgency());
+        self.targets().iter().filter_map(seen).min_by_key(needs)
+    }
+
+    /// The workload that a person chose to see, as long as it is watched.
+    pub fn chosen(&self) -> Option<&TargetRef> {
+        self.view.target.as_ref().filter(|target| self.targets().contains(target))
     }
 
     /// What is looked at without a release; `None` when there is one.

@@ -5,8 +5,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::{Ask, arm, deed, flash, leave, logs, panels, prompts, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
-use crate::app::model::{Model, Pane, Panel, Purpose, Row};
+use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
 use crate::release::{Answer, Fact, Phase};
+use crate::watch::rollout::argo::{self, Order};
+use crate::workflow::Kind;
 
 /// A key held down repeats about every 33 ms, and most terminals tell no repeat from a press. Nobody
 /// decides twice in less than this. Units: ms.
@@ -94,6 +96,13 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         A::OverrideCriterion => return panel(model, Panel::Criteria { selected: 0, overriding: true }),
         A::People => return panel(model, Panel::People { selected: 0 }),
         A::Workloads => return watching::open(model),
+        A::NextTarget | A::PreviousTarget => {
+            show_target(model, action == A::NextTarget);
+            return Vec::new();
+        }
+        A::Promote | A::PromoteFull | A::AbortRollout | A::RetryRollout => {
+            return action.order().map_or_else(Vec::new, |order| open_order(model, order));
+        }
         _ => {}
     }
     if model.view.panel.is_some() {
@@ -147,6 +156,43 @@ pub(super) fn open_rollback(model: &mut Model) -> Vec<Ask> {
     model.view.panel_scroll = 0;
     model.view.panel = Some(Panel::Rollback { diff: false });
     arm(model)
+}
+
+/// Shows another workload; past either end, the one that most needs a look.
+fn show_target(model: &mut Model, forward: bool) {
+    let targets = model.targets();
+    if targets.len() < 2 {
+        flash(model, "there is no other workload to show", true);
+        return;
+    }
+    let at = model.chosen().and_then(|chosen| targets.iter().position(|target| target == chosen));
+    let to = match (at, forward) {
+        (None, true) => Some(0),
+        (None, false) => Some(targets.len() - 1),
+        (Some(at), true) => Some(at + 1),
+        (Some(at), false) => at.checked_sub(1),
+    };
+    model.view.target = to.and_then(|to| targets.get(to)).cloned();
+}
+
+/// Asks before an order is given; one that would do nothing or harm is refused here already.
+fn open_order(model: &mut Model, order: Order) -> Vec<Ask> {
+    let is_argo = |seen: &&Seen| seen.facts.target.kind == Kind::Rollout;
+    let mut all = model.targets().iter().filter_map(|target| model.observed.workloads.get(target));
+    let Some(seen) = model.shown().filter(is_argo).or_else(|| all.find(is_argo)) else {
+        flash(model, "no Argo Rollout is watched here", true);
+        return Vec::new();
+    };
+    match argo::why_not(&seen.facts, order) {
+        Some(why) => {
+            flash(model, why, true);
+            Vec::new()
+        }
+        None => {
+            let target = seen.facts.target.clone();
+            panel(model, Panel::Order { target, order })
+        }
+    }
 }
 
 fn quit(model: &mut Model) -> Vec<Ask> {

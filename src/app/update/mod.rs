@@ -12,7 +12,10 @@ mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
-use crate::release::{ARMING_INTERVAL, Effect, Event, Exit, Fact, Phase, Refusal};
+use crate::release::{
+    ARMING_INTERVAL, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, RolloutOrdered, Run,
+    StepResult, has_way_back,
+};
 use crate::watch::{Preflight, TargetRef};
 
 /// What the loop has to do after a message.
@@ -211,7 +214,7 @@ fn tick(model: &mut Model) -> Vec<Ask> {
     let state = model.state();
     if state.pins.is_empty() {
         let due = since(model.observed.pin_asked_at).is_none_or(|age| age.as_secs() >= 5);
-        if due && !state.targets.is_empty() && !state.phase.is_over() {
+        if due && state.targets.iter().any(has_way_back) && !state.phase.is_over() {
             asks.push(Ask::Do(Effect::Pin { targets: state.targets.clone() }));
             model.observed.pin_asked_at = Some(model.now);
         }
@@ -265,6 +268,10 @@ fn journal(model: &mut Model, news: JournalNews) -> Vec<Ask> {
                         };
                         asks.extend(found(model, fact));
                     }
+                    Effect::Order(ordered) => {
+                        let why = format!("the journal cannot be written: {why}");
+                        asks.extend(found(model, not_sent(&ordered, why)));
+                    }
                     effect => asks.push(Ask::Do(effect)),
                 }
             }
@@ -298,6 +305,12 @@ fn output(model: &mut Model, batch: OutputBatch) {
     output.cut = output.cut.max(batch.cut);
 }
 
+/// The answer to an order that never left.
+fn not_sent(ordered: &RolloutOrdered, why: String) -> Fact {
+    let failure = Failure { kind: FailureKind::Refused, summary: format!("not sent: {why}") };
+    Fact::RolloutOrderEnded { attempt: ordered.attempt, result: StepResult::Failed(failure) }
+}
+
 /// Leaves: for a person's key, a signal, or a terminal that went away.
 fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
     if model.leaving.is_some() {
@@ -316,12 +329,16 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
     for (_, effect) in waiting {
         // It never left, and must not be in doubt when the release is taken up again. A patch of the
         // way back is sent again then.
-        if let Effect::Run(run) = effect {
-            let exit = Exit::NotStarted("gonogo was leaving".to_owned());
-            let (command, attempt) = (run.command, run.attempt);
-            let told = found(model, Fact::CommandEnded { command, attempt, exit, took_ms: 0 });
-            asks.extend(told.into_iter().filter(|ask| matches!(ask, Ask::Append { .. })));
-        }
+        let fact = match effect {
+            Effect::Run(Run { command, attempt, .. }) => {
+                let exit = Exit::NotStarted("gonogo was leaving".to_owned());
+                Fact::CommandEnded { command, attempt, exit, took_ms: 0 }
+            }
+            Effect::Order(ordered) => not_sent(&ordered, "gonogo was leaving".to_owned()),
+            _ => continue,
+        };
+        let told = found(model, fact);
+        asks.extend(told.into_iter().filter(|ask| matches!(ask, Ask::Append { .. })));
     }
     if model.mode == Mode::Driving && exit_code == LEFT_OPEN {
         asks.extend(found(model, Fact::Left { why: why.to_owned() }));

@@ -2,7 +2,7 @@
 
 use super::{Ask, found};
 use crate::app::model::{Mode, Model, Pane, Seen};
-use crate::release::{Effect, Fact, Phase, RolloutSeen};
+use crate::release::{Effect, Fact, Phase, RolloutSeen, has_way_back};
 use crate::watch::metrics::CriterionReading;
 use crate::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
@@ -81,16 +81,19 @@ fn workload(model: &mut Model, facts: WorkloadFacts) -> Vec<Ask> {
         return Vec::new(); // told before another choice was made
     }
     let now = model.now;
-    let history = match model.observed.workloads.remove(&target) {
-        Some(seen) => seen.history,
-        None => RolloutHistory::default(),
+    let (history, first_uid) = match model.observed.workloads.remove(&target) {
+        Some(seen) => (seen.history, seen.first_uid),
+        None => (RolloutHistory::default(), None),
     };
+    let exists = facts.unread.is_none() && !facts.gone && !facts.uid.is_empty();
+    let first_uid = first_uid.or_else(|| exists.then(|| facts.uid.clone()));
     let verdict = RolloutVerdict::unknown("not judged yet", now.world);
-    model.observed.workloads.insert(target.clone(), Seen { facts, at: now, verdict, history });
+    model.observed.workloads.insert(target.clone(), Seen { facts, at: now, verdict, history, first_uid });
     news(model, Pane::Rollout);
     let mut asks = judge_one(model, &target);
     // The known-good state is read as soon as there is something to read; the tick asks again.
-    if model.mode == Mode::Driving && model.state().pins.is_empty() && model.observed.pin_asked_at.is_none() {
+    let can_pin = model.mode == Mode::Driving && model.state().targets.iter().any(has_way_back);
+    if can_pin && model.state().pins.is_empty() && model.observed.pin_asked_at.is_none() {
         model.observed.pin_asked_at = Some(now);
         asks.push(Ask::Do(Effect::Pin { targets: model.state().targets.clone() }));
     }
@@ -141,9 +144,13 @@ fn image_of(facts: &WorkloadFacts) -> String {
 fn expectation(model: &Model, target: &TargetRef) -> Expectation {
     let state = model.state();
     let mut expect = Expectation { settle_s: model.settings.settle_s, ..Expectation::watching() };
-    let Some(pin) = state.pins.iter().find(|pin| &pin.target == target) else { return expect };
-    expect.uid = Some(pin.uid.clone());
+    let pin = state.pins.iter().find(|pin| &pin.target == target);
+    let seen = model.observed.workloads.get(target);
+    let Some(known_good) = state.known_good(target) else { return expect };
+    expect.uid = pin.map(|pin| pin.uid.clone()).or_else(|| seen.and_then(|seen| seen.first_uid.clone()));
     if let Some(rollback) = &state.rollback {
+        // What the plan leaves alone may be brought back by hand, or stay.
+        let Some(pin) = pin else { return expect };
         expect.started_at = Some(rollback.accepted_at.unwrap_or(rollback.fired_at).world);
         // Until the patch is in, the bad version is what is there, and no surprise.
         expect.template = match rollback.accepted_at {
@@ -152,25 +159,23 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         };
         return expect;
     }
-    let Some(seen) = model.observed.workloads.get(target) else { return expect };
+    let Some(seen) = seen else { return expect };
     let attempts = state.commands.values().flat_map(|track| &track.attempts);
     let Some(first) = attempts.map(|attempt| attempt.started).min() else {
-        expect.template = ExpectedTemplate::Unchanged { print: pin.template_print.clone() };
+        expect.template = ExpectedTemplate::Unchanged { print: known_good.to_owned() };
         return expect;
     };
     let production = production_started(model);
     // A tag or a pipeline may roll out without a command of the production step, so any new template
     // with our version is ours; but until one is there, nothing is waited for.
-    if production.is_none() && seen.facts.template_print == pin.template_print {
-        expect.template = ExpectedTemplate::Unchanged { print: pin.template_print.clone() };
+    if production.is_none() && seen.facts.template_print == known_good {
+        expect.template = ExpectedTemplate::Unchanged { print: known_good.to_owned() };
         return expect;
     }
     expect.started_at = Some(production.unwrap_or(first).world);
     let version = state.params.get("VERSION").or_else(|| state.params.values().next());
     expect.template = match version {
-        Some(version) => {
-            ExpectedTemplate::Version { from: pin.template_print.clone(), version: version.clone() }
-        }
+        Some(version) => ExpectedTemplate::Version { from: known_good.to_owned(), version: version.clone() },
         None => ExpectedTemplate::Any,
     };
     expect
@@ -249,12 +254,18 @@ fn rollout_complete(model: &Model) -> (bool, String) {
         let Some(seen) = state.rollouts.get(target) else {
             return (false, format!("{target} was not seen yet"));
         };
-        let pin = state.pins.iter().find(|pin| &pin.target == target);
         if seen.state != RolloutState::Complete {
             return (false, format!("{target}: {}", seen.why));
         }
-        if pin.is_some_and(|pin| pin.template_print == seen.template_print) {
-            return (false, format!("{target} still runs {}", seen.image));
+        match state.known_good(target) {
+            Some(known) if known == seen.template_print => {
+                return (false, format!("{target} still runs {}", seen.image));
+            }
+            Some(_) => {}
+            None => {
+                let words = format!("{target} is complete; what it ran before the release is not known");
+                return (false, words);
+            }
         }
         images.push(seen.image.as_str());
     }

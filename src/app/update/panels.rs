@@ -3,7 +3,9 @@
 use super::{Ask, deed, flash, keys, leave, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
-use crate::release::{Ballot, CommandState, Fact, Phase, Run, Shown, Vote};
+use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Shown, Vote, has_way_back};
+use crate::watch::TargetRef;
+use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
 
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
@@ -75,6 +77,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             model.view.panel = Some(Panel::Rollback { diff: !diff });
             Vec::new()
         }
+        (A::Run, Panel::Order { target, order }) => give_order(model, target, order),
         (A::Reason, Panel::Rollback { .. }) => {
             prompts::open(model, Purpose::RollbackReason, "");
             Vec::new()
@@ -356,7 +359,7 @@ fn fire(model: &mut Model) -> Vec<Ask> {
         flash(model, format!("not started: {READ_ONLY}"), true);
         return Vec::new();
     }
-    if model.state().targets.is_empty() {
+    if !model.state().targets.iter().any(has_way_back) {
         model.view.panel = Some(Panel::RollbackCommands { selected: 0 });
         return Vec::new();
     }
@@ -369,6 +372,27 @@ fn fire(model: &mut Model) -> Vec<Ask> {
     let reason = model.view.rollback_reason.take();
     let evidence = model.rollback_evidence();
     deed(model, Fact::RollbackFired { reason, shown, evidence })
+}
+
+fn give_order(model: &mut Model, target: TargetRef, order: Order) -> Vec<Ask> {
+    let Some(seen) = model.observed.workloads.get(&target) else { return Vec::new() };
+    if model.settings.read_only {
+        flash(model, format!("not sent: {READ_ONLY}"), true);
+        return Vec::new();
+    }
+    // It may have moved while the panel was read.
+    if let Some(why) = argo::why_not(&seen.facts, order) {
+        model.view.panel = None;
+        flash(model, why, true);
+        return Vec::new();
+    }
+    let step = seen.facts.argo.as_ref().and_then(|argo| argo.step);
+    let (uid, attempt) = (seen.facts.uid.clone(), model.release.next_order());
+    let asks = deed(model, Fact::RolloutOrdered(RolloutOrdered { target, order, attempt, uid, step }));
+    if !asks.is_empty() {
+        model.view.panel = None;
+    }
+    asks
 }
 
 /// The role that is asked next: the first that has not said GO and was not left out.

@@ -5,6 +5,7 @@ mod breaches;
 mod checks;
 mod commands;
 mod holds;
+mod orders;
 mod polls;
 mod properties;
 mod rollback;
@@ -226,6 +227,11 @@ const ACCEPTED: StepResult = StepResult::Accepted { took_ms: 80 };
 const ERRORS: &str = "error-rate";
 const BROKEN: &str = "a-critical-function-is-broken";
 
+fn ordered(name: &str, order: Order, attempt: u32) -> Fact {
+    let (target, uid) = (target(name), format!("uid-{name}"));
+    Fact::RolloutOrdered(RolloutOrdered { target, order, attempt, uid, step: Some(1) })
+}
+
 /// A release, the clock, and what it asked for last.
 #[derive(Debug, Clone)]
 struct Play {
@@ -235,13 +241,19 @@ struct Play {
 
 impl Play {
     fn opened() -> Self {
+        let (play, effects) = Self::opened_on(vec![target("api"), target("app")]);
+        assert_eq!(effects, [Effect::Pin { targets: vec![target("api"), target("app")] }]);
+        play
+    }
+
+    fn opened_on(targets: Vec<TargetRef>) -> (Self, Vec<Effect>) {
         let document = document();
         let fact = Fact::Opened {
             id: ReleaseId("20261122-134900-release".to_owned()),
             file: document.file.clone(),
             sha256: document.sha256.clone(),
             title: document.title.clone(),
-            targets: vec![target("api"), target("app")],
+            targets,
             context: Some("prod-eu".to_owned()),
             directory: "/srv/shop".to_owned(),
             signals: crate::release::SignalSources::default(),
@@ -249,8 +261,7 @@ impl Play {
         };
         let event = Event { at: second(0), by: Some(person("ana")), fact };
         let (release, effects) = Release::open(document, &event).expect("the document is its own");
-        assert_eq!(effects, [Effect::Pin { targets: vec![target("api"), target("app")] }]);
-        Self { release, now: 0 }
+        (Self { release, now: 0 }, effects)
     }
 
     fn begin() -> Fact {

@@ -338,7 +338,8 @@ fn the_line_at_the_bottom_says_whether_the_key_would_work() {
         (pins(), fine(), Some(second(39)), NotProven),
         (pins(), fine(), None, NotProven),
         (pins(), Vec::new(), Some(now), NotProven),
-        (vec![pin("app")], fine(), Some(now), NotProven),
+        (vec![pin("app")], fine(), Some(now), Degraded),
+        (Vec::new(), Vec::new(), Some(now), NotProven),
     ];
     for (pins, findings, checked, expected) in rows {
         let found = arming(&targets, &pins, &findings, checked, now);

@@ -16,7 +16,7 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 20] = [
+const DEEDS: [(Deed, &str); 22] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
@@ -37,6 +37,8 @@ const DEEDS: [(Deed, &str); 20] = [
     (Deed::FireRollback, ".yy..yyy"),
     (Deed::ExplainRollback, "...yyy.."),
     (Deed::CancelRollback, "...y...."),
+    (Deed::PushRollout, ".y......"),
+    (Deed::StopRollout, ".yyyyyyy"),
 ];
 
 pub(super) fn in_phase(phase: Phase) -> Play {
@@ -116,6 +118,8 @@ fn sample(play: &Play, deed: Deed) -> Fact {
         Deed::FireRollback => fired(),
         Deed::ExplainRollback => Fact::RollbackReason { reason },
         Deed::CancelRollback => Fact::RollbackCancelled,
+        Deed::PushRollout => ordered("app", Order::Promote, 1),
+        Deed::StopRollout => ordered("app", Order::Abort, 1),
     }
 }
 
@@ -175,6 +179,7 @@ fn no_phase_refuses_what_the_world_tells() {
             Fact::Woke { timer: Timer::SoakEarliest("keep-watching".into()) },
             Fact::Woke { timer: Timer::RollbackRetry { step: 0, attempt: 7 } },
             step_ended(0, 7, ACCEPTED),
+            Fact::RolloutOrderEnded { attempt: 7, result: ACCEPTED },
         ]
     };
     for phase in PHASES {

@@ -10,6 +10,7 @@ pub mod footer;
 pub mod help;
 pub mod lists;
 pub mod logs;
+pub mod order;
 pub mod output;
 pub mod own_log;
 pub mod poll;

@@ -5,7 +5,9 @@ use ratatui::text::Line;
 use super::{Sheet, evidence, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::Seen;
-use crate::release::{Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, summary};
+use crate::release::{
+    Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, has_way_back, summary,
+};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -25,6 +27,8 @@ pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
     }
     if state.pins.is_empty() {
         no_pin(paint, &mut sheet);
+    } else {
+        not_covered(paint, &mut sheet);
     }
     sheet.blank();
     plan(paint, &mut sheet);
@@ -101,12 +105,26 @@ fn set_words(revision: Option<u64>, images: &[Image], pin: &Pin) -> Vec<String> 
 
 fn no_pin<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     let model = paint.model;
-    let why = if model.state().targets.is_empty() {
-        "no target: gonogo has no plan of its own"
+    let targets = &model.state().targets;
+    let why = if targets.is_empty() {
+        "no target: gonogo has no plan of its own".to_owned()
+    } else if !targets.iter().any(has_way_back) {
+        let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        format!("{}: gonogo has no plan of its own for this kind yet", names.join(", "))
     } else {
-        "the target was not read yet: gonogo has no plan of its own"
+        "the target was not read yet: gonogo has no plan of its own".to_owned()
     };
-    sheet.fact(paint, "to", why, Role::Warning);
+    sheet.fact(paint, "to", &why, Role::Warning);
+}
+
+/// Targets that stay as they are when `Y` is pressed.
+fn not_covered<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let state = paint.model.state();
+    let unpinned = state.targets.iter().filter(|target| !state.pins.iter().any(|pin| &pin.target == *target));
+    for target in unpinned {
+        let words = format!("{target}: stays as it is; the document's own commands are unproven");
+        sheet.fact(paint, "not covered", &words, Role::Warning);
+    }
 }
 
 fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {

@@ -4,6 +4,7 @@
 //! Checked against Argo Rollouts 1.10, `CalculateRolloutPhase` and `GetRolloutPhase`.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::counts::{self, Fact};
 use super::doom::Trouble;
@@ -230,5 +231,105 @@ fn with_analysis(argo: &ArgoFacts, words: String) -> String {
     match running(argo).last() {
         Some(analysis) => format!("{words}, {}", words_of(analysis)),
         None => words,
+    }
+}
+
+/// What a person can tell a rollout to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// End the pause it stands in.
+    Promote,
+    /// Leave all remaining steps, pauses and analyses out.
+    PromoteFull,
+    /// Send traffic back to stable.
+    Abort,
+    /// Begin the steps again after an abort.
+    Retry,
+}
+
+impl Order {
+    pub const ALL: [Order; 4] = [Order::Promote, Order::PromoteFull, Order::Abort, Order::Retry];
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Order::Promote => "promote",
+            Order::PromoteFull => "promote in full",
+            Order::Abort => "abort",
+            Order::Retry => "retry",
+        })
+    }
+}
+
+/// Why an order would do nothing or harm now, in words; `None` when it applies.
+///
+/// - Shape: promoting never skips a step that runs, though Argo's own command line does; aborting
+///   when nothing is under way once scaled the stable version down (argo-rollouts#1292).
+pub fn why_not(facts: &WorkloadFacts, order: Order) -> Option<String> {
+    let target = &facts.target;
+    let Some(argo) = facts.argo.as_deref().filter(|_| facts.unread.is_none() && !facts.gone) else {
+        return Some(format!("{target} is not an Argo Rollout that can be read"));
+    };
+    let is_paused = facts.paused || !argo.pauses.is_empty();
+    let words = match order {
+        Order::Promote if argo.aborted => "it was aborted: retry it, or put its spec back",
+        Order::Promote if is_paused => return None,
+        Order::Promote => match step_words(argo).filter(|_| !is_promoted(facts)) {
+            Some(step) => {
+                return Some(format!("{target} is not paused: {step} runs, and is not skipped"));
+            }
+            None => "it is not paused: there is nothing to promote",
+        },
+        Order::PromoteFull if argo.aborted => "it was aborted: retry it, or put its spec back",
+        Order::PromoteFull if argo.promoted => "its remaining steps are being left out already",
+        Order::PromoteFull if is_promoted(facts) && !facts.paused => "its new version is stable already",
+        Order::Abort if argo.aborted => "it was aborted already",
+        Order::Abort if facts.stable_revision.is_none() => "it has no stable version to go back to",
+        Order::Abort if is_promoted(facts) => {
+            "nothing is under way: its new version is stable, so put the spec back instead"
+        }
+        Order::Retry if !argo.aborted => "it was not aborted",
+        Order::PromoteFull | Order::Abort | Order::Retry => return None,
+    };
+    Some(format!("{target}: {words}"))
+}
+
+/// What an order will do, for the question before it is sent.
+pub fn consequence(facts: &WorkloadFacts, order: Order) -> Vec<String> {
+    let argo = facts.argo.as_deref();
+    let stable = facts.stable_revision.as_deref().unwrap_or("the stable version");
+    let target = facts.target_revision.as_deref().unwrap_or("the new version");
+    match order {
+        Order::Promote => {
+            let next = argo.and_then(|argo| {
+                let at = usize::try_from(argo.step?).ok()? + 1;
+                let step = argo.steps.get(at)?;
+                Some(format!("goes on with step {} of {}: {}", at + 1, argo.steps.len(), name_of(step)))
+            });
+            let last = match facts.strategy {
+                UpdateStrategy::BlueGreen => format!("the active service switches to {target}"),
+                _ => format!("ends the pause; no step is left, so {target} becomes stable"),
+            };
+            vec![next.unwrap_or(last)]
+        }
+        Order::PromoteFull => {
+            let left = argo.map_or(0, |argo| {
+                argo.steps
+                    .len()
+                    .saturating_sub(argo.step.and_then(|at| usize::try_from(at).ok()).unwrap_or(0))
+            });
+            vec![
+                format!("all traffic goes to {target} as soon as its pods are ready"),
+                format!("{left} steps are left out, their pauses and analyses with them"),
+            ]
+        }
+        Order::Abort => vec![
+            format!("all traffic goes back to {stable}, and the pods of {target} are scaled down"),
+            "the spec still holds the new version: the rollout stays degraded until it is put back"
+                .to_owned(),
+        ],
+        Order::Retry => vec![format!("its steps begin again at the first, with {target}")],
     }
 }

@@ -81,7 +81,7 @@ impl RolloutState {
     }
 
     /// How much it needs a person; the higher, the more.
-    fn urgency(self) -> u8 {
+    pub fn urgency(self) -> u8 {
         match self {
             Self::Gone | Self::Superseded | Self::Failed => 6,
             Self::Unknown => 5,

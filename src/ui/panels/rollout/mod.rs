@@ -1,5 +1,9 @@
 //! The upper part of pane 2: each workload's state beside the fact that decided it, and its pods.
 
+mod argo;
+mod pods;
+mod targets;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,11 +14,8 @@ use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
 use crate::ui::widgets::{bar, text};
+use crate::watch::TargetRef;
 use crate::watch::rollout::{RolloutState, Trouble};
-use crate::watch::{ContainerState, PodFacts, TargetRef};
-
-/// Pods that are named; the others are counted.
-const PODS: usize = 24;
 
 /// The head of the pane: which workload, from which revision and image to which.
 pub fn title<'a>(paint: &Paint<'a>, long: bool) -> Line<'a> {
@@ -45,7 +46,14 @@ pub fn title<'a>(paint: &Paint<'a>, long: bool) -> Line<'a> {
                 line.spans.push(paint.span(format!("  {images}"), Role::Text));
             }
         }
-        targets => line.spans.push(paint.span(format!(" ── {} targets", targets.len()), Role::Text)),
+        targets => {
+            let at = model.shown().and_then(|seen| targets.iter().position(|t| *t == seen.facts.target));
+            let words = match at {
+                Some(at) if long => format!(" ── {} of {}  {}", at + 1, targets.len(), targets[at]),
+                _ => format!(" ── {} targets", targets.len()),
+            };
+            line.spans.push(paint.span(words, Role::Text));
+        }
     }
     if let Some((since, _)) = model.cluster_silence() {
         line.spans.push(paint.span(format!("  as of {}", paint.wall(since.wall)), Role::Stale));
@@ -78,20 +86,19 @@ fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
         let words = words.as_str();
         return text::wrap(words, width, 2).into_iter().map(|row| paint.line(row, Role::Dim)).collect();
     }
-    let Some(shown) = worst(paint) else {
+    let mut lines = Vec::new();
+    if targets.len() > 1 {
+        lines.extend(targets::lines(paint, targets, width, most.saturating_sub(4).max(2)));
+    }
+    let Some(shown) = model.shown() else {
         let words = match model.cluster_silence() {
             Some((_, cause)) => format!("not read yet: {cause}"),
             None => "not read yet".to_owned(),
         };
-        return vec![paint.line(format!("UNKNOWN  {words}"), Role::Dim)];
+        let name = model.chosen().map(|target| format!("{target}  ")).unwrap_or_default();
+        lines.push(text::fit(paint.line(format!("{name}UNKNOWN  {words}"), Role::Dim), width));
+        return lines;
     };
-    let mut lines = Vec::new();
-    if targets.len() > 1 {
-        lines.push(aggregate(paint, width));
-        for target in targets.iter().take(most.saturating_sub(4).max(1)) {
-            lines.push(one_line(paint, target, width));
-        }
-    }
     lines.extend(head(paint, shown, width, targets.len() > 1));
     if let Some(trouble) = &shown.verdict.trouble {
         lines.extend(trouble_lines(paint, trouble, width));
@@ -100,7 +107,8 @@ fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
         let mark = if is_stale(paint) { Role::Stale } else { Role::Warning };
         lines.push(text::fit(paint.line(format!("▲ {warning}"), mark), width));
     }
-    lines.extend(pods(paint, shown, width));
+    lines.extend(argo::lines(paint, shown, width));
+    lines.extend(pods::lines(paint, shown, width));
     lines.truncate(most);
     lines
 }
@@ -125,20 +133,6 @@ fn is_stale(paint: &Paint) -> bool {
     paint.model.cluster_silence().is_some()
 }
 
-/// The workload that most needs a look: the first that is not complete, in release order.
-fn worst<'a>(paint: &Paint<'a>) -> Option<&'a Seen> {
-    let model = paint.model;
-    let seen = || model.targets().iter().filter_map(|target| model.observed.workloads.get(target));
-    let rank = |seen: &&Seen| match seen.verdict.state {
-        state if state.is_failure() => 0,
-        RolloutState::Stuck => 1,
-        RolloutState::Complete => 4,
-        RolloutState::Unknown => 3,
-        _ => 2,
-    };
-    seen().min_by_key(rank)
-}
-
 pub fn role(state: RolloutState) -> Role {
     match state {
         RolloutState::Gone | RolloutState::Superseded | RolloutState::Failed => Role::Bad,
@@ -147,58 +141,6 @@ pub fn role(state: RolloutState) -> Role {
         RolloutState::Complete => Role::Ok,
         RolloutState::Unobserved | RolloutState::Unknown => Role::Dim,
     }
-}
-
-fn aggregate<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
-    let model = paint.model;
-    let targets = model.targets();
-    let mut parts = Vec::new();
-    use RolloutState as S;
-    let groups: [(&[S], &str); 7] = [
-        (&[S::Failed, S::Gone, S::Superseded], "FAILED"),
-        (&[S::Stuck], "STUCK"),
-        (&[S::Paused], "PAUSED"),
-        (&[S::Progressing], "PROGRESSING"),
-        (&[S::Settling], "SETTLING"),
-        (&[S::Unobserved], "WAITING"),
-        (&[S::Complete], "COMPLETE"),
-    ];
-    for (states, word) in groups {
-        let seen = targets.iter().filter_map(|target| model.observed.workloads.get(target));
-        let n = seen.filter(|seen| states.contains(&seen.verdict.state)).count();
-        if n > 0 {
-            let role = if is_stale(paint) { Role::Stale } else { role(states[0]) };
-            parts.push(paint.line(format!("{n} {word}"), role));
-        }
-    }
-    let unread = targets.iter().filter(|target| !model.observed.workloads.contains_key(*target)).count();
-    if unread > 0 {
-        parts.push(paint.line(format!("{unread} not read yet"), Role::Dim));
-    }
-    let mut line = paint.line(format!("{} targets  ", targets.len()), Role::Title);
-    if is_stale(paint) {
-        line.spans.push(paint.span("STALE, was ", Role::Stale));
-    }
-    let room = width.saturating_sub(line.width());
-    line.spans.extend(text::joined(parts, " · ", room).spans);
-    line
-}
-
-fn one_line<'a>(paint: &Paint<'a>, target: &TargetRef, width: usize) -> Line<'a> {
-    let name = format!("  {target}  ");
-    let Some(seen) = paint.model.observed.workloads.get(target) else {
-        return text::fit(paint.line(format!("{name}not read yet"), Role::Dim), width);
-    };
-    let verdict = &seen.verdict;
-    let role = if is_stale(paint) { Role::Stale } else { role(verdict.state) };
-    let counts = verdict.counts;
-    let line = Line::from_iter([
-        paint.span(name, Role::Text),
-        paint.span(verdict.state.word(), role),
-        paint.span(format!("  {}", verdict.field), Role::Dim),
-    ]);
-    let right = paint.line(format!("{}/{} ready", counts.ready, counts.desired), Role::Text);
-    text::ends(line, right, width, 12)
 }
 
 /// State, deciding fact, bar, counts and clock, on one row where they fit and on two elsewhere.
@@ -310,135 +252,4 @@ fn speaks_of(error: &str, trouble: &Trouble) -> bool {
     KINDS.iter().any(|(words, reasons)| {
         words.iter().any(|word| error.contains(word)) && reasons.iter().any(|part| reason.contains(part))
     })
-}
-
-fn pods<'a>(paint: &Paint<'a>, seen: &Seen, width: usize) -> Vec<Line<'a>> {
-    // Those in trouble first: with thousands of pods only they are worth a name.
-    let (mut new, mut old) = ((Vec::new(), 0_usize), (Vec::new(), 0_usize));
-    for wants_ready in [false, true] {
-        for pod in
-            seen.facts.pods.iter().map(AsRef::as_ref).filter(|pod| (pod.ready && !pod.ending) == wants_ready)
-        {
-            let (kept, n) = if seen.facts.is_new(pod) { &mut new } else { &mut old };
-            *n += 1;
-            if kept.len() < PODS {
-                kept.push(pod);
-            }
-        }
-    }
-    let label = if old.1 == 0 && !is_changed(paint, seen) { "pods" } else { "new" };
-    let mut lines = pod_rows(paint, label, &new.0, new.1, width, 3);
-    lines.extend(pod_rows(paint, "old", &old.0, old.1, width, 2));
-    lines
-}
-
-/// Whether the workload carries another template than the one that was pinned as known good.
-fn is_changed(paint: &Paint, seen: &Seen) -> bool {
-    let pins = &paint.model.state().pins;
-    let pin = pins.iter().find(|pin| pin.target == seen.facts.target);
-    pin.is_some_and(|pin| pin.template_print != seen.facts.template_print)
-}
-
-fn pod_rows<'a>(
-    paint: &Paint<'a>,
-    label: &'static str,
-    pods: &[&PodFacts],
-    total: usize,
-    width: usize,
-    most: usize,
-) -> Vec<Line<'a>> {
-    if pods.is_empty() {
-        return Vec::new();
-    }
-    let head = |label: &'static str| paint.line(format!("{label:<4} "), Role::Dim);
-    let long = width >= 60;
-    let gap = if long { "    " } else { "  " };
-    let mut rows = vec![head(label)];
-    let mut shown = 0;
-    for pod in pods {
-        let words = pod_words(paint, pod, long);
-        let row = rows.last_mut().expect("the rows begin with one");
-        let is_first = row.spans.len() == 1;
-        let needed = words.width() + if is_first { 0 } else { gap.len() };
-        if !is_first && row.width() + needed > width {
-            if rows.len() == most {
-                break;
-            }
-            let mut next = head("");
-            next.spans.extend(words.spans);
-            rows.push(text::fit(next, width));
-        } else {
-            if !is_first {
-                row.spans.push(Span::raw(gap));
-            }
-            row.spans.extend(words.spans);
-            let whole = std::mem::take(row);
-            *row = text::fit(whole, width);
-        }
-        shown += 1;
-    }
-    if shown < total
-        && let Some(row) = rows.last_mut()
-    {
-        let more = paint.line(format!("+{} more", total - shown), Role::Dim);
-        let whole = std::mem::take(row);
-        *row = text::ends(whole, more, width, 8);
-    }
-    rows
-}
-
-/// `…9k-x2 ● 41s`, and what ails it.
-fn pod_words<'a>(paint: &Paint<'a>, pod: &PodFacts, long: bool) -> Line<'a> {
-    let stale = is_stale(paint);
-    let (sign, role) = match (stale, pod.ending, pod.ready) {
-        (true, ..) => ("?", Role::Stale),
-        (_, true, _) => ("○", Role::Dim),
-        (_, _, true) => ("●", Role::Ok),
-        _ => ("◌", Role::Warning),
-    };
-    let name = if long { format::pod_with_set(&pod.name) } else { format::pod(&pod.name).to_owned() };
-    let mut line = Line::from_iter([
-        paint.span(name, if stale { Role::Stale } else { Role::Text }),
-        Span::raw(" "),
-        paint.span(sign, role),
-    ]);
-    let since = if pod.ready { pod.ready_since } else { pod.created };
-    if let Some(since) = since.filter(|_| long) {
-        line.spans.push(paint.span(format!(" {}", format::age(paint.world_since(since))), Role::Dim));
-    }
-    let what = ailment(pod);
-    if !what.is_empty() {
-        line.spans.push(paint.span(format!(" {what}"), if stale { Role::Stale } else { role }));
-    }
-    line
-}
-
-fn ailment(pod: &PodFacts) -> String {
-    if pod.ending {
-        return "terminating".to_owned();
-    }
-    if pod.ready {
-        let restarts = pod.restarts();
-        return if restarts > 0 { format!("restarted ×{restarts}") } else { String::new() };
-    }
-    if pod.unschedulable.is_some() {
-        return "Unschedulable".to_owned();
-    }
-    if let Some(reason) = &pod.reason {
-        return reason.clone();
-    }
-    let waiting = pod.containers.iter().find_map(|container| match &container.state {
-        ContainerState::Waiting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
-        ContainerState::Terminated(end) if end.exit_code != 0 => {
-            Some(format!("{} exit {}", end.reason, end.exit_code))
-        }
-        _ => None,
-    });
-    let restarts = pod.restarts();
-    let times = if restarts > 0 { format!(" ×{restarts}") } else { String::new() };
-    match waiting {
-        Some(reason) => format!("{reason}{times}"),
-        None if restarts > 0 => format!("not ready{times}"),
-        None => "not ready".to_owned(),
-    }
 }
