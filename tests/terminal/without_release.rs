@@ -85,6 +85,7 @@ fn without_a_target_the_workloads_of_the_namespace_are_watched() {
     terminal.press("T");
     terminal.wait_for("the list", |screen| screen.has_panel("Workloads ── 1 in shop"));
     terminal.press("esc");
+    terminal.wait_for("the list closed", |screen| !screen.has_panel("Workloads"));
     terminal.press("ctrl-c");
     assert_eq!(terminal.ended(), 0);
 }
@@ -102,13 +103,14 @@ fn a_signal_ends_it_cleanly() {
 
 #[test]
 fn what_cannot_be_watched_is_refused_before_the_screen_is_taken() {
-    let home = Home::new();
-    for (args, words) in
-        [(&["watch", "job/app"][..], "`job` is not a kind of workload"), (&["watch"], "no kubeconfig found")]
-    {
-        let mut terminal = home.open(args);
-        terminal.wait(words);
-        assert_eq!(terminal.ended(), 1);
-    }
+    let mut home = Home::new();
+    let mut terminal = home.open(&["watch"]);
+    terminal.wait("no kubeconfig found");
+    assert_eq!(terminal.ended(), 1);
+    let world = World::new(&home, Scenario::Good);
+    home.set("KUBECONFIG", world.practice.kubeconfig.clone());
+    let mut terminal = home.open(&["watch", "job/app"]);
+    terminal.wait("`job` is not a kind of workload");
+    assert_eq!(terminal.ended(), 1);
     assert!(crate::harness::words(&home.run(&["watch"])).contains("this needs a terminal"));
 }

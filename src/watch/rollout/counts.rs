@@ -47,23 +47,21 @@ impl Fact {
 
 pub(super) const PODS_READY: &str = "pods.Ready";
 
+/// Pods of any revision that count: those on their way out do not, nor do those that their node
+/// threw out.
+pub(super) fn counted_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
+    facts.pods.iter().map(AsRef::as_ref).filter(|pod| !pod.ending && !doom::thrown_out(pod))
+}
+
 /// Pods of the revision being rolled out that count: those on their way out do not, nor do those
 /// that their node threw out.
 pub(super) fn target_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
-    facts
-        .pods
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|pod| facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
+    counted_pods(facts).filter(|pod| facts.is_new(pod))
 }
 
 /// Pods of earlier revisions that are not on their way out.
 pub(super) fn old_pods(facts: &WorkloadFacts) -> impl Iterator<Item = &PodFacts> {
-    facts
-        .pods
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|pod| !facts.is_new(pod) && !pod.ending && !doom::thrown_out(pod))
+    counted_pods(facts).filter(|pod| !facts.is_new(pod))
 }
 
 /// What is missing until every pod is up, or `None`.
@@ -113,9 +111,11 @@ pub(super) fn unclear(facts: &WorkloadFacts) -> Option<Fact> {
         };
         return Some(Fact::new(field, format!("update strategy `{word}` is not known")));
     }
-    if let Some(claim) = claimed_twice(facts) {
-        return Some(claim);
-    }
+    claimed_twice(facts)
+}
+
+/// That the revision being rolled out is not known, though there must be one.
+pub(super) fn revision_missing(facts: &WorkloadFacts) -> Option<Fact> {
     // A revision is written by the same hand and before the count of the pods that carry it.
     let expects_one = facts.updated > 0 || facts.target.kind == Kind::StatefulSet;
     if facts.target_revision.is_none() && expects_one && facts.spec_replicas > 0 {

@@ -179,6 +179,13 @@ fn end_message(container: &ContainerFacts) -> String {
     container_end(container).map(|end| end.message.clone()).unwrap_or_default()
 }
 
+/// The latest end of a life among its containers.
+fn last_end(pod: &PodFacts) -> Option<Trouble> {
+    let ended = pod.containers.iter().filter_map(|container| Some((container, container.last_end.as_ref()?)));
+    let (container, end) = ended.max_by_key(|(_, end)| end.finished)?;
+    Some(Trouble::of_container(pod, container, TERMINATED, &end.reason, &end.message))
+}
+
 /// Pods looked at from one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look<'a> {
@@ -219,15 +226,14 @@ impl Look<'_> {
 
     /// A pod's trouble, or that it is simply not ready.
     pub fn trouble_of(&self, pod: &PodFacts) -> Trouble {
-        self.at(pod).trouble.unwrap_or_else(|| {
-            match pod.containers.iter().find(|container| container.last_end.is_some()) {
-                Some(container) => {
-                    let reason = container.last_end.as_ref().map_or("", |end| end.reason.as_str());
-                    Trouble::of_container(pod, container, TERMINATED, reason, &end_message(container))
-                }
-                None => Trouble::of_pod(pod, READY, "NotReady", ""),
-            }
-        })
+        let not_ready = || Trouble::of_pod(pod, READY, "NotReady", "");
+        self.at(pod).trouble.or_else(|| last_end(pod)).unwrap_or_else(not_ready)
+    }
+
+    /// Why a pod restarted: how the life before ended says more than that the new one is not up yet.
+    pub fn how_it_ended(&self, pod: &PodFacts) -> Trouble {
+        let known = doomed(self.facts, pod).or_else(|| last_end(pod));
+        known.unwrap_or_else(|| self.trouble_of(pod))
     }
 
     pub fn at(&self, pod: &PodFacts) -> Sight {

@@ -10,11 +10,15 @@ use super::expectation::ExpectedTemplate;
 use super::state::RolloutState;
 use crate::watch::facts::{ContainerState, PodFacts, WorkloadFacts};
 
+const RESTARTS: &str = "containerStatuses.restartCount";
+
 /// What one judgement must remember for the next. One per workload and release.
 #[derive(Debug, Clone, Default)]
 pub struct RolloutHistory {
     /// The template judged last; a new one starts the clocks anew.
     print: Option<String>,
+    /// Since when the revision that carries the template is not among those seen.
+    pub(super) revision_missed_at: Option<Timestamp>,
     /// When the template changed before our eyes; `None` if it has been this one ever since.
     pub(super) changed_at: Option<Timestamp>,
     /// The template that was recognised as ours, under which expectation.
@@ -104,7 +108,8 @@ impl RolloutHistory {
 
     pub(super) fn note_pods(&mut self, facts: &WorkloadFacts, now: Timestamp) {
         let mut doomed = std::mem::take(&mut self.doomed);
-        let counting = counts::target_pods(facts).filter(|pod| !pod.ready && pod.node_trouble.is_none());
+        // Old pods too: one of them can hold up a StatefulSet for ever.
+        let counting = counts::counted_pods(facts).filter(|pod| !pod.ready && pod.node_trouble.is_none());
         for pod in counting {
             let known = doomed.remove(&pod.uid);
             if let Some(trouble) = doom::doomed(facts, pod).or(known) {
@@ -136,7 +141,7 @@ impl RolloutHistory {
         let broken = pods.iter().filter(|pod| pod.node_trouble.is_none()).find_map(|pod| {
             let before = settle.restarts.get(&pod.uid)?;
             if pod.restarts() > *before {
-                Some((*pod, "containerStatuses.restartCount", "restarted"))
+                Some((*pod, RESTARTS, "restarted"))
             } else if !pod.ready && !settle.held {
                 Some((*pod, "Ready.status", "is not ready any more"))
             } else {
@@ -146,7 +151,10 @@ impl RolloutHistory {
         match broken {
             Some((pod, decider, what)) => {
                 let look = Look { facts, history: self, now };
-                let trouble = look.trouble_of(pod);
+                let trouble = match decider {
+                    RESTARTS => look.how_it_ended(pod),
+                    _ => look.trouble_of(pod),
+                };
                 let words = format!("unstable: {} {what}", pod.name);
                 self.settle = None;
                 self.unstable = Some(Break { decider, words, trouble });

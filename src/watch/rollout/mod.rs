@@ -104,6 +104,10 @@ impl Finding {
     }
 }
 
+/// Each kind comes by a watch of its own, and that of the workload may run ahead of its revisions by
+/// a moment. Units: seconds.
+const REVISION_LATE_S: u32 = 3;
+
 fn find(
     facts: &WorkloadFacts,
     expect: &Expectation,
@@ -147,6 +151,15 @@ fn find(
     if let Some(fact) = counts::unclear(facts) {
         return Finding::new(State::Unknown, fact);
     }
+    if let Some(fact) = counts::revision_missing(facts) {
+        let until = plus(*history.revision_missed_at.get_or_insert(now), REVISION_LATE_S);
+        // A StatefulSet names its revision in its own status, which nothing can overtake.
+        if target.kind != Kind::StatefulSet && now < until {
+            return Finding::new(State::Unobserved, fact).waking(Some(until));
+        }
+        return Finding::new(State::Unknown, fact);
+    }
+    history.revision_missed_at = None;
     history.note_pods(facts, now);
     let pods: Vec<&PodFacts> = counts::target_pods(facts).collect();
     let finding = held(facts, expect, history, now, &pods).unwrap_or_else(|| {
