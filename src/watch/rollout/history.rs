@@ -160,7 +160,13 @@ impl RolloutHistory {
                 self.unstable = Some(Break { decider, words, trouble });
             }
             // Fewer pods than wanted, or more than before: the interval begins when all are up.
-            None if missing(facts, pods).is_some() => self.settle = None,
+            None if missing(facts, pods).is_some() => {
+                self.settle = self.settle.take().filter(|settle| settle.held);
+                // A pod that was up is seen unready first and restarted then: that it was up is kept.
+                if let Some(settle) = &mut self.settle {
+                    settle.since = now;
+                }
+            }
             None => {}
         }
         self.unstable.clone()

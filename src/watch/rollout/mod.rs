@@ -383,6 +383,8 @@ fn finished(
         settle.restarts.entry(pod.uid.clone()).or_insert_with(|| pod.restarts());
     }
     let until = plus(settle.since, settle_s);
+    // Up again after a loss, it has to hold again.
+    settle.held &= now >= until;
     let kept_back = match facts.target.kind {
         Kind::StatefulSet => statefulset::kept_back(facts),
         Kind::DaemonSet => daemonset::kept_back(facts),
