@@ -113,9 +113,13 @@ pub(super) fn unclear(facts: &WorkloadFacts) -> Option<Fact> {
         };
         return Some(Fact::new(field, format!("update strategy `{word}` is not known")));
     }
-    if let Some(claim) = claimed_twice(facts) {
-        return Some(claim);
-    }
+    claimed_twice(facts)
+}
+
+/// No revision carries the template, although there are pods that do.
+///
+/// - Shape: it passes where the news of a workload and of its revisions come by different ways.
+pub(super) fn nameless(facts: &WorkloadFacts) -> Option<Fact> {
     // A revision is written by the same hand and before the count of the pods that carry it.
     let expects_one = facts.updated > 0 || facts.target.kind == Kind::StatefulSet;
     if facts.target_revision.is_none() && expects_one && facts.spec_replicas > 0 {

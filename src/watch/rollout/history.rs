@@ -26,6 +26,8 @@ pub struct RolloutHistory {
     pub(super) doomed: BTreeMap<String, Trouble>,
     /// When containers that are not ready were first seen started, by pod UID, name and restarts.
     pub(super) started: BTreeMap<(String, String, u32), Timestamp>,
+    /// Since when no revision carries the template.
+    pub(super) nameless_since: Option<Timestamp>,
     /// A pod broke while settling; stands until a whole settle time has passed.
     pub(super) unstable: Option<Break>,
     pub(super) state: Option<(RolloutState, Timestamp)>,
@@ -69,6 +71,7 @@ impl RolloutHistory {
         self.print = Some(facts.template_print.clone());
         self.progress = None;
         self.settle = None;
+        self.nameless_since = None;
         self.doomed.clear();
         self.unstable = None;
     }

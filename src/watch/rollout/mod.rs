@@ -34,6 +34,9 @@ use history::{Break, Settle};
 pub use readiness::ignore_window;
 pub use state::{Aggregate, RolloutState, RolloutVerdict};
 
+/// A workload and its revisions are watched apart, and either may be told first. Units: seconds.
+const NAMELESS_FOR_S: u32 = 5;
+
 /// Judges one workload by its newest facts.
 ///
 /// - Shape: facts of an older moment than the last ones given are a caller's mistake; time that
@@ -146,6 +149,17 @@ fn find(
     }
     if let Some(fact) = counts::unclear(facts) {
         return Finding::new(State::Unknown, fact);
+    }
+    match counts::nameless(facts) {
+        Some(fact) => {
+            let until = plus(*history.nameless_since.get_or_insert(now), NAMELESS_FOR_S);
+            let (state, wake_at) = match now < until {
+                true => (State::Unobserved, Some(until)),
+                false => (State::Unknown, None),
+            };
+            return Finding::new(state, fact).not_ours().waking(wake_at);
+        }
+        None => history.nameless_since = None,
     }
     history.note_pods(facts, now);
     let pods: Vec<&PodFacts> = counts::target_pods(facts).collect();

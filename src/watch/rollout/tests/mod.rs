@@ -611,7 +611,11 @@ fn facts_that_cannot_be_told_apart_are_unknown_and_never_guessed() {
     assert_eq!(verdict.decider, "metadata.labels.pod-template-hash");
 
     let nameless = WorkloadFacts { target_revision: None, ..up("v2") };
-    assert_eq!(judged(&nameless).state, RolloutState::Unknown);
+    let mut history = RolloutHistory::default();
+    let first = judge(&nameless, &Expectation::watching(), &mut history, at(0));
+    assert_eq!((first.state, first.wake_at), (RolloutState::Unobserved, Some(at(5))), "it may be on its way");
+    let later = judge(&nameless, &Expectation::watching(), &mut history, at(5));
+    assert_eq!((later.state, later.decider), (RolloutState::Unknown, "metadata.labels.pod-template-hash"));
     let fresh = WorkloadFacts { updated: 0, ..nameless };
     assert_eq!(judged(&fresh).state, RolloutState::Progressing, "its ReplicaSet is not made yet");
 

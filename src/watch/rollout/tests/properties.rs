@@ -310,6 +310,8 @@ proptest! {
             // A break is over when everything held for a whole settle time.
             S::Failed => &[S::Failed, S::Complete],
             S::Unknown => &[S::Unknown, S::Failed],
+            // A revision that was not told in time.
+            S::Unobserved => &[S::Unobserved, S::Unknown],
             // A deadline of Argo's that may have been the one before.
             S::Paused => &[S::Paused, S::Failed],
             ref same => std::slice::from_ref(same),

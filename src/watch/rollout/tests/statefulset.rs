@@ -285,7 +285,9 @@ fn a_template_that_changed_before_our_eyes_is_measured_by_our_own_limit() {
 fn a_set_whose_update_revision_is_not_told_is_unknown() {
     let mut facts = set_of(["v2"; 4]);
     facts.target_revision = None;
-    let verdict = judged(&facts);
+    let mut history = RolloutHistory::default();
+    judge(&facts, &Expectation::watching(), &mut history, at(0));
+    let verdict = judge(&facts, &Expectation::watching(), &mut history, at(5));
     assert_eq!((verdict.state, verdict.decider), (RolloutState::Unknown, "status.updateRevision"));
     facts.spec_replicas = 0;
     facts.replicas = 0;
