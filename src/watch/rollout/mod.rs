@@ -155,7 +155,7 @@ fn find(
         let until = plus(*history.revision_missed_at.get_or_insert(now), REVISION_LATE_S);
         // A StatefulSet names its revision in its own status, which nothing can overtake.
         if target.kind != Kind::StatefulSet && now < until {
-            return Finding::new(State::Unobserved, fact).waking(Some(until));
+            return Finding::new(State::Unobserved, fact).not_ours().waking(Some(until));
         }
         return Finding::new(State::Unknown, fact);
     }
