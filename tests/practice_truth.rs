@@ -482,7 +482,8 @@ async fn rejected(stage: &Stage) -> Vec<String> {
         let failed = |it: &Value| condition(it, "ReplicaFailure")["status"] == "True";
         let it = stage.until("Deployment", name, failed).await;
         let message = condition(&it, "ReplicaFailure")["message"].as_str().unwrap().to_owned();
-        seen.push(plain(&message).replace(&stage.namespace, "NS"));
+        // The namespace first: its own random end may look like a pod's.
+        seen.push(plain(&message.replace(&stage.namespace, "NS")));
     }
     seen
 }
