@@ -223,16 +223,17 @@ async fn a_crash_loop_is_failed_and_names_pod_reason_and_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_cannot_be_pulled_and_a_readiness_that_never_comes_are_stuck() {
+async fn a_missing_image_has_failed_and_a_readiness_that_never_comes_is_stuck() {
     let Some(options) = kubeconfig() else { return };
-    for (name, tag, reason) in
-        [("pulling", "v1-badimage", "ImagePullBackOff"), ("unready", "v1-notready", "NotReady")]
-    {
+    for (name, tag, state, reason) in [
+        ("pulling", "v1-badimage", RolloutState::Failed, "ErrImagePull"),
+        ("unready", "v1-notready", RolloutState::Stuck, "NotReady"),
+    ] {
         let hands = Hands::new(&options, name).await;
         hands.create(&format!("myapp:{tag}")).await;
         let mut watching = Watching::new(&options, name).await;
         watching.expect.stuck_after_s = 4;
-        let verdict = watching.until(RolloutState::Stuck).await;
+        let verdict = watching.until(state).await;
         eprintln!("{tag}: {} · {:?}", verdict.field, verdict.trouble.as_ref().map(|t| t.line()));
         assert_eq!(verdict.trouble.unwrap().reason, reason);
         hands.remove().await;
@@ -462,14 +463,21 @@ async fn lines_written_while_following_arrive_once_and_in_order() {
     hands.remove().await;
 }
 
-/// Runs alone: it stops the API server that `GONOGO_TEST_APISERVER_PID` names, and lets it go on.
+/// The process of the API server; another test may have started it again.
+fn apiserver() -> Option<rustix::process::Pid> {
+    let folder = std::env::var_os("GONOGO_TEST_CLUSTER").map(std::path::PathBuf::from)?;
+    let pids = std::fs::read_to_string(folder.join("pids")).unwrap();
+    let line = pids.lines().rfind(|line| line.ends_with(" kube-apiserver"))?;
+    rustix::process::Pid::from_raw(line.split(' ').next()?.parse().ok()?)
+}
+
+/// Runs alone: it stops the API server of the cluster in `GONOGO_TEST_CLUSTER`, and lets it go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_api_server_is_noticed_within_five_seconds_and_its_return_too() {
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::{Signal, kill_process};
     let Some(options) = kubeconfig() else { return };
-    let pid = std::env::var("GONOGO_TEST_APISERVER_PID").ok().and_then(|pid| pid.parse().ok());
-    let Some(pid) = pid.and_then(Pid::from_raw) else {
-        eprintln!("skipped: GONOGO_TEST_APISERVER_PID is not set");
+    let Some(pid) = apiserver() else {
+        eprintln!("skipped: GONOGO_TEST_CLUSTER is not set");
         return;
     };
     let hands = Hands::new(&options, "silent").await;
@@ -743,7 +751,7 @@ async fn a_canary_rests_at_its_step_and_the_adapter_names_both_revisions() {
 /// comes up that knows nothing of the old watches.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_api_server_with_a_compacted_history_turns_nothing_green_or_red() {
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::{Signal, kill_process};
     let Some(options) = kubeconfig() else { return };
     let Some(folder) = std::env::var_os("GONOGO_TEST_CLUSTER").map(std::path::PathBuf::from) else {
         eprintln!("skipped: GONOGO_TEST_CLUSTER is not set");
@@ -753,9 +761,7 @@ async fn a_new_api_server_with_a_compacted_history_turns_nothing_green_or_red() 
     hands.create("myapp:v1.2.0").await;
     let mut watching = Watching::new(&options, "compacted").await;
     watching.until(RolloutState::Complete).await;
-    let pids = std::fs::read_to_string(folder.join("pids")).unwrap();
-    let pid = pids.lines().find(|line| line.contains(" kube-apiserver")).unwrap();
-    let pid = Pid::from_raw(pid.split(' ').next().unwrap().parse().unwrap()).unwrap();
+    let pid = apiserver().unwrap();
     watching.seen.clear();
     kill_process(pid, Signal::STOP).unwrap();
     let down = link(&mut watching, false).await;
