@@ -467,7 +467,7 @@ async fn lines_written_while_following_arrive_once_and_in_order() {
 fn apiserver() -> Option<rustix::process::Pid> {
     let folder = std::env::var_os("GONOGO_TEST_CLUSTER").map(std::path::PathBuf::from)?;
     let pids = std::fs::read_to_string(folder.join("pids")).unwrap();
-    let line = pids.lines().rfind(|line| line.ends_with(" kube-apiserver"))?;
+    let line = pids.lines().rfind(|line| line.split(' ').nth(1) == Some("kube-apiserver"))?;
     rustix::process::Pid::from_raw(line.split(' ').next()?.parse().ok()?)
 }
 
