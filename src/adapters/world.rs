@@ -221,10 +221,8 @@ impl World {
     }
 
     fn link_is_down(&self, system: System, cause: String) {
-        let link = Link::Down { since: self.settings.clock.now(), cause, retry_at: None };
-        let news = self.news.clone();
-        self.tasks
-            .spawn(async move { tell(&news, News::Observed(Observation::Link { system, link })).await });
+        let (news, link) = (self.news.clone(), down(&self.settings, system, cause));
+        self.tasks.spawn(async move { tell(&news, News::Observed(link)).await });
     }
 
     /// Hands a record to the journal's thread; answered by [`News::Written`].
@@ -622,9 +620,13 @@ async fn connect(
     tokio::join!(watching, forwarding, asking, offering, permissions);
 }
 
+fn down(settings: &WorldSettings, system: System, cause: String) -> Observation {
+    let link = Link::Down { since: settings.clock.now(), cause, retry_at: None };
+    Observation::Link { system, link }
+}
+
 async fn tell_silence(settings: &WorldSettings, news: &mpsc::Sender<News>, error: &KubeError) {
-    let link = Link::Down { since: settings.clock.now(), cause: error.to_string(), retry_at: None };
-    tell(news, News::Observed(Observation::Link { system: System::Cluster, link })).await;
+    tell(news, News::Observed(down(settings, System::Cluster, error.to_string()))).await;
 }
 
 /// Watches what is chosen, and begins anew with each choice.
@@ -686,10 +688,8 @@ async fn watch_metrics(
                     prometheus.watch(move || clock.now(), pause, out.clone(), cancel.clone()).await;
                 }
                 Err(error) => {
-                    let since = settings.clock.now();
-                    let link = Link::Down { since, cause: error.to_string(), retry_at: None };
                     // Nobody listens any more once the loop has ended.
-                    let _ = out.send(Observation::Link { system: System::Metrics, link }).await;
+                    let _ = out.send(down(&settings, System::Metrics, error.to_string())).await;
                 }
             }
         };
