@@ -71,7 +71,7 @@ async fn a_container_that_is_started_again_is_told_from_its_start_and_its_old_li
     let (old, new) = listener.told.split_at(places[1]);
     let old_lines: Vec<u32> = old.iter().filter_map(Told::number).collect();
     assert_numbered(&old_lines, *old_lines.last().unwrap(), &listener.summary());
-    let last_words = node.log(&app.pod, "app", true).await;
+    let last_words = node.previous(&app.pod, "app").await;
     assert_eq!(old.iter().filter(|told| told.text().is_some()).count(), last_words.lines().count());
     assert_eq!(old.iter().rev().find_map(Told::text).as_deref(), Some(FATAL));
     let restarted = LogMark::Restarted { exit_code: Some(3), reason: "Error".into() };
@@ -111,7 +111,7 @@ async fn each_life_of_a_crash_loop_is_told_once_and_no_word_of_the_kubelet_is_a_
             listener.told.iter().filter(|told| told.pod == *pod).filter_map(Told::text).collect();
         let expected: Vec<&str> = [starting, FATAL].repeat(lines.len() / 2);
         assert_eq!(lines, expected, "{}", listener.summary());
-        let previous = node.log(pod, "app", true).await;
+        let previous = node.previous(pod, "app").await;
         assert_eq!(previous.lines().collect::<Vec<_>>(), [starting, FATAL]);
     }
     let mut times: Vec<_> = listener

@@ -69,10 +69,20 @@ impl Node {
         workload
     }
 
-    /// What the server itself has of one container's log.
-    pub async fn log(&self, pod: &str, container: &str, previous: bool) -> String {
+    /// What the server itself has of the life before of one container.
+    pub async fn previous(&self, pod: &str, container: &str) -> String {
         let container = Some(container.to_owned());
-        self.pods().logs(pod, &LogParams { container, previous, ..LogParams::default() }).await.unwrap()
+        let params = LogParams { container, previous: true, ..LogParams::default() };
+        let asking = async {
+            loop {
+                match self.pods().logs(pod, &params).await {
+                    // For a moment it names a container that it has removed already, in place of a log.
+                    Ok(log) if !log.starts_with("unable to retrieve container logs") => return log,
+                    _ => sleep(AGAIN).await,
+                }
+            }
+        };
+        timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{pod} has no life before"))
     }
 
     /// Logs that the kubelet moved away, of all lives of one container.

@@ -62,6 +62,11 @@ impl Cursor {
         self.0.and_then(|place| Timestamp::from_second(place.second).ok())
     }
 
+    /// Whether nothing was taken in that is later than this second.
+    pub fn ends_by(&self, second: i64) -> bool {
+        self.0.is_none_or(|place| place.second <= second)
+    }
+
     /// From the first line taken in to the last.
     pub fn span(&self) -> Option<Span> {
         self.0.map(|place| Span { from_ns: place.origin_ns, to_ns: place.last_ns })

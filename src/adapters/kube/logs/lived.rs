@@ -20,6 +20,8 @@ pub(super) struct Lived {
     pub broke: Broke,
     /// Read to its end.
     pub is_over: bool,
+    /// … and what was read is known to be this life's log.
+    pub is_whole: bool,
     pub end_told: bool,
 }
 
@@ -43,6 +45,7 @@ impl Lived {
             was_open: false,
             broke: Broke::No,
             is_over: false,
+            is_whole: false,
             end_told: false,
         }
     }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TRIES_ONCE: u32 = 5;
 /// The kubelet removes a dead container a moment before it tells whose life is the one before, and
 /// refuses meanwhile.
-const TRIES_PREVIOUS: u32 = 4;
+const TRIES_PREVIOUS: u32 = 5;
 
 impl Follower {
     /// Reads what the server has, once.
@@ -67,7 +67,7 @@ impl Follower {
         }
         if life.stage == Stage::Waiting {
             // It lived and died unseen; the server still calls it by its own id.
-            self.last_words(&mut this, old).await?;
+            self.last_words(&mut this, old, false).await?;
             return Ok(this);
         }
         let n_unseen = before.as_ref().map_or(0, |before| life.restarts.saturating_sub(before.restarts + 1));
@@ -78,7 +78,14 @@ impl Follower {
         // What was read of the life before is known only if that is the very one.
         let known = before.filter(|before| before.restarts + 1 == life.restarts);
         let mut ended = known.unwrap_or_else(|| Lived { told_before: this.told_before, ..Lived::new(life) });
-        self.last_words(&mut ended, old).await?;
+        // An answer that could only repeat what was told is not waited for.
+        if !(ended.is_over && ended.is_whole) {
+            // By the time of its lines it was this life that was read to an end, though not for certain.
+            let is_likely_whole = ended.is_over
+                && ended.cursor.has_read()
+                && life.last_end_s.is_some_and(|second| ended.cursor.ends_by(second));
+            self.last_words(&mut ended, old, is_likely_whole).await?;
+        }
         let (exit_code, reason) = life.last_end.clone().unzip();
         self.mark(LogMark::Restarted { exit_code, reason: reason.unwrap_or_default() }).await?;
         Ok(this)
@@ -144,8 +151,8 @@ impl Follower {
     }
 
     /// Reads what a dead container said last and was not read yet: the reason of a crash stands
-    /// there or nowhere.
-    async fn last_words(&self, ended: &mut Lived, old: bool) -> Result<(), Closed> {
+    /// there or nowhere. That it cannot be read is worth a word unless it was read before.
+    async fn last_words(&self, ended: &mut Lived, old: bool, is_likely_whole: bool) -> Result<(), Closed> {
         let mut n_failures = 0;
         loop {
             let why = match self.try_last_words(ended, old).await? {
@@ -155,6 +162,9 @@ impl Follower {
             };
             n_failures += 1;
             let is_wanted = matches!(&*self.news.borrow(), News::Life(_));
+            if n_failures == TRIES_PREVIOUS && is_likely_whole {
+                return Ok(());
+            }
             if n_failures == TRIES_PREVIOUS || !is_wanted {
                 let why = format!("the last words of the life before cannot be read: {why}");
                 return self.mark(LogMark::Lost { lines: 0, why }).await;

@@ -195,6 +195,8 @@ impl Follower {
             let params = self.params(&this.cursor, old, false);
             let (api, pod) = (self.api.clone(), self.key.pod.clone());
             let opening = api.log_stream(&pod, &params);
+            // Once it has ended the server may serve the next life in its place.
+            let was_alive = !this.ended_by(&self.news.borrow());
             let end = match self.open(this, opening).await? {
                 Err(end) => end,
                 Ok(stream) => {
@@ -202,6 +204,7 @@ impl Follower {
                     old = false;
                     let before = this.cursor;
                     let end = self.read(this, stream).await?;
+                    this.is_whole |= was_alive && !before.has_read();
                     if this.cursor != before {
                         n_failures = 0;
                         this.takes_others = false;
@@ -227,7 +230,7 @@ impl Follower {
                 End::Broken(why) => {
                     if this.ended_by(&self.news.borrow()) && n_failures > 0 {
                         // A container that is gone from its node cannot be read any more.
-                        this.is_over = true;
+                        (this.is_over, this.is_whole) = (true, false);
                         return self.mark(LogMark::Unreadable { why }).await;
                     }
                     if this.broke != Broke::Told {
@@ -318,6 +321,7 @@ impl Follower {
         mut stream: impl futures::AsyncBufRead + Unpin,
     ) -> Result<End, Closed> {
         let mut intake = Intake::new(this.known(), self.reading.line_limit);
+        this.is_whole = false;
         let mut lines = LogLines::default();
         let mut flush = std::pin::pin!(sleep(Duration::ZERO));
         let mut quiet = std::pin::pin!(sleep(self.quiet));
@@ -389,6 +393,7 @@ impl Follower {
             intake.finish(&mut lines);
         }
         this.cursor = intake.cursor;
+        this.is_whole = intake.is_same();
         self.send(&mut lines).await?;
         Ok(intake.take_words().map_or(end, End::Broken))
     }
