@@ -27,8 +27,21 @@ const SURELY_SKEWED: SignedDuration = SignedDuration::from_secs(2);
 /// From here on a person should know.
 const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(5);
 
+/// What is known of the cluster's voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Voice {
+    Unheard,
+    Heard,
+    Silent,
+    /// It answered once since the silence.
+    Returning,
+}
+
 /// Asks `GET /livez` for ever; says when the cluster falls silent and when it is back, and wakes
 /// the watches then.
+///
+/// It is said to be back one beat after the watches were woken: until they have told what they
+/// missed, all that is shown is as old as the silence, and nobody should take it for new.
 ///
 /// - `skew`: how far the cluster's clock is ahead of ours, zero while the two agree.
 pub(super) async fn run<C>(
@@ -43,35 +56,39 @@ pub(super) async fn run<C>(
     let mut beats = interval(EVERY);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_ok: Option<Moment> = None;
-    let mut live: Option<bool> = None;
+    let mut silent_since: Option<Moment> = None;
+    let mut voice = Voice::Unheard;
     loop {
         beats.tick().await;
         let asked = clock();
         let link = match beat(&client).await {
             Ok(date) => {
                 let answered = clock();
-                last_ok = Some(answered);
                 if let Some(date) = date
                     && let Some(line) = note_skew(&skew, measured(date, asked.wall, answered.wall))
                     && out.send(Observation::Limit(line)).await.is_err()
                 {
                     return;
                 }
-                if live == Some(true) {
+                if voice == Voice::Silent {
+                    voice = Voice::Returning;
+                    recovered.send_modify(|times| *times += 1);
                     continue;
                 }
-                if live == Some(false) {
-                    recovered.send_modify(|times| *times += 1);
+                last_ok = Some(answered);
+                silent_since = None;
+                if std::mem::replace(&mut voice, Voice::Heard) == Voice::Heard {
+                    continue;
                 }
-                live = Some(true);
                 Link::Live
             }
             Err(failure) => {
-                live = Some(false);
+                voice = Voice::Silent;
+                let since = *silent_since.get_or_insert(last_ok.unwrap_or(asked));
                 let wait = failure.retry_after.unwrap_or_default().clamp(EVERY, LONGEST_PAUSE);
                 let next = asked.wall.saturating_add(SignedDuration::try_from(wait).unwrap_or_default());
                 let cause = words(&failure);
-                let link = Link::Down { since: last_ok.unwrap_or(asked), cause, retry_at: next.ok() };
+                let link = Link::Down { since, cause, retry_at: next.ok() };
                 if out.send(Observation::Link { system: System::Cluster, link }).await.is_err() {
                     return;
                 }
