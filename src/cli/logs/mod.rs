@@ -65,7 +65,7 @@ pub(super) struct Logs {
     /// one hides. Without a capital letter either case matches
     #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
     grep: Vec<String>,
-    /// Only lines that read as this bad, or worse
+    /// Only lines that read as this bad, or worse, with the stack traces that belong to them
     #[arg(long, value_enum, value_name = "LEVEL")]
     level: Option<LevelName>,
     /// Begin each line with pod and container [default: when there may be more than one]
