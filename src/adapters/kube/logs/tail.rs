@@ -139,7 +139,8 @@ impl LogTail {
         if self.request.follow {
             // Lines carry the server's times: how far its clock is from ours changes nothing here.
             let (skewed, _) = watch::channel(jiff::SignedDuration::ZERO);
-            let beating = heartbeat::run(self.client.clone(), out, recovered, skewed, clock);
+            let beating =
+                heartbeat::run(self.client.clone(), heartbeat::Pace::USUAL, out, recovered, skewed, clock);
             let watching = self.watch(followable, recoveries);
             let told = async { tokio::join!(reading, watching) };
             tokio::select! {

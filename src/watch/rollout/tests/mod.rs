@@ -3,6 +3,7 @@
 
 mod argo;
 mod daemonset;
+mod outage;
 mod properties;
 mod statefulset;
 
