@@ -13,7 +13,10 @@ build_tools() {
 heading() {
   echo "Measured $(date -u +%Y-%m-%d) on $(nproc) × $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
     "$(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), Linux $(uname -r), load at the start $(cut -d' ' -f1 /proc/loadavg)."
-  echo "$("$gonogo" --version)$(cd "$root" && git describe --always --dirty 2>/dev/null | sed 's/^/ (/; s/$/)/')" \
+  # Only of what was built here is it known from what.
+  local from=''
+  [[ ${GONOGO:-} ]] || from=$(cd "$root" && git describe --always --dirty 2>/dev/null | sed 's/^/ (/; s/$/)/')
+  echo "$("$gonogo" --version)$from" \
     "· kubectl $("$kubectl" version --client | sed -n 's/^Client Version: v//p')" \
     "${stern:+· stern $("$stern" --version | sed -n 's/^version: //p')}" \
     "${k9s:+· k9s $("$k9s" version --short | sed -n 's/^Version *//p')}" "· Kubernetes 1.36.3"
