@@ -1,6 +1,6 @@
 // A program to release: it answers, it logs, and it goes wrong in the way it is told to.
 //
-//	app [NAME=VALUE ...]             serves on :8080; see Settings for the names
+//	app [NAME=VALUE ...]             serves on :8080, or port=N; see Settings for the names
 //	app pause                        holds a pod's network
 //	app image ARCHIVE NAME:TAG ...   writes an OCI image archive of itself
 //	app registry                     answers image pulls on a free loopback port, which it prints

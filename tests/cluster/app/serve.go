@@ -44,7 +44,7 @@ func run(args []string) error {
 	go app.log.ramble(&app.held)
 	go app.visitItself()
 	go app.endOnRequest()
-	return http.ListenAndServe(":8080", app.routes())
+	return http.ListenAndServe(fmt.Sprintf(":%d", app.held.get().Port), app.routes())
 }
 
 func (a *App) routes() http.Handler {

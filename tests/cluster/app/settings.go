@@ -37,6 +37,8 @@ type Settings struct {
 	// The program ends with this code, that many seconds after the start or the change; below 0: it does not.
 	Exit      int     `json:"exit"`
 	ExitAfter float64 `json:"exit_after"`
+	// Where it listens; what is set after the start changes nothing.
+	Port int `json:"port"`
 }
 
 // Burst is a stretch of log whose lines can be counted: each has the same length and its own number.
@@ -50,7 +52,7 @@ type Burst struct {
 
 func healthy() Settings {
 	return Settings{
-		Ready: true, Live: true, LatencyMs: 12, Requests: 5, LogRate: 5, Exit: -1,
+		Ready: true, Live: true, LatencyMs: 12, Requests: 5, LogRate: 5, Exit: -1, Port: 8080,
 		Checks: map[string]string{"db": "ok", "redis": "ok"},
 	}
 }

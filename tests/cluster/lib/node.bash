@@ -118,6 +118,7 @@ clusterDNS: [10.0.0.10]
 clusterDomain: cluster.local
 evictionHard: {nodefs.available: 1Mi, memory.available: 50Mi, imagefs.available: 1Mi, nodefs.inodesFree: 0%}
 containerLogMaxSize: ${GONOGO_CLUSTER_LOG_SIZE:-10Mi}
+containerLogMonitorInterval: 3s
 Y
   "$bin/$app" image images.tar docker.io/library/pause:1 \
     docker.io/library/myapp:v1.2.0 docker.io/library/myapp:v1.3.0 docker.io/library/myapp:v1.4.0

@@ -52,6 +52,8 @@ pub(super) struct Life {
     pub restarts: u32,
     /// How the life before ended: exit code and reason.
     pub last_end: Option<(i32, String)>,
+    /// … and when, as whole seconds since the epoch.
+    pub last_end_s: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +136,7 @@ fn life(container: &ContainerFacts) -> Life {
         stage,
         restarts: container.restarts,
         last_end: container.last_end.as_ref().map(|end| (end.exit_code, end.reason.clone())),
+        last_end_s: container.last_end.as_ref().and_then(|end| Some(end.finished?.as_second())),
     }
 }
 
@@ -194,7 +197,13 @@ mod tests {
             },
             revision: None,
             class,
-            life: Life { id: "c".into(), stage: Stage::Running, restarts: 0, last_end: None },
+            life: Life {
+                id: "c".into(),
+                stage: Stage::Running,
+                restarts: 0,
+                last_end: None,
+                last_end_s: None,
+            },
             is_ready: true,
             is_done_init: false,
         }

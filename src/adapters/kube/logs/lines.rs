@@ -2,18 +2,41 @@
 
 use jiff::Timestamp;
 
+use super::cursor::{Cursor, Judge, Judged, Known, LineTime};
 use crate::watch::LogLines;
 
 /// A longer line is cut for the screen, visibly: nobody reads it, and a binary file on stdout has no
 /// line end.
 pub(super) const LINE_BYTES: usize = 64 << 10;
 
+/// How the kubelet begins when it says itself why there is no log, or no more of it. It has answered
+/// with 200 by then, so its words come as if the container had written them, but for the time.
+const WORDS_OF_NODE: [&[u8]; 12] = [
+    b"unable to retrieve container logs for ",
+    b"failed to try resolving symlinks in path ",
+    b"failed to open log file ",
+    b"failed to read log file ",
+    b"failed to tail ",
+    b"failed to seek ",
+    b"failed to reset seek in log file ",
+    b"failed to create fsnotify watcher: ",
+    b"failed to watch directory ",
+    b"failed to get parse function: ",
+    b"context cancelled",
+    b"rpc error: code = ",
+];
+/// Units: bytes of such words that are worth reading.
+const WORDS_BYTES: usize = 300;
+
 /// Cuts a stream of bytes into lines, and passes over those that were read before.
 #[derive(Debug)]
 pub(super) struct Intake {
     /// How far the stream was read, these lines included.
     pub cursor: Cursor,
-    resume: Resume,
+    judge: Judge,
+    /// The time of the first line that came.
+    first_ns: Option<i64>,
+    words: Option<String>,
     clock: LineClock,
     limit: usize,
     /// The beginning of a line whose end has not come yet, up to the limit.
@@ -24,11 +47,17 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Goes on from `cursor`; `limit` bytes of a line are kept.
-    pub fn new(cursor: Cursor, limit: usize) -> Self {
+    /// Begins with nothing read, or goes on from a cursor; `limit` bytes of a line are kept.
+    pub fn new(known: Known, limit: usize) -> Self {
+        let cursor = match known {
+            Known::Nothing | Known::Span(_) => Cursor::default(),
+            Known::UpTo(cursor) | Known::UpToWherever(cursor) => cursor,
+        };
         Self {
             cursor,
-            resume: cursor.resume(),
+            judge: Judge::new(known),
+            first_ns: None,
+            words: None,
             clock: LineClock::default(),
             limit,
             partial: Vec::new(),
@@ -65,6 +94,27 @@ impl Intake {
         std::mem::take(&mut self.gap)
     }
 
+    /// Whether this turned out to be another log than the one that was to be read on: nothing of it
+    /// is taken.
+    pub fn is_stray(&self) -> bool {
+        self.judge.is_stray()
+    }
+
+    /// Whether this is known to be the log that was to be read on.
+    pub fn is_same(&self) -> bool {
+        self.judge.met
+    }
+
+    /// The time of the first line that came, known or new. Units: nanoseconds since the epoch.
+    pub fn first_ns(&self) -> Option<i64> {
+        self.first_ns
+    }
+
+    /// What the node said itself in place of a log, or of its rest.
+    pub fn take_words(&mut self) -> Option<String> {
+        self.words.take()
+    }
+
     fn end_partial(&mut self, lines: &mut LogLines) {
         let whole = std::mem::take(&mut self.partial);
         let beyond = std::mem::take(&mut self.beyond);
@@ -86,12 +136,20 @@ impl Intake {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let (at, text) = self.clock.read(bytes);
         if let Some(at) = at {
-            match self.resume.judge(at.second) {
-                Resumed::Known => return,
-                Resumed::New => {}
-                Resumed::NewAfterGap => self.gap = true,
+            self.first_ns.get_or_insert(at.ns());
+            match self.judge.judge(at) {
+                Judged::Known | Judged::Stray => return,
+                Judged::New => {}
+                Judged::NewAfterGap => self.gap = true,
             }
-            self.cursor.advance(at.second);
+            self.cursor.advance(at);
+        } else if WORDS_OF_NODE.iter().any(|words| bytes.starts_with(words)) {
+            let words = String::from_utf8_lossy(&bytes[..bytes.len().min(WORDS_BYTES)]);
+            self.words = Some(format!("the node says: {words}"));
+            return;
+        } else if self.judge.is_resuming() {
+            // The rest of a long line that began, and was read, before the time that was asked for.
+            return;
         }
         let at_ns = at.map(LineTime::ns);
         if beyond == 0 {
@@ -99,18 +157,6 @@ impl Intake {
         } else {
             lines.push_parts(at_ns, text, format!("… [line cut, {beyond} bytes more]").as_bytes());
         }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LineTime {
-    second: i64,
-    nanos: i64,
-}
-
-impl LineTime {
-    fn ns(self) -> i64 {
-        self.second.saturating_mul(1_000_000_000).saturating_add(self.nanos)
     }
 }
 
@@ -183,69 +229,6 @@ fn time(bytes: &[u8]) -> Option<Timestamp> {
     std::str::from_utf8(bytes).ok()?.parse().ok().filter(|at: &Timestamp| at.as_second() >= 0)
 }
 
-/// How far a stream was read. The server resumes by whole seconds, so the lines of the last second
-/// are counted and passed over: text alone would take equal lines for the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Cursor {
-    /// Units: seconds since the epoch.
-    last: Option<i64>,
-    /// Lines taken in whose time lies in the second of `last`.
-    n_in_second: u32,
-}
-
-impl Cursor {
-    fn advance(&mut self, second: i64) {
-        match self.last {
-            Some(last) if last == second => self.n_in_second += 1,
-            // Two writers of one container can overtake each other around the full second.
-            Some(last) if second < last => {}
-            _ => *self = Self { last: Some(second), n_in_second: 1 },
-        }
-    }
-
-    /// Where to ask again from, floored: the client library would round, and lose lines.
-    pub fn since(&self) -> Option<Timestamp> {
-        self.last.and_then(|last| Timestamp::from_second(last).ok())
-    }
-
-    /// What passes over the lines that were read before.
-    fn resume(&self) -> Resume {
-        Resume { second: self.last, left: self.n_in_second }
-    }
-}
-
-/// What to do with a line after a stream was opened again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resumed {
-    /// It was read before.
-    Known,
-    New,
-    /// It is new, and of those before it that must have been there some are not: the log was rotated.
-    NewAfterGap,
-}
-
-#[derive(Debug)]
-struct Resume {
-    second: Option<i64>,
-    left: u32,
-}
-
-impl Resume {
-    fn judge(&mut self, this: i64) -> Resumed {
-        let Some(second) = self.second else { return Resumed::New };
-        if this < second {
-            return Resumed::Known;
-        }
-        if this == second && self.left > 0 {
-            self.left -= 1;
-            return Resumed::Known;
-        }
-        self.second = None;
-        // Fewer than were counted: what was passed over may have been new.
-        if self.left == 0 { Resumed::New } else { Resumed::NewAfterGap }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -253,7 +236,7 @@ mod tests {
     use super::*;
 
     fn split(chunks: &[&[u8]]) -> LogLines {
-        let mut intake = Intake::new(Cursor::default(), LINE_BYTES);
+        let mut intake = Intake::new(Known::Nothing, LINE_BYTES);
         let mut lines = LogLines::default();
         for chunk in chunks {
             intake.feed(chunk, &mut lines);
@@ -264,7 +247,7 @@ mod tests {
 
     /// Feeds one line per time, and says how many were new and whether a gap was seen.
     fn read_on(cursor: Cursor, times: &[&str]) -> (usize, bool, Cursor) {
-        let mut intake = Intake::new(cursor, LINE_BYTES);
+        let mut intake = Intake::new(Known::UpToWherever(cursor), LINE_BYTES);
         let mut lines = LogLines::default();
         for at in times {
             intake.feed(format!("{at} x\n").as_bytes(), &mut lines);
@@ -313,7 +296,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut_in_sight_and_costs_no_more_than_the_limit() {
         let chunk = [b'x'; 8192];
-        let mut intake = Intake::new(Cursor::default(), LINE_BYTES);
+        let mut intake = Intake::new(Known::Nothing, LINE_BYTES);
         let mut lines = LogLines::default();
         for _ in 0..1280 {
             intake.feed(&chunk, &mut lines);
@@ -344,11 +327,24 @@ mod tests {
     }
 
     #[test]
-    fn a_second_that_was_rotated_in_its_middle_shows_a_gap_too() {
-        let times = ["2026-11-22T14:00:00.1Z", "2026-11-22T14:00:00.2Z", "2026-11-22T14:00:00.3Z"];
-        let (_, _, cursor) = read_on(Cursor::default(), &times);
-        assert!(read_on(cursor, &["2026-11-22T14:00:00.3Z", "2026-11-22T14:00:07Z"]).1);
-        assert!(!read_on(cursor, &[&times[..], &["2026-11-22T14:00:07Z"]].concat()).1);
+    fn what_the_node_says_itself_is_no_line_of_the_container() {
+        let mut intake = Intake::new(Known::Nothing, LINE_BYTES);
+        let mut lines = LogLines::default();
+        intake.feed(b"2026-11-22T14:00:00.5Z rpc error: code = mine\nrpc error: code = Unknown", &mut lines);
+        intake.finish(&mut lines);
+        assert_eq!(lines.iter().map(|line| line.text()).collect::<Vec<_>>(), ["rpc error: code = mine"]);
+        assert_eq!(intake.take_words().as_deref(), Some("the node says: rpc error: code = Unknown"));
+        assert_eq!(intake.take_words(), None);
+    }
+
+    #[test]
+    fn the_rest_of_a_long_line_that_was_read_before_is_not_told_again() {
+        let (_, _, cursor) = read_on(Cursor::default(), &["2026-11-22T14:00:01.5Z"]);
+        let mut intake = Intake::new(Known::UpTo(cursor), LINE_BYTES);
+        let mut lines = LogLines::default();
+        // The kubelet leaves out the pieces of a line that are older, and with the first piece the time.
+        intake.feed(b"end of a line\n2026-11-22T14:00:01.5Z x\n2026-11-22T14:00:02Z new\n", &mut lines);
+        assert_eq!(lines.iter().map(|line| line.text()).collect::<Vec<_>>(), ["new"]);
     }
 
     #[test]
@@ -372,10 +368,10 @@ mod tests {
             let cut = cut.min(log.len());
             let text = |(at, text): &(Timestamp, String)| format!("{at} {text}\n");
             let mut seen = LogLines::default();
-            let mut first = Intake::new(Cursor::default(), LINE_BYTES);
+            let mut first = Intake::new(Known::Nothing, LINE_BYTES);
             first.feed(log[..cut].iter().map(text).collect::<String>().as_bytes(), &mut seen);
             let since = first.cursor.since();
-            let mut second = Intake::new(first.cursor, LINE_BYTES);
+            let mut second = Intake::new(Known::UpTo(first.cursor), LINE_BYTES);
             let rest: String = log.iter().filter(|(at, _)| since.is_none_or(|since| *at >= since)).map(text).collect();
             second.feed(rest.as_bytes(), &mut seen);
             prop_assert!(!second.take_gap(), "no gap in a whole log");

@@ -1,8 +1,11 @@
 //! Log streams: which containers are followed, one task for each, merged by time.
 
 mod choice;
+mod cursor;
 mod lanes;
 mod lines;
+mod lived;
+mod past;
 mod stream;
 mod tail;
 mod target;

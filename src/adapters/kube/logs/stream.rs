@@ -9,30 +9,29 @@ use kube::Client;
 use kube::api::{Api, LogParams};
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Reading;
 use super::choice::{Key, Life, Stage};
-use super::lines::{Cursor, Intake};
+use super::cursor::Cursor;
+use super::lines::Intake;
+use super::lived::{Broke, Lived};
 use crate::adapters::kube::error::{Cause, explain};
 use crate::adapters::kube::watches::{backoff, woken};
 use crate::watch::{LogBatch, LogLines, LogMark, LogSource};
 
-/// Of a life that ended unseen: its last words, and what led to them.
-const TAIL_BEFORE_CRASH: i64 = 1000;
 /// A batch is sent on when it holds this much, or after this long.
-const BATCH_LINES: usize = 512;
-const BATCH_BYTES: usize = 128 << 10;
+pub(super) const BATCH_LINES: usize = 512;
+pub(super) const BATCH_BYTES: usize = 128 << 10;
 const BATCH_EVERY: Duration = Duration::from_millis(16);
 /// A rotated log can fall silent without an end; asking again from the cursor costs one request.
 /// One that stays quiet is asked less and less often.
 const QUIET_FIRST: Duration = Duration::from_secs(60);
 const QUIET_LAST: Duration = Duration::from_secs(300);
-const PATIENCE: Duration = Duration::from_secs(10);
 const NO_REFUSAL: Duration = Duration::from_secs(1);
-const AFTER_EOF: Duration = Duration::from_millis(500);
-/// A log that is read once is asked for again so many times when it breaks off.
-const TRIES_ONCE: u32 = 5;
+pub(super) const AFTER_EOF: Duration = Duration::from_millis(500);
+/// The server has begun to serve the container's next life: the watch says so this much later at most.
+const STRAY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the watches say of the container meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +51,12 @@ pub(super) struct Resting {
 }
 
 pub(super) struct Follower {
-    api: Api<Pod>,
-    key: Key,
+    pub(super) api: Api<Pod>,
+    pub(super) key: Key,
     source: Arc<LogSource>,
-    reading: Reading,
+    pub(super) reading: Reading,
     out: Sender<LogBatch>,
-    news: watch::Receiver<News>,
+    pub(super) news: watch::Receiver<News>,
     recoveries: watch::Receiver<u64>,
     resting: UnboundedSender<Resting>,
     quiet: Duration,
@@ -72,6 +71,8 @@ enum End {
     Eof,
     Quiet,
     Woken,
+    /// This is not the log that was to be read on.
+    Stray,
     /// The container has a new life, or is no longer ours to follow.
     News,
     Broken(String),
@@ -142,28 +143,6 @@ impl Follower {
         }
     }
 
-    /// Reads what the server has, once.
-    async fn read_once(&mut self) -> Result<(), Closed> {
-        let mut cursor = Cursor::default();
-        let mut n_failures = 0;
-        loop {
-            let params = self.params(&cursor, true, self.reading.previous);
-            let before = cursor;
-            match self.read_to_end(&params, &mut cursor, &mut 0).await? {
-                Ok(()) => return Ok(()),
-                Err((cause, why)) => {
-                    n_failures = if cursor == before { n_failures + 1 } else { 0 };
-                    let is_final = matches!(cause, Cause::Forbidden | Cause::NotFound | Cause::Rejected);
-                    if is_final || n_failures == TRIES_ONCE {
-                        return self.mark(LogMark::Unreadable { why }).await;
-                    }
-                    self.mark(LogMark::Retrying { why }).await?;
-                    sleep(backoff(n_failures)).await;
-                }
-            }
-        }
-    }
-
     fn rest(&self, rests: bool) {
         // Whoever chooses has gone only when we go too.
         let _ = self.resting.send(Resting { key: self.key.clone(), rests });
@@ -188,39 +167,13 @@ impl Follower {
         }
     }
 
-    /// Turns to a life that was not followed yet, and reads what is missing of the one before.
-    async fn next_life(&self, before: Option<Lived>, life: &Life, old: bool) -> Result<Lived, Closed> {
-        let mut this = Lived::new(life);
-        let is_wanted = !old || self.reading.before_us || life.stage == Stage::Waiting;
-        if life.last_end.is_none() || !is_wanted {
-            return Ok(this);
-        }
-        if life.stage == Stage::Waiting {
-            // It lived and died unseen; the server still calls it by its own id.
-            self.last_words(&mut this.cursor, old).await?;
-            return Ok(this);
-        }
-        let n_unseen = before.as_ref().map_or(0, |before| life.restarts.saturating_sub(before.restarts + 1));
-        if n_unseen > 0 {
-            let why = format!("the container lived and ended {n_unseen} times between two looks");
-            self.mark(LogMark::Lost { lines: 0, why }).await?;
-        }
-        // What was read of the life before is known only if that is the very one.
-        let known = before.filter(|before| before.restarts + 1 == life.restarts);
-        let mut cursor = known.map(|before| before.cursor).unwrap_or_default();
-        self.last_words(&mut cursor, old).await?;
-        let (exit_code, reason) = life.last_end.clone().unzip();
-        self.mark(LogMark::Restarted { exit_code, reason: reason.unwrap_or_default() }).await?;
-        Ok(this)
-    }
-
     /// Waits until the watches say something new.
     async fn changed(&mut self) -> Result<(), Closed> {
         self.news.changed().await.map_err(|_| Closed)
     }
 
     /// Asks from the cursor; without one, for as much as was wanted of what is `old`.
-    fn params(&self, cursor: &Cursor, old: bool, previous: bool) -> LogParams {
+    pub(super) fn params(&self, cursor: &Cursor, old: bool, previous: bool) -> LogParams {
         let since_time = cursor.since();
         let is_fresh = since_time.is_none() && old;
         LogParams {
@@ -242,14 +195,19 @@ impl Follower {
             let params = self.params(&this.cursor, old, false);
             let (api, pod) = (self.api.clone(), self.key.pod.clone());
             let opening = api.log_stream(&pod, &params);
+            // Once it has ended the server may serve the next life in its place.
+            let was_alive = !this.ended_by(&self.news.borrow());
             let end = match self.open(this, opening).await? {
                 Err(end) => end,
                 Ok(stream) => {
+                    this.is_from_tail |= params.tail_lines.is_some() || params.since_seconds.is_some();
                     old = false;
                     let before = this.cursor;
                     let end = self.read(this, stream).await?;
+                    this.is_whole |= was_alive && !before.has_read();
                     if this.cursor != before {
                         n_failures = 0;
+                        this.takes_others = false;
                     }
                     end
                 }
@@ -257,6 +215,13 @@ impl Follower {
             match end {
                 End::News => return Ok(()),
                 End::Quiet | End::Woken => continue,
+                End::Stray => {
+                    this.takes_others = true;
+                    if self.has_moved_on(this).await? {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 End::Eof if this.ended_by(&self.news.borrow()) => {
                     this.is_over = true;
                     return Ok(());
@@ -265,7 +230,7 @@ impl Follower {
                 End::Broken(why) => {
                     if this.ended_by(&self.news.borrow()) && n_failures > 0 {
                         // A container that is gone from its node cannot be read any more.
-                        this.is_over = true;
+                        (this.is_over, this.is_whole) = (true, false);
                         return self.mark(LogMark::Unreadable { why }).await;
                     }
                     if this.broke != Broke::Told {
@@ -286,6 +251,18 @@ impl Follower {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits for the watches to tell of the container's next life. Without one, the log was rotated.
+    async fn has_moved_on(&mut self, this: &Lived) -> Result<bool, Closed> {
+        let mut patience = std::pin::pin!(sleep(STRAY_PATIENCE));
+        while this.is_current(&self.news.borrow_and_update()) {
+            tokio::select! {
+                () = &mut patience => return Ok(false),
+                changed = self.news.changed() => changed.map_err(|_| Closed)?,
+            }
+        }
+        Ok(true)
     }
 
     /// Waits for the answer to a request for a log.
@@ -343,7 +320,8 @@ impl Follower {
         this: &mut Lived,
         mut stream: impl futures::AsyncBufRead + Unpin,
     ) -> Result<End, Closed> {
-        let mut intake = Intake::new(this.cursor, self.reading.line_limit);
+        let mut intake = Intake::new(this.known(), self.reading.line_limit);
+        this.is_whole = false;
         let mut lines = LogLines::default();
         let mut flush = std::pin::pin!(sleep(Duration::ZERO));
         let mut quiet = std::pin::pin!(sleep(self.quiet));
@@ -383,12 +361,18 @@ impl Follower {
                 let chunk = match chunk {
                     Ok([]) => break 'stream End::Eof,
                     Ok(chunk) => chunk,
-                    Err(error) => break 'stream End::Broken(error.to_string()),
+                    Err(error) => {
+                        tracing::debug!("log of {} {}: {error}", self.key.pod, self.key.container);
+                        break 'stream End::Broken(Cause::Broken.words().to_owned());
+                    }
                 };
                 let n_bytes = chunk.len();
                 heard = true;
                 intake.feed(chunk, &mut lines);
                 stream.consume_unpin(n_bytes);
+                if intake.is_stray() {
+                    break 'stream End::Stray;
+                }
                 if intake.take_gap() {
                     self.mark(rotated()).await?;
                 }
@@ -409,93 +393,18 @@ impl Follower {
             intake.finish(&mut lines);
         }
         this.cursor = intake.cursor;
+        this.is_whole = intake.is_same();
         self.send(&mut lines).await?;
-        Ok(end)
+        Ok(intake.take_words().map_or(end, End::Broken))
     }
 
-    /// Reads a log that does not grow any more, from the cursor on, as far as it comes.
-    async fn read_to_end(
-        &self,
-        params: &LogParams,
-        cursor: &mut Cursor,
-        n_lines: &mut usize,
-    ) -> Result<Result<(), (Cause, String)>, Closed> {
-        let silent = || (Cause::TimedOut, Cause::TimedOut.words().to_owned());
-        let mut stream = match timeout(PATIENCE, self.api.log_stream(&self.key.pod, params)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Ok(Err(refusal(&error))),
-            Err(_) => return Ok(Err(silent())),
-        };
-        let mut intake = Intake::new(*cursor, self.reading.line_limit);
-        let mut lines = LogLines::default();
-        let mut patience = std::pin::pin!(sleep(PATIENCE));
-        let mut heard = false;
-        let done = loop {
-            let chunk = tokio::select! {
-                biased;
-                chunk = stream.fill_buf() => chunk,
-                () = &mut patience => {
-                    if !std::mem::take(&mut heard) {
-                        break Err(silent());
-                    }
-                    patience.as_mut().reset(Instant::now() + PATIENCE);
-                    continue;
-                }
-            };
-            match chunk {
-                Ok([]) => {
-                    intake.finish(&mut lines);
-                    break Ok(());
-                }
-                Ok(chunk) => {
-                    let n_bytes = chunk.len();
-                    heard = true;
-                    intake.feed(chunk, &mut lines);
-                    stream.consume_unpin(n_bytes);
-                }
-                Err(error) => break Err((Cause::Broken, error.to_string())),
-            }
-            if intake.take_gap() {
-                self.mark(rotated()).await?;
-            }
-            if lines.len() >= BATCH_LINES || lines.n_bytes() >= BATCH_BYTES {
-                *n_lines += lines.len();
-                self.send(&mut lines).await?;
-                // Waiting for the reader behind us is no silence of the server.
-                heard = true;
-            }
-        };
-        *cursor = intake.cursor;
-        *n_lines += lines.len();
-        self.send(&mut lines).await?;
-        Ok(done)
-    }
-
-    /// Reads what a dead container said last, from the cursor on: the reason of a crash stands
-    /// there or nowhere.
-    async fn last_words(&self, cursor: &mut Cursor, old: bool) -> Result<(), Closed> {
-        let mut params = self.params(cursor, old, true);
-        let is_whole = cursor.since().is_some();
-        if !is_whole {
-            params.tail_lines =
-                Some(params.tail_lines.map_or(TAIL_BEFORE_CRASH, |n| n.min(TAIL_BEFORE_CRASH)));
-        }
-        let mut n_lines = 0;
-        let mark = match self.read_to_end(&params, cursor, &mut n_lines).await? {
-            Ok(()) if is_whole || old || n_lines < TAIL_BEFORE_CRASH as usize => return Ok(()),
-            Ok(()) => format!("of the life before, only its last {TAIL_BEFORE_CRASH} lines were read"),
-            Err((_, why)) => format!("the last words of the life before cannot be read: {why}"),
-        };
-        self.mark(LogMark::Lost { lines: 0, why: mark }).await
-    }
-
-    async fn mark(&self, mark: LogMark) -> Result<(), Closed> {
+    pub(super) async fn mark(&self, mark: LogMark) -> Result<(), Closed> {
         let (source, lines) = (Arc::clone(&self.source), LogLines::default());
         self.out.send(LogBatch { source, lines, mark: Some(mark) }).await.map_err(|_| Closed)
     }
 
     /// Hands lines on; a full channel holds the reader back, and nothing is dropped.
-    async fn send(&self, lines: &mut LogLines) -> Result<(), Closed> {
+    pub(super) async fn send(&self, lines: &mut LogLines) -> Result<(), Closed> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -506,12 +415,12 @@ impl Follower {
     }
 }
 
-fn rotated() -> LogMark {
+pub(super) fn rotated() -> LogMark {
     LogMark::Lost { lines: 0, why: "the log was rotated while the stream was closed".to_owned() }
 }
 
 /// Why a log cannot be had, with the server's own sentence where it helps.
-fn refusal(error: &kube::Error) -> (Cause, String) {
+pub(super) fn refusal(error: &kube::Error) -> (Cause, String) {
     let (cause, detail) = explain(error);
     let why = match cause {
         Cause::Rejected | Cause::Server | Cause::Forbidden | Cause::Other if !detail.is_empty() => {
@@ -520,57 +429,4 @@ fn refusal(error: &kube::Error) -> (Cause, String) {
         _ => cause.words().to_owned(),
     };
     (cause, why)
-}
-
-/// What is known of one life while it is read.
-struct Lived {
-    id: String,
-    restarts: u32,
-    cursor: Cursor,
-    was_open: bool,
-    broke: Broke,
-    /// Read to its end.
-    is_over: bool,
-    end_told: bool,
-}
-
-#[derive(PartialEq, Eq)]
-enum Broke {
-    No,
-    /// An end of the stream that is worth a word only once it is open again.
-    Silently,
-    Told,
-}
-
-impl Lived {
-    fn new(life: &Life) -> Self {
-        Self {
-            id: life.id.clone(),
-            restarts: life.restarts,
-            cursor: Cursor::default(),
-            was_open: false,
-            broke: Broke::No,
-            is_over: false,
-            end_told: false,
-        }
-    }
-
-    /// The mark that opening deserves.
-    fn opened(&mut self) -> Option<LogMark> {
-        let broke = std::mem::replace(&mut self.broke, Broke::No);
-        match (std::mem::replace(&mut self.was_open, true), broke) {
-            (false, _) => Some(LogMark::Opened),
-            (true, Broke::No) => None,
-            (true, _) => Some(LogMark::Reopened),
-        }
-    }
-
-    fn is_current(&self, news: &News) -> bool {
-        matches!(news, News::Life(life) if life.id == self.id)
-    }
-
-    fn ended_by(&self, news: &News) -> bool {
-        matches!(news, News::Life(Life { stage: Stage::Ended { .. } | Stage::Waiting, .. }))
-            || !self.is_current(news)
-    }
 }

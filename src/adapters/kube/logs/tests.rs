@@ -26,11 +26,16 @@ enum Answer {
     /// The same, but the connection breaks in the middle of a line.
     CutAt(usize),
     Refuse,
+    /// The log of the container's next life, without a word on that.
+    NextLife,
 }
 
 #[derive(Default)]
 struct Script {
     answers: Vec<Answer>,
+    /// Requests for the life before that are answered as the kubelet does for a container that it
+    /// has removed.
+    n_removed: usize,
     asked: Vec<Vec<(String, String)>>,
 }
 
@@ -46,11 +51,20 @@ fn log(lines: std::ops::Range<usize>) -> String {
     lines.map(|n| format!("{} line {}\n", at(n), n % 2)).collect()
 }
 
+/// What the next life says; it begins in the second in which the first forty lines end.
+fn next_life() -> Vec<(Timestamp, String)> {
+    (0..5).map(|n| (at(40) + SignedDuration::from_millis(n * 7), format!("again {n}"))).collect()
+}
+
 async fn serve_log(State(script): State<Shared>, Query(asked): Query<Vec<(String, String)>>) -> Response {
     let since = asked.iter().find(|(key, _)| key == "sinceTime").map(|(_, value)| value.parse().unwrap());
     let is_previous = asked.iter().any(|(key, _)| key == "previous");
     let mut script = script.lock().unwrap();
     script.asked.push(asked);
+    if is_previous && script.n_removed > 0 {
+        script.n_removed -= 1;
+        return "unable to retrieve container logs for containerd://c0".into_response();
+    }
     if is_previous {
         return log(0..40).into_response();
     }
@@ -69,6 +83,11 @@ async fn serve_log(State(script): State<Shared>, Query(asked): Query<Vec<(String
             let chunks = futures::stream::iter([Ok(part)]).chain(futures::stream::once(cut));
             Body::from_stream(chunks).into_response()
         }
+        Answer::NextLife => {
+            let lines =
+                next_life().into_iter().filter(|(at, _)| since.is_none_or(|since: Timestamp| *at >= since));
+            lines.map(|(at, text)| format!("{at} {text}\n")).collect::<String>().into_response()
+        }
         Answer::Refuse => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
@@ -84,7 +103,7 @@ struct Following {
 impl Following {
     async fn start(answers: &[Answer], life: Life, tail: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let script = Arc::new(Mutex::new(Script { answers: answers.to_vec(), asked: vec![] }));
+        let script = Arc::new(Mutex::new(Script { answers: answers.to_vec(), ..Script::default() }));
         let router = Router::new()
             .route("/api/v1/namespaces/shop/pods/app-1/log", get(serve_log))
             .with_state(Arc::clone(&script));
@@ -126,6 +145,13 @@ impl Following {
         panic!("the follower ended; marks {:?}", self.marks);
     }
 
+    /// Waits until the server has been asked so many times.
+    async fn until_asked(&self, n_requests: usize) {
+        while self.script.lock().unwrap().asked.len() < n_requests {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn asked(&self, request: usize, key: &str) -> Option<String> {
         let script = self.script.lock().unwrap();
         let asked = &script.asked[request];
@@ -135,12 +161,12 @@ impl Following {
 
 fn running(id: &str, restarts: u32) -> Life {
     let last_end = (restarts > 0).then(|| (1, "Error".to_owned()));
-    Life { id: id.into(), stage: Stage::Running, restarts, last_end }
+    Life { id: id.into(), stage: Stage::Running, restarts, last_end, last_end_s: None }
 }
 
 fn ended(id: &str) -> Life {
     let stage = Stage::Ended { exit_code: 1, reason: "Error".into() };
-    Life { id: id.into(), stage, restarts: 0, last_end: None }
+    Life { id: id.into(), stage, restarts: 0, last_end: None, last_end_s: None }
 }
 
 fn expected(lines: std::ops::Range<usize>) -> Vec<(Timestamp, String)> {
@@ -193,4 +219,55 @@ async fn a_crash_loop_met_between_two_lives_tells_its_last_words_once() {
     following.news.send(News::Life(running("c4", 4))).unwrap();
     following.until(|mark| matches!(mark, LogMark::Restarted { .. })).await;
     assert_eq!(following.lines.len(), 40, "the same words are not told twice");
+}
+
+#[tokio::test]
+async fn the_log_of_the_next_life_is_not_taken_for_the_rest_of_this_one() {
+    let answers = [Answer::UpTo(36), Answer::NextLife, Answer::NextLife];
+    let mut following = Following::start(&answers, running("c1", 0), false).await;
+    following.until(|mark| *mark == LogMark::Opened).await;
+    following.until_asked(2).await;
+    following.news.send(News::Life(running("c2", 1))).unwrap();
+    following.until(|mark| matches!(mark, LogMark::Restarted { .. })).await;
+    assert_eq!(following.lines, expected(0..40), "this life whole, and nothing of the next one yet");
+    following.until(|mark| matches!(mark, LogMark::Retrying { .. })).await;
+    assert_eq!(following.lines, [expected(0..40), next_life()].concat());
+}
+
+#[tokio::test]
+async fn a_life_that_was_served_in_place_of_the_one_before_is_told_once_and_so_is_that() {
+    let mut following = Following::start(&[Answer::NextLife, Answer::NextLife], ended("c1"), false).await;
+    following.until(|mark| matches!(mark, LogMark::Ended { .. })).await;
+    assert_eq!(following.lines, next_life(), "nobody can know better yet");
+    following.news.send(News::Life(running("c2", 1))).unwrap();
+    following.until(|mark| matches!(mark, LogMark::Retrying { .. })).await;
+    assert_eq!(following.lines, [next_life(), expected(0..40)].concat());
+    assert!(!following.marks.iter().any(|mark| matches!(mark, LogMark::Lost { .. })));
+}
+
+#[tokio::test]
+async fn what_the_node_says_in_place_of_a_log_is_no_line_and_it_is_asked_again() {
+    let waiting = Life { stage: Stage::Waiting, ..running("c3", 3) };
+    let mut following = Following::start(&[], waiting, false).await;
+    following.script.lock().unwrap().n_removed = 1;
+    following.until(|mark| matches!(mark, LogMark::Ended { .. })).await;
+    assert_eq!(following.lines, expected(0..40));
+    assert!(
+        !following.marks.iter().any(|mark| matches!(mark, LogMark::Lost { .. })),
+        "{:?}",
+        following.marks
+    );
+}
+
+#[tokio::test]
+async fn a_life_that_was_read_to_its_end_is_not_asked_for_again() {
+    let mut following = Following::start(&[Answer::UpTo(10)], running("c1", 0), false).await;
+    following.until(|mark| *mark == LogMark::Opened).await;
+    following.script.lock().unwrap().answers.push(Answer::UpTo(10));
+    following.news.send(News::Life(ended("c1"))).unwrap();
+    following.until(|mark| matches!(mark, LogMark::Ended { .. })).await;
+    following.news.send(News::Life(running("c2", 1))).unwrap();
+    following.until(|mark| matches!(mark, LogMark::Restarted { .. })).await;
+    let script = following.script.lock().unwrap();
+    assert!(!script.asked.iter().flatten().any(|(key, value)| key == "previous" && value == "true"));
 }
