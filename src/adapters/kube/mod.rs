@@ -137,9 +137,9 @@ impl KubeWorld {
         let (skewed, skew) = watch::channel(jiff::SignedDuration::ZERO);
         let beat = heartbeat::run(self.client.clone(), pace, out.clone(), recovered, skewed, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
-        let (followable, candidates) = watch::channel(logs::Candidates::new());
+        let (followable, offers) = watch::channel(logs::Offers::new());
         let reading = logs::Reading::PANE;
-        let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
+        let following = logs::run(self.client.clone(), reading, offers, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
         let source = listwatch::Source { client: self.client.clone(), recoveries };
         let (nodes_wanted, wanted) = watch::channel(false);
