@@ -104,6 +104,8 @@ fn a_command_cut_by_the_kill_is_in_doubt_until_a_person_settles_it() {
     terminal.press("r");
     terminal.wait_for("a running command", |screen| screen.has_panel("Output"));
     home.wait_for_file("marks.txt", |marks| marks.contains("slow"));
+    // The command runs before its process id is on disk, which the panel of doubt is to tell.
+    home.wait_for_records("command-spawned", 2);
     terminal.kill();
 
     let mut terminal = home.open(&["resume"]);

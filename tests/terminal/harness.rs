@@ -96,8 +96,15 @@ impl Home {
     /// Waits until the journal on disk has a record of this kind.
     #[track_caller]
     pub fn wait_for_record(&self, fact: &str) {
+        self.wait_for_records(fact, 1);
+    }
+
+    /// Waits until the journal on disk has so many records of this kind.
+    #[track_caller]
+    pub fn wait_for_records(&self, fact: &str, n: usize) {
         let record = format!("\"fact\":\"{fact}\"");
-        wait_until(fact, || std::fs::read_to_string(self.journal()).is_ok_and(|text| text.contains(&record)));
+        let has_all = |text: String| text.matches(&record).count() >= n;
+        wait_until(fact, || std::fs::read_to_string(self.journal()).is_ok_and(has_all));
     }
 
     /// Runs the program without a terminal, to its end.

@@ -1,5 +1,8 @@
 //! The log pane in a terminal: what is copied arrives as the terminal's own request.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
 use crate::harness::Home;
 use crate::pilot::{begin, walk};
 
@@ -45,4 +48,55 @@ fn what_is_in_sight_goes_to_the_clipboard_and_to_a_file() {
     assert!(copied.lines().count() > 1 && copied.contains("GET /"), "{copied}");
     terminal.press("S");
     terminal.wait("written to ");
+
+    let (path, saved) = saved(&home);
+    let mode = std::fs::metadata(&path).expect("it was just read").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "logs hold what is nobody else's business");
+    let (heading, lines) = saved.split_at(saved.lines().take(3).map(|line| line.len() + 1).sum());
+    assert!(heading.lines().all(|line| line.starts_with("# ")), "{heading}");
+    let n_lines = lines.lines().count();
+    assert!(heading.starts_with(&format!("# {n_lines} lines of the pods of deployment/app in shop")));
+    assert!(heading.contains("# not here: 0 older lines"), "{heading}");
+    assert!(n_lines >= copied.lines().count() && lines.contains("GET /"), "all that is kept");
+}
+
+/// The only log file that was written, wherever that was, and what it holds.
+fn saved(home: &Home) -> (PathBuf, String) {
+    let mut folders = vec![home.path("")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of our own").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(_) if name.starts_with("gonogo-app-") && name.ends_with("Z.log") => {
+                    found.push(entry.path());
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    let path = found.remove(0);
+    let text = std::fs::read_to_string(&path).expect("the practice world writes text");
+    (path, text)
+}
+
+#[test]
+fn a_file_holds_only_what_the_filter_shows_and_says_so() {
+    let home = Home::new();
+    let mut terminal = home.open(&["demo", "--lang", "en", "--scenario", "good", "--speed", "240"]);
+    begin(&mut terminal);
+    walk(&mut terminal, "2", |screen| screen.says("lines/s") && screen.says("GET /"));
+    terminal.press("2");
+    terminal.press("&");
+    terminal.type_line("POST /checkout");
+    terminal.wait_for("only what matches", |screen| screen.says("POST /checkout") && !screen.says("GET /"));
+    terminal.press("S");
+    terminal.wait("written to ");
+    let (_, saved) = saved(&home);
+    assert!(saved.lines().nth(1).is_some_and(|line| line.ends_with(", only those with /POST /checkout/")));
+    // What happened to a stream stands between its lines, whatever the filter.
+    let mut lines = saved.lines().skip(3).filter(|line| !line.contains(" -- ")).peekable();
+    assert!(lines.peek().is_some() && lines.all(|line| line.contains("POST /checkout")), "{saved}");
 }

@@ -1,40 +1,29 @@
 //! The life of a practice world: start, resume after a crash, shut down.
 #![expect(clippy::disallowed_methods, reason = "the world is driven, saved and watched by tasks of its own")]
 
-use std::fmt::Write as _;
-use std::fs;
+mod disk;
+mod tasks;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::clock::PracticeClock;
 use super::repository;
 use super::scenario::Scenario;
-use super::serve::{Save, Servers, Shared, Switch};
+use super::serve::{Servers, Shared};
 use super::sim::{NAMESPACE, World};
+use disk::{Disk, kubeconfig_text, lay_out, load, make_dir, write};
+use tasks::{drive, keep_saving, play_outage, watch_tags};
 
 /// The context that every practice world has.
 pub const CONTEXT: &str = "practice";
 
-const SCHEMA: &str = "gonogo.practice/2";
-const WORLD_FILE: &str = "world.json";
 /// One seed for all: a rehearsal is the same each time it is played.
 const SEED: u64 = 20_261_122;
-/// Between two saves nothing but the passing of time is lost.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How often the CI looks for pushed tags.
-const LOOK_FOR_TAGS_EVERY: Duration = Duration::from_millis(300);
-/// The API server of the scenario `outage` is away at least this long of real time, and of world time:
-/// long enough to be seen at any speed, and to find the rollout still under way at a slow one.
-const OUTAGE: Duration = Duration::from_secs(14);
-const OUTAGE_OF_WORLD: Duration = Duration::from_secs(60);
-/// The driver wakes at least this often, in case the wall clock was set.
-const LONGEST_SLEEP: Duration = Duration::from_millis(500);
-
 /// Why a practice world could not be made or found again.
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
@@ -106,13 +95,6 @@ pub struct Practice {
     tasks: Vec<JoinHandle<()>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved<W> {
-    schema: String,
-    speed: f64,
-    world: W,
-}
-
 impl Practice {
     /// Makes a new practice world in `options.dir` and serves it.
     pub async fn start(options: Options) -> Result<Self, RehearsalError> {
@@ -150,7 +132,7 @@ impl Practice {
         let (dir, exe) = (dir.into(), exe.into());
         let place = dir.clone();
         let load = move || {
-            let saved = load(&place.join(WORLD_FILE))?;
+            let saved = load(&place)?;
             lay_out(&place, &exe)?;
             Ok(saved)
         };
@@ -163,7 +145,7 @@ impl Practice {
     }
 
     async fn serve(dir: PathBuf, world: World, clock: PracticeClock) -> Result<Self, RehearsalError> {
-        let disk = Disk { path: dir.join(WORLD_FILE), speed: clock.speed };
+        let disk = Disk::new(&dir, clock.speed);
         let shared = Shared::new(world, clock, Box::new(disk));
         let servers = Servers::start(&shared).await.map_err(RehearsalError::Serve)?;
         let namespace = if shared.look(World::scenario) == Scenario::ByTag { "default" } else { NAMESPACE };
@@ -274,152 +256,4 @@ async fn off_the_loop<T: Send + 'static>(
 
 fn check_speed(speed: f64) -> Result<(), RehearsalError> {
     if (0.1..=10_000.0).contains(&speed) { Ok(()) } else { Err(RehearsalError::Speed(speed)) }
-}
-
-fn load(path: &Path) -> Result<Saved<World>, RehearsalError> {
-    let text = fs::read_to_string(path).map_err(|source| RehearsalError::Io {
-        what: "read",
-        path: path.into(),
-        source,
-    })?;
-    let saved: Saved<World> = serde_json::from_str(&text)
-        .map_err(|error| RehearsalError::Saved { path: path.into(), why: error.to_string() })?;
-    if saved.schema != SCHEMA {
-        let why = format!("its format is {:?}, this gonogo reads {SCHEMA:?}", saved.schema);
-        return Err(RehearsalError::Saved { path: path.into(), why });
-    }
-    Ok(saved)
-}
-
-/// The files around the world that do not belong to it: programs and configuration.
-fn lay_out(dir: &Path, exe: &Path) -> Result<(), RehearsalError> {
-    make_dir(&dir.join("bin"))?;
-    make_dir(&dir.join("home/.config/gh"))?;
-    for name in ["kubectl", "gh"] {
-        let link = dir.join("bin").join(name);
-        let io = |what| {
-            let path = link.clone();
-            move |source| RehearsalError::Io { what, path, source }
-        };
-        // The program may have moved since the link was made.
-        match fs::remove_file(&link) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io("replace")(error)),
-            _ => {}
-        }
-        std::os::unix::fs::symlink(exe, &link).map_err(io("link"))?;
-    }
-    write(&dir.join("gitconfig"), repository::GIT_CONFIG)
-}
-
-fn make_dir(dir: &Path) -> Result<(), RehearsalError> {
-    fs::create_dir_all(dir).map_err(|source| RehearsalError::Io { what: "create", path: dir.into(), source })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), RehearsalError> {
-    fs::write(path, text).map_err(|source| RehearsalError::Io { what: "write", path: path.into(), source })
-}
-
-fn kubeconfig_text(server: &str, namespace: &str) -> String {
-    let mut text = String::from("apiVersion: v1\nkind: Config\n");
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "clusters:\n- name: {CONTEXT}\n  cluster:\n    server: {server}\n\
-         users:\n- name: {CONTEXT}\n  user: {{}}\n\
-         contexts:\n- name: {CONTEXT}\n  context:\n    cluster: {CONTEXT}\n    user: {CONTEXT}\n    \
-         namespace: {namespace}\ncurrent-context: {CONTEXT}\n"
-    );
-    text
-}
-
-/// Saves to a file, whole or not at all.
-#[derive(Debug)]
-struct Disk {
-    path: PathBuf,
-    speed: f64,
-}
-
-impl Save for Disk {
-    fn save(&self, world: &World) {
-        let saved = Saved { schema: SCHEMA.into(), speed: self.speed, world };
-        let new = self.path.with_extension("json.new");
-        let done = serde_json::to_vec(&saved)
-            .map_err(io::Error::from)
-            .and_then(|bytes| fs::write(&new, bytes))
-            .and_then(|()| fs::rename(&new, &self.path));
-        if let Err(error) = done {
-            // The rehearsal can go on; what is lost is its resumption.
-            tracing::warn!(path = %self.path.display(), %error, "the practice world could not be saved");
-        }
-    }
-}
-
-/// Lets happen what is due, when it is due.
-async fn drive(shared: Arc<Shared>) {
-    let mut versions = shared.versions();
-    loop {
-        let due = shared.look(World::next_due);
-        versions.mark_unchanged();
-        let rest = due.map_or(LONGEST_SLEEP, |at| shared.clock.until(at).min(LONGEST_SLEEP));
-        tokio::select! {
-            () = tokio::time::sleep(rest) => {}
-            // A client's change may be due earlier than what was waited for.
-            _ = versions.changed() => {}
-            () = shared.closing.cancelled() => return,
-        }
-    }
-}
-
-/// Plays the outage of its scenario: connections break, then hang, then everything is there again, with
-/// nothing left of the history that watchers would go on from.
-async fn play_outage(shared: Arc<Shared>, switch: Switch) {
-    if shared.look(World::scenario) != Scenario::Outage {
-        return;
-    }
-    let mut versions = shared.versions();
-    while !shared.look(World::outage_is_due) {
-        tokio::select! {
-            changed = versions.changed() => if changed.is_err() { return },
-            () = shared.closing.cancelled() => return,
-        }
-    }
-    shared.change(World::note_outage);
-    let lasting = OUTAGE.max(OUTAGE_OF_WORLD.div_f64(shared.clock.speed));
-    for away in [Switch::cut, Switch::hang] {
-        away(&switch, lasting / 2);
-        tokio::select! {
-            () = tokio::time::sleep(lasting / 2) => {}
-            () = switch.restored() => break,
-            () = shared.closing.cancelled() => return,
-        }
-    }
-    shared.change(World::forget_history);
-    switch.restore();
-}
-
-async fn keep_saving(shared: Arc<Shared>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(SAVE_EVERY) => {}
-            () = shared.closing.cancelled() => return,
-        }
-        let saving = shared.clone();
-        tokio::task::spawn_blocking(move || saving.save()).await.ok();
-    }
-}
-
-/// The trigger of the practice CI: a tag `v…` that appears in the bare remote.
-async fn watch_tags(shared: Arc<Shared>, remote: PathBuf) {
-    loop {
-        for tag in repository::pushed_tags(&remote) {
-            let known = shared.look(|world| world.knows_tag(&tag));
-            if !known {
-                shared.change(|world| world.tag_pushed(&tag));
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_FOR_TAGS_EVERY) => {}
-            () = shared.closing.cancelled() => return,
-        }
-    }
 }
