@@ -12,17 +12,26 @@ async fn quiet<'n>(node: &'n Node, name: &'static str) -> Workload<'n> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_line_is_lost_or_doubled_while_the_kubelet_rotates_the_log() {
+async fn a_rotation_by_the_kubelet_doubles_no_line_and_loses_none_without_a_word() {
     let Some(node) = Node::from_env().await else { return };
     let mut listener = Listener::of_pane(&node, "rotating").await;
     let workload = quiet(&node, "rotating").await;
     let app = workload.ready(1).await.remove(0);
-    app.burst(140_000, 14_000).await;
-    listener.until("the last line", |here| here.highest(&app.pod) == 140_000).await;
-    listener.assert_complete(&app.pod, 140_000);
+    let last = 140_000;
+    app.burst(last, 14_000).await;
+    listener.until("the last line", |here| here.highest(&app.pod) == last).await;
+    let is_rotation =
+        |mark: &LogMark| matches!(mark, LogMark::Lost { why, .. } if why.contains("rotated the log"));
+    listener.until_mark("a word on the rotation", 1, is_rotation).await;
+    // Where the kubelet turned to the new file before the runtime did, it leaves out some lines.
+    let numbers = listener.numbers(&app.pod);
+    assert!(numbers.is_sorted_by(|a, b| a < b), "doubled or out of order; {}", listener.summary());
+    let n_gaps = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    let n_marks = listener.marks().filter(|mark| is_rotation(mark)).count();
+    let n_missing = last as usize - numbers.len();
     let n_rotated = node.n_rotated(&app.pod, "app");
-    eprintln!("rotated {n_rotated} times: {}", listener.summary());
-    assert!(n_rotated > 0, "the log was rotated meanwhile");
+    eprintln!("rotated {n_rotated} times, {n_missing} lines left out: {}", listener.summary());
+    assert!(n_gaps <= n_marks && n_marks <= n_rotated, "{n_gaps} gaps, {n_marks} marks");
     app.log("after the last rotation\n").await;
     listener.until_line("after the last rotation").await;
     workload.remove().await;

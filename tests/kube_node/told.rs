@@ -163,14 +163,17 @@ impl Listener {
 
     /// The highest number that a pod's container said.
     pub fn highest(&self, pod: &str) -> u32 {
-        self.told.iter().filter(|told| told.pod == pod).filter_map(Told::number).max().unwrap_or_default()
+        self.numbers(pod).into_iter().max().unwrap_or_default()
+    }
+
+    /// The numbers that a pod's containers said, in the order in which they were told.
+    pub fn numbers(&self, pod: &str) -> Vec<u32> {
+        self.told.iter().filter(|told| told.pod == pod).filter_map(Told::number).collect()
     }
 
     /// Every numbered line from 1 to `last` was told once, and in order.
     pub fn assert_complete(&self, pod: &str, last: u32) {
-        let numbers: Vec<u32> =
-            self.told.iter().filter(|told| told.pod == pod).filter_map(Told::number).collect();
-        assert_numbered(&numbers, last, &self.summary());
+        assert_numbered(&self.numbers(pod), last, &self.summary());
     }
 
     pub fn assert_nothing_lost(&self) {
