@@ -29,8 +29,12 @@ const HEAD: i64 = 64;
 /// What is known of the first line of one life's log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rotation {
-    /// Its time. Units: nanoseconds since the epoch.
+    /// Its time, and that of the newest line that had come when it was asked for. Units: nanoseconds
+    /// since the epoch.
     head_ns: Option<i64>,
+    newest_ns: i64,
+    /// The same of what is being asked for.
+    asking_ns: i64,
     /// Bytes that came since it was looked at.
     n_bytes: usize,
     looked: Instant,
@@ -48,12 +52,14 @@ pub(super) enum Head {
 
 impl Rotation {
     pub fn new() -> Self {
-        Self { head_ns: None, n_bytes: 0, looked: Instant::now() }
+        Self { head_ns: None, newest_ns: i64::MIN, asking_ns: i64::MIN, n_bytes: 0, looked: Instant::now() }
     }
 
     /// A log is read from its beginning, and this is its first line.
     pub fn begins(&mut self, head_ns: i64) {
-        self.head_ns.get_or_insert(head_ns);
+        if self.head_ns.is_none() {
+            (self.head_ns, self.newest_ns) = (Some(head_ns), head_ns);
+        }
     }
 
     /// A gap was told: whatever is found next is no news.
@@ -73,8 +79,15 @@ impl Rotation {
         self.n_bytes > 0
     }
 
-    /// Begins to look.
-    pub fn look(&mut self, api: Api<Pod>, pod: String, container: String) -> BoxFuture<'static, Head> {
+    /// Begins to look; `newest_ns` is the time of the newest line that came.
+    pub fn look(
+        &mut self,
+        api: Api<Pod>,
+        pod: String,
+        container: String,
+        newest_ns: Option<i64>,
+    ) -> BoxFuture<'static, Head> {
+        self.asking_ns = newest_ns.unwrap_or(i64::MIN);
         self.n_bytes = 0;
         self.looked = Instant::now();
         async move {
@@ -95,12 +108,15 @@ impl Rotation {
 
     /// Takes the answer; the mark that is due when the log was rotated since the last one.
     pub fn found(&mut self, head: Head) -> Option<LogMark> {
-        let (known, found) = match head {
+        let found = match head {
             Head::Unknown => return None,
-            Head::Empty => (self.head_ns.take()?, None),
-            Head::At(ns) => (self.head_ns.replace(ns)?, Some(ns)),
+            Head::Empty => None,
+            Head::At(ns) => Some(ns),
         };
-        if found == Some(known) {
+        let known = std::mem::replace(&mut self.head_ns, found);
+        let newest_ns = std::mem::replace(&mut self.newest_ns, self.asking_ns);
+        // A server that forgets old lines one by one has a new first line, too, but an old one.
+        if known? == found.unwrap_or(i64::MAX) || found.is_some_and(|ns| ns <= newest_ns) {
             return None;
         }
         let at = found.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
@@ -129,6 +145,15 @@ mod tests {
         assert_eq!(rotation.found(Head::At(7 * SECOND)), None);
         assert!(rotation.found(Head::Empty).is_some());
         assert_eq!(rotation.found(Head::At(9 * SECOND)), None, "the first line of the log that was empty");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_forgets_old_lines_has_not_rotated_anything() {
+        let mut rotation = Rotation::new();
+        rotation.begins(SECOND);
+        (rotation.newest_ns, rotation.asking_ns) = (90 * SECOND, 110 * SECOND);
+        assert_eq!(rotation.found(Head::At(50 * SECOND)), None);
+        assert!(rotation.found(Head::At(111 * SECOND)).is_some());
     }
 
     #[tokio::test]

@@ -356,7 +356,8 @@ impl Follower {
                     }
                     () = &mut look, if looking.is_none() && this.rotation.is_due() => {
                         let Key { pod, container, .. } = self.key.clone();
-                        looking = Some(this.rotation.look(self.api.clone(), pod, container));
+                        let newest_ns = intake.cursor.span().map(|span| span.to_ns);
+                        looking = Some(this.rotation.look(self.api.clone(), pod, container, newest_ns));
                         look.as_mut().reset(this.rotation.came(0));
                         continue;
                     }
