@@ -3,6 +3,7 @@
 mod assemble;
 mod cluster;
 mod document;
+mod duration;
 mod history;
 mod logs;
 mod plan;

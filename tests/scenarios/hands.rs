@@ -131,10 +131,11 @@ impl Hands {
         Ok(())
     }
 
-    /// Tells the test application in a real container to fail its liveness probe from now on.
+    /// Tells the test application in a real container to fail its liveness probe from now on, and
+    /// not to end by itself when it is asked to: it has to be killed.
     pub async fn stop_living(&self, pod: &str) -> kube::Result<()> {
         let path = format!("/api/v1/namespaces/{}/pods/{pod}:8080/proxy/settings", self.namespace);
-        let request = axum::http::Request::put(path).body(br#"{"live": false}"#.to_vec());
+        let request = axum::http::Request::put(path).body(br#"{"live": false, "shutdown": 60}"#.to_vec());
         let request = request.map_err(|error| kube::Error::Service(Box::new(error)))?;
         self.client.request_text(request).await?;
         Ok(())

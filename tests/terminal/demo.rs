@@ -126,3 +126,23 @@ fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
     let journal = home.records();
     assert_eq!(journal.matches("\"fact\":\"rollback-fired\"").count(), 1);
 }
+
+#[test]
+fn a_latency_that_doubles_rings_with_its_evidence_and_the_way_back_makes_it_safe() {
+    let home = Home::new();
+    let mut terminal = home.open(&["demo", "--lang", "fr", "--scenario", "latency", "--speed", "60"]);
+    begin(&mut terminal);
+    walk(&mut terminal, "1", |screen| screen.current().is_some_and(|item| item.contains("soak")));
+    let bells = terminal.bells();
+    let screen = terminal.wait_for("the breach", |screen| screen.status().contains("BREACH"));
+    assert!(terminal.bells() > bells, "a breach rings");
+    assert!(screen.says("latency p95") && screen.says("for 3 of 3 readings"), "the evidence");
+    assert!(screen.says("Latence p95 x2 ✘ MET") && screen.says("Taux d'erreur > 1% ✔"));
+
+    terminal.press("R");
+    terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
+    terminal.press("Y");
+    let safe = terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
+    assert!(safe.says("■ SAFE  myapp:v1.2.0 on 4 of 4 pods · latency p95"));
+    assert!(home.records().contains("Latence p95 x2"));
+}

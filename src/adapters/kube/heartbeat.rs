@@ -15,9 +15,23 @@ use super::answer::{Answer, Failure};
 use super::error::Cause;
 use crate::watch::{Link, Moment, Observation, Preflight, System};
 
-/// Two missed in the worst case, and the loss is still on screen within five seconds.
-const EVERY: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How often is asked, and how long is waited for the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub every: Duration,
+    pub patience: Duration,
+}
+
+impl Pace {
+    pub const USUAL: Self = Self { every: Duration::from_secs(2), patience: Duration::from_secs(2) };
+}
+
+// A server that falls silent right after an answer is asked once more, and waited for.
+const _: () = assert!(
+    Pace::USUAL.every.as_millis() + Pace::USUAL.patience.as_millis() < 5_000,
+    "a loss is on screen within five seconds"
+);
+
 /// The answer is "ok"; a proxy may have more to say.
 const BODY: usize = 64 << 10;
 /// A busy server may keep us away this long; longer, and nobody would know that it is back.
@@ -27,12 +41,26 @@ const SURELY_SKEWED: SignedDuration = SignedDuration::from_secs(2);
 /// From here on a person should know.
 const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(5);
 
+/// What is known of the cluster's voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Voice {
+    Unheard,
+    Heard,
+    Silent,
+    /// It answered once since the silence.
+    Returning,
+}
+
 /// Asks `GET /livez` for ever; says when the cluster falls silent and when it is back, and wakes
 /// the watches then.
+///
+/// It is said to be back one beat after the watches were woken: until they have told what they
+/// missed, all that is shown is as old as the silence, and nobody should take it for new.
 ///
 /// - `skew`: how far the cluster's clock is ahead of ours, zero while the two agree.
 pub(super) async fn run<C>(
     client: Client,
+    pace: Pace,
     out: Sender<Observation>,
     recovered: watch::Sender<u64>,
     skew: watch::Sender<SignedDuration>,
@@ -40,42 +68,46 @@ pub(super) async fn run<C>(
 ) where
     C: Fn() -> Moment,
 {
-    let mut beats = interval(EVERY);
+    let mut beats = interval(pace.every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_ok: Option<Moment> = None;
-    let mut live: Option<bool> = None;
+    let mut silent_since: Option<Moment> = None;
+    let mut voice = Voice::Unheard;
     loop {
         beats.tick().await;
         let asked = clock();
-        let link = match beat(&client).await {
+        let link = match beat(&client, pace.patience).await {
             Ok(date) => {
                 let answered = clock();
-                last_ok = Some(answered);
                 if let Some(date) = date
                     && let Some(line) = note_skew(&skew, measured(date, asked.wall, answered.wall))
                     && out.send(Observation::Limit(line)).await.is_err()
                 {
                     return;
                 }
-                if live == Some(true) {
+                if voice == Voice::Silent {
+                    voice = Voice::Returning;
+                    recovered.send_modify(|times| *times += 1);
                     continue;
                 }
-                if live == Some(false) {
-                    recovered.send_modify(|times| *times += 1);
+                last_ok = Some(answered);
+                silent_since = None;
+                if std::mem::replace(&mut voice, Voice::Heard) == Voice::Heard {
+                    continue;
                 }
-                live = Some(true);
                 Link::Live
             }
             Err(failure) => {
-                live = Some(false);
-                let wait = failure.retry_after.unwrap_or_default().clamp(EVERY, LONGEST_PAUSE);
+                voice = Voice::Silent;
+                let since = *silent_since.get_or_insert(last_ok.unwrap_or(asked));
+                let wait = failure.retry_after.unwrap_or_default().clamp(pace.every, LONGEST_PAUSE);
                 let next = asked.wall.saturating_add(SignedDuration::try_from(wait).unwrap_or_default());
                 let cause = words(&failure);
-                let link = Link::Down { since: last_ok.unwrap_or(asked), cause, retry_at: next.ok() };
+                let link = Link::Down { since, cause, retry_at: next.ok() };
                 if out.send(Observation::Link { system: System::Cluster, link }).await.is_err() {
                     return;
                 }
-                if let Some(longer) = wait.checked_sub(EVERY) {
+                if let Some(longer) = wait.checked_sub(pace.every) {
                     sleep(longer).await;
                 }
                 continue;
@@ -97,15 +129,15 @@ fn words(failure: &Failure) -> String {
 }
 
 /// The server's own time, if it gave one.
-async fn beat(client: &Client) -> Result<Option<Timestamp>, Failure> {
+async fn beat(client: &Client, patience: Duration) -> Result<Option<Timestamp>, Failure> {
     let request = Request::new("/livez").list(&ListParams::default());
     let asked = async {
         let mut answer = Answer::to(client, request).await?;
         // An answer that is not read to its end costs its connection, and the next beat a new one.
-        answer.whole(BODY, PATIENCE).await?;
+        answer.whole(BODY, patience).await?;
         Ok::<_, Failure>(answer.date())
     };
-    match timeout(PATIENCE, asked).await {
+    match timeout(patience, asked).await {
         Ok(Ok(date)) => Ok(date),
         // Alive, only not talking to us about its health.
         Ok(Err(failure)) if matches!(failure.cause, Cause::Forbidden | Cause::NotFound) => Ok(None),
@@ -176,7 +208,7 @@ mod tests {
         let (recovered, _recoveries) = watch::channel(0);
         let (skewed, skew) = watch::channel(SignedDuration::ZERO);
         let now = Moment::real(at("14:00:00"));
-        let beating = tokio::spawn(run(server.client(), out, recovered, skewed, move || now));
+        let beating = tokio::spawn(run(server.client(), Pace::USUAL, out, recovered, skewed, move || now));
         let clock = soon(told.recv()).await.unwrap();
         assert!(matches!(&clock, Observation::Limit(line) if line.what == "clock"), "{clock:?}");
         assert_eq!(skew.borrow().as_secs(), -59);

@@ -24,6 +24,8 @@ mod rollback;
 mod store;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod told;
 mod watches;
 mod workloads;
@@ -116,14 +118,28 @@ impl KubeWorld {
     where
         C: Fn() -> Moment + Send + Sync + Clone + 'static,
     {
+        self.spawn_at(heartbeat::Pace::USUAL, targets, out, cancel, clock)
+    }
+
+    fn spawn_at<C>(
+        &self,
+        pace: heartbeat::Pace,
+        targets: Vec<TargetRef>,
+        out: Sender<Observation>,
+        cancel: CancellationToken,
+        clock: C,
+    ) -> TaskTracker
+    where
+        C: Fn() -> Moment + Send + Sync + Clone + 'static,
+    {
         let tasks = TaskTracker::new();
         let (recovered, recoveries) = watch::channel(0u64);
         let (skewed, skew) = watch::channel(jiff::SignedDuration::ZERO);
-        let beat = heartbeat::run(self.client.clone(), out.clone(), recovered, skewed, clock);
+        let beat = heartbeat::run(self.client.clone(), pace, out.clone(), recovered, skewed, clock);
         tasks.spawn(cancel.clone().run_until_cancelled_owned(beat));
-        let (followable, candidates) = watch::channel(logs::Candidates::new());
+        let (followable, offers) = watch::channel(logs::Offers::new());
         let reading = logs::Reading::PANE;
-        let following = logs::run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
+        let following = logs::run(self.client.clone(), reading, offers, out.clone(), recoveries.clone());
         tasks.spawn(cancel.clone().run_until_cancelled_owned(following));
         let source = listwatch::Source { client: self.client.clone(), recoveries };
         let (nodes_wanted, wanted) = watch::channel(false);

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::limits::Limits;
 use super::listwatch::{Source, endless};
 pub(super) use super::listwatch::{backoff, woken};
-use super::logs::{Candidates, candidates};
+use super::logs::{Offer, Offers};
 use super::nodes::Nodes;
 use super::objects::{
     AnalysisRun, ControllerRevision, DaemonSet, Deployment, Pod, PodEntry, ReplicaSet, RevisionEntry,
@@ -31,6 +31,8 @@ use crate::workflow::Kind;
 const SUMMARY_EVERY: Duration = Duration::from_millis(100);
 /// With thousands of pods a summary costs, here and in all that read it: two a second will do then.
 const SUMMARY_PER_POD: Duration = Duration::from_micros(80);
+/// Events that came together are taken together; then somebody else has a turn.
+const AT_ONCE: usize = 256;
 /// What is told to the log streams is made anew for every container; it may take so much of the time.
 const OFFER_SHARE: u32 = 200;
 
@@ -52,14 +54,14 @@ enum Step {
     Run(Told<Run>),
 }
 
-type Steps = SelectAll<BoxStream<'static, Step>>;
+type Steps = SelectAll<BoxStream<'static, Vec<Step>>>;
 
 /// What the watches of all namespaces share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub source: Source,
     pub out: Sender<Observation>,
-    pub followable: watch::Sender<Candidates>,
+    pub followable: watch::Sender<Offers>,
     pub nodes_wanted: watch::Sender<bool>,
     pub nodes: watch::Receiver<Option<Arc<Nodes>>>,
     pub limits: Limits,
@@ -98,8 +100,12 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
     let mut next_offer = Instant::now();
     loop {
         tokio::select! {
-            Some(step) = steps.next() => dirty |= take(&mut store, &limits, &place.namespace, step).await,
-            Some(step) = members.next() => dirty |= take(&mut store, &limits, &place.namespace, step).await,
+            Some(chunk) = steps.next() => for step in chunk {
+                dirty |= take(&mut store, &limits, &place.namespace, step).await;
+            },
+            Some(chunk) = members.next() => for step in chunk {
+                dirty |= take(&mut store, &limits, &place.namespace, step).await;
+            },
             Ok(()) = nodes.changed() => dirty = true,
             Ok(()) = skew.changed() => {
                 store.skew = *skew.borrow_and_update();
@@ -110,7 +116,7 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
                 let nodes = nodes.borrow_and_update().clone();
                 let mut n_pods = 0;
                 for target in &targets {
-                    let Some(facts) = store.facts(target, nodes.as_deref()) else { continue };
+                    let Some(facts) = store.facts(target, nodes.as_ref()) else { continue };
                     n_pods += facts.pods.len();
                     if sent.get(target) == Some(&facts) {
                         pending.remove(target);
@@ -167,8 +173,8 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
 }
 
 /// Tells the log streams which containers there are, when that changed.
-fn offer(followable: &watch::Sender<Candidates>, target: &TargetRef, facts: &WorkloadFacts) {
-    let latest = candidates(facts);
+fn offer(followable: &watch::Sender<Offers>, target: &TargetRef, facts: &WorkloadFacts) {
+    let latest = Offer::of(facts);
     followable.send_if_modified(|known| {
         let is_new = known.get(target).is_none_or(|known| **known != latest);
         if is_new {
@@ -211,7 +217,7 @@ struct Place {
 }
 
 impl Place {
-    fn workloads(&self, kind: Kind, single: Option<&TargetRef>) -> BoxStream<'static, Step> {
+    fn workloads(&self, kind: Kind, single: Option<&TargetRef>) -> BoxStream<'static, Vec<Step>> {
         let field = single.map(|target| format!("metadata.name={}", target.name));
         let field = field.as_deref();
         /// The template itself is for a rollback, which reads it anew; its print is enough here.
@@ -251,7 +257,12 @@ impl Place {
         steps
     }
 
-    fn watch<K, F>(&self, fields: Option<&str>, labels: Option<&str>, step: F) -> BoxStream<'static, Step>
+    fn watch<K, F>(
+        &self,
+        fields: Option<&str>,
+        labels: Option<&str>,
+        step: F,
+    ) -> BoxStream<'static, Vec<Step>>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
             + DeserializeOwned
@@ -260,7 +271,7 @@ impl Place {
         F: Fn(Told<K>) -> Step + Send + 'static,
     {
         let path = K::url_path(&(), Some(&self.namespace));
-        endless(&self.source, path, fields, labels).map(step).boxed()
+        endless(&self.source, path, fields, labels).map(step).ready_chunks(AT_ONCE).boxed()
     }
 }
 

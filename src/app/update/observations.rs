@@ -1,5 +1,7 @@
 //! What the world shows: kept in the model, judged, and told to the release when a verdict changes.
 
+use jiff::Timestamp;
+
 use super::{Ask, found};
 use crate::app::model::{Mode, Model, Pane, Seen};
 use crate::release::{Effect, Fact, Phase, RolloutSeen, has_way_back};
@@ -46,11 +48,17 @@ pub(super) fn observed(model: &mut Model, observation: Observation) -> Vec<Ask> 
             if changed && watched { found(model, fact) } else { Vec::new() }
         }
         Observation::Link { system, link } => {
+            let was_silent = model.cluster_silence().is_some();
             if link == Link::Live {
                 answered(model, system);
             }
             model.observed.links.insert(system, link);
-            Vec::new()
+            match model.cluster_silence() {
+                Some((since, _)) if !was_silent => fell_silent(model, since),
+                // What was to be judged again meanwhile was not.
+                None if was_silent => judge_all(model),
+                _ => Vec::new(),
+            }
         }
     }
 }
@@ -110,11 +118,26 @@ pub(super) fn judge_all(model: &mut Model) -> Vec<Ask> {
     targets.iter().flat_map(|target| judge_one(model, target)).collect()
 }
 
+/// Silence is noticed seconds after it began: what time alone decided since then is taken back.
+fn fell_silent(model: &mut Model, since: Moment) -> Vec<Ask> {
+    let seen = model.observed.workloads.iter();
+    let seen: Vec<(TargetRef, Timestamp)> =
+        seen.map(|(target, seen)| (target.clone(), seen.at.world.max(since.world))).collect();
+    seen.into_iter().flat_map(|(target, last)| judge_at(model, &target, last)).collect()
+}
+
 fn judge_one(model: &mut Model, target: &TargetRef) -> Vec<Ask> {
+    judge_at(model, target, model.now.world)
+}
+
+fn judge_at(model: &mut Model, target: &TargetRef, at: Timestamp) -> Vec<Ask> {
     let expect = expectation(model, target);
-    let now = model.now.world;
+    let is_silent = model.cluster_silence().is_some();
     let Some(seen) = model.observed.workloads.get_mut(target) else { return Vec::new() };
-    seen.verdict = judge(&seen.facts, &expect, &mut seen.history, now);
+    seen.verdict = judge(&seen.facts, &expect, &mut seen.history, at);
+    if is_silent {
+        seen.history.lose_sight(at);
+    }
     let mut asks: Vec<Ask> = seen.verdict.wake_at.map(Ask::JudgeAt).into_iter().collect();
     let told = RolloutSeen {
         target: target.clone(),
@@ -213,7 +236,7 @@ pub(super) fn judge_criteria(model: &mut Model) -> Vec<Ask> {
 }
 
 /// Keeps what the metrics say now as "before the change".
-pub(super) fn pin_baseline(model: &mut Model, until: jiff::Timestamp) -> Vec<Ask> {
+pub(super) fn pin_baseline(model: &mut Model, until: Timestamp) -> Vec<Ask> {
     let values = model.observed.metrics.baseline_at(until);
     model.observed.metrics.set_baseline(until, &values);
     found(model, Fact::BaselinePinned { values })
@@ -237,6 +260,8 @@ pub(super) fn ask_probes(model: &mut Model) -> Vec<Ask> {
     let mut asks = Vec::new();
     for probe in workflow.probes() {
         match probe {
+            // What was complete when it was last seen closes no item today.
+            Probe::RolloutComplete if model.cluster_silence().is_some() => {}
             Probe::RolloutComplete => {
                 let (pass, value) = rollout_complete(model);
                 asks.extend(probed(model, probe, pass, &value));

@@ -1,5 +1,7 @@
 //! Messages in, asks out: the keyboard, the write-ahead, and what silence means.
 
+mod outage;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use jiff::SignedDuration;
 

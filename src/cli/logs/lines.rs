@@ -1,11 +1,14 @@
 //! Lines as they are printed: which ones, and what stands before them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use color_eyre::eyre::bail;
 use jiff::fmt::temporal::DateTimePrinter;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::adapters::out::{Out, ReaderGone};
-use crate::watch::logs::{Level, clean};
+use crate::watch::logs::{Group, Level, clean};
 use crate::watch::{LogBatch, LogLine, LogSource};
 
 /// A piece for the output holds about this much.
@@ -41,8 +44,16 @@ impl Sieve {
         Ok(sieve)
     }
 
-    fn passes(&self, line: &[u8]) -> bool {
-        self.least.is_none_or(|least| Level::of(line).is_some_and(|level| level >= least))
+    /// - `group`: what the lines of this stream so far say about the next: a line of a stack trace is
+    ///   as bad as the one that it belongs to.
+    fn passes(&self, line: &LogLine<'_>, group: &mut Group) -> bool {
+        let is_bad_enough = self.least.is_none_or(|least| {
+            let at_us = line.at_ns().map_or(i64::MIN, |ns| ns.div_euclid(1000));
+            let (_, level) = group.take(line.bytes, at_us);
+            level.is_some_and(|level| level >= least)
+        });
+        let line = line.bytes;
+        is_bad_enough
             && (self.include.is_empty() || self.include.iter().any(|pattern| pattern.is_match(line)))
             && !self.exclude.iter().any(|pattern| pattern.is_match(line))
     }
@@ -66,6 +77,8 @@ pub(super) struct Dress {
 pub(super) struct Printer {
     dress: Dress,
     sieve: Sieve,
+    /// Where each stream is, if levels matter: the lines of a stack trace name none.
+    groups: HashMap<Arc<LogSource>, Group>,
     piece: Vec<u8>,
     head: Vec<u8>,
     /// Whether it was said that the API server does not answer.
@@ -74,7 +87,7 @@ pub(super) struct Printer {
 
 impl Printer {
     pub fn new(dress: Dress, sieve: Sieve) -> Self {
-        Self { dress, sieve, piece: Vec::new(), head: Vec::new(), is_silent: false }
+        Self { dress, sieve, groups: HashMap::new(), piece: Vec::new(), head: Vec::new(), is_silent: false }
     }
 
     /// Takes in the lines of a batch and hands on what makes a piece.
@@ -85,10 +98,14 @@ impl Printer {
         self.head = if self.dress.prefix { head(&batch.source, self.dress.coloured) } else { Vec::new() };
         let passes_all = self.sieve.passes_all();
         self.piece.reserve(batch.lines.n_bytes() + batch.lines.len() * (self.head.len() + 1));
+        let mut group = self.groups.get(&batch.source).copied().unwrap_or_default();
         for line in batch.lines.iter() {
-            if passes_all || self.sieve.passes(line.bytes) {
+            if passes_all || self.sieve.passes(&line, &mut group) {
                 self.line(&line);
             }
+        }
+        if self.sieve.least.is_some() {
+            self.groups.insert(Arc::clone(&batch.source), group);
         }
         if self.piece.len() >= PIECE { self.flush(out).await } else { Ok(()) }
     }
@@ -140,17 +157,28 @@ mod tests {
 
     const PLAIN: Dress = Dress { prefix: false, timestamps: false, cleaned: false, coloured: false };
 
-    fn printed(dress: Dress, sieve: Sieve, lines: &[&[u8]]) -> Vec<u8> {
-        let source = LogSource { pod: "app-1".into(), container: "app".into(), revision: None };
+    /// Lines of one pod, all of the same moment.
+    fn batch(pod: &str, lines: &[&[u8]]) -> LogBatch {
+        let source = LogSource { pod: pod.into(), container: "app".into(), revision: None };
         let mut batch = LogBatch { source: Arc::new(source), lines: Default::default(), mark: None };
         for line in lines {
             batch.lines.push(Some(1_795_356_000_044_000_000), line);
         }
+        batch
+    }
+
+    fn printed(dress: Dress, sieve: Sieve, lines: &[&[u8]]) -> Vec<u8> {
+        all_printed(dress, sieve, &[batch("app-1", lines)])
+    }
+
+    fn all_printed(dress: Dress, sieve: Sieve, batches: &[LogBatch]) -> Vec<u8> {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut printer = Printer::new(dress, sieve);
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             let out = Out::new(writer);
-            printer.print(&batch, &out).await.unwrap();
+            for batch in batches {
+                printer.print(batch, &out).await.unwrap();
+            }
             printer.flush(&out).await.unwrap();
             out.finish().unwrap();
         });
@@ -196,6 +224,37 @@ mod tests {
         let sieve = Sieve::new(&[], Some(Level::Warn)).unwrap();
         let text = printed(PLAIN, sieve, &[b"INFO a", b"WARN b", b"ERROR c", b"d"]);
         assert_eq!(text, b"WARN b\nERROR c\n");
+    }
+
+    #[test]
+    fn a_stack_trace_is_as_bad_as_the_line_that_it_belongs_to() {
+        let at_least = |level| Sieve::new(&[], Some(level)).unwrap();
+        let trace: [&[u8]; 6] = [
+            b"INFO before",
+            b"ERROR order 7 failed",
+            b"java.lang.IllegalStateException: no stock",
+            b"\tat shop.Cart.add(Cart.java:12)",
+            b"Caused by: java.io.IOException: closed",
+            b"INFO after",
+        ];
+        let text = printed(PLAIN, at_least(Level::Error), &trace);
+        assert_eq!(text, [trace[1], trace[2], trace[3], trace[4], b""].join(&b'\n'));
+        let debug: [&[u8]; 3] = [b"DEBUG request", b"  header: x", b"WARN slow"];
+        assert_eq!(printed(PLAIN, at_least(Level::Warn), &debug), b"WARN slow\n", "nor better than it");
+        let twice = Sieve::new(&["order|Cart".to_owned()], Some(Level::Error)).unwrap();
+        let text = printed(PLAIN, twice, &trace);
+        assert_eq!(text, [trace[1], trace[3], b""].join(&b'\n'), "a pattern is asked of each line");
+    }
+
+    #[test]
+    fn a_trace_goes_on_in_its_own_stream_whatever_others_write_between() {
+        let batches = [
+            batch("app-1", &[b"ERROR order 7 failed"]),
+            batch("app-2", &[b"INFO fine", b"\tindented and fine"]),
+            batch("app-1", &[b"\tat shop.Cart.add(Cart.java:12)"]),
+        ];
+        let text = all_printed(PLAIN, Sieve::new(&[], Some(Level::Error)).unwrap(), &batches);
+        assert_eq!(text, b"ERROR order 7 failed\n\tat shop.Cart.add(Cart.java:12)\n");
     }
 
     #[test]

@@ -6,14 +6,13 @@ mod lines;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use color_eyre::eyre::WrapErr as _;
-use jiff::SignedDuration;
 use tokio::sync::mpsc;
 
 use super::cluster::ClusterFlags;
+use super::duration::seconds;
 use super::{DONE, FAILED};
 use crate::adapters::clock::Clock;
 use crate::adapters::kube::{KubeWorld, LogRequest, LogTarget};
@@ -65,7 +64,7 @@ pub(super) struct Logs {
     /// one hides. Without a capital letter either case matches
     #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
     grep: Vec<String>,
-    /// Only lines that read as this bad, or worse
+    /// Only lines that read as this bad, or worse, with the stack traces that belong to them
     #[arg(long, value_enum, value_name = "LEVEL")]
     level: Option<LevelName>,
     /// Begin each line with pod and container [default: when there may be more than one]
@@ -103,14 +102,6 @@ impl From<LevelName> for Level {
             LevelName::Debug => Level::Debug,
         }
     }
-}
-
-/// Reads `90s`, `5m` or `1h30m` as whole seconds, at least one: the server knows no shorter time.
-fn seconds(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{text}` is not a duration; write 90s, 5m or 2h");
-    let read: SignedDuration = text.parse().map_err(|_| wrong())?;
-    let read = Duration::try_from(read).map_err(|_| wrong())?;
-    u32::try_from(read.as_millis().div_ceil(1000)).ok().filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
 /// Tells the lines, and returns the exit code.
@@ -209,18 +200,4 @@ fn say_mark(batch: &LogBatch) {
 fn say(text: &str) {
     // Nowhere is left to tell it when even this fails.
     let _ = writeln!(std::io::stderr(), "gonogo: {}", clean(text));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_rounded_up_to_whole_seconds() {
-        assert_eq!(seconds("5m"), Ok(300));
-        assert_eq!(seconds("1500ms"), Ok(2));
-        for wrong in ["", "5", "0s", "-5s", "soon"] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::{ClusterFlags, targets_of};
+use super::duration::duration;
 use super::{Format, print};
 use crate::adapters::clock::Clock;
 use crate::adapters::kube::KubeWorld;
@@ -70,13 +71,6 @@ pub(super) struct Status {
     format: Format,
     #[command(flatten)]
     pub cluster: ClusterFlags,
-}
-
-/// Reads `90s`, `10m` or `1h30m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write 90s, 10m or 1h30m");
-    let read: SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(read).map_err(|_| wrong())
 }
 
 /// Says how the targets stand, and returns the exit code.
@@ -264,22 +258,6 @@ impl Signals {
         tokio::select! {
             () = one(&mut self.interrupt) => {}
             () = one(&mut self.terminate) => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_as_kubectl_writes_them() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        for wrong in ["", "5", "5x", "-5m", "10m ago"] {
-            let told = duration(wrong).unwrap_err();
-            assert_eq!(told, format!("`{wrong}` is not a duration; write 90s, 10m or 1h30m"));
         }
     }
 }

@@ -24,6 +24,7 @@ const HEARTBEAT: SignedDuration = SignedDuration::from_secs(4);
 pub(super) struct Standing {
     pub target: TargetRef,
     pub facts: Option<Box<WorkloadFacts>>,
+    read_at: Option<Moment>,
     pub verdict: RolloutVerdict,
     expect: Expectation,
     history: RolloutHistory,
@@ -51,6 +52,7 @@ impl Picture {
         let standing = |target| Standing {
             target,
             facts: None,
+            read_at: None,
             verdict: RolloutVerdict::unknown(UNREAD, now.world),
             expect: expect.clone(),
             history: RolloutHistory::default(),
@@ -70,10 +72,14 @@ impl Picture {
         match observation {
             Observation::Workload(facts) => {
                 self.heard_at = Some(now);
+                let is_silent = self.silence().is_some();
                 let known = self.standings.iter_mut().find(|standing| standing.target == facts.target);
                 if let Some(standing) = known {
-                    standing.read(facts);
-                    standing.judge(now);
+                    standing.read(facts, now);
+                    standing.judge(now.world);
+                    if is_silent {
+                        standing.history.lose_sight(now.world);
+                    }
                 }
             }
             Observation::Logs(batches) => {
@@ -85,9 +91,13 @@ impl Picture {
                 if link == Link::Live {
                     self.heard_at = Some(now);
                 }
+                let was_silent = self.silence().is_some();
                 self.link = Some(link);
                 self.name_silence(now);
-                self.judge(now);
+                match self.silence() {
+                    Some((since, _)) if !was_silent => self.fall_silent(since),
+                    _ => self.judge(now),
+                }
             }
             Observation::Link { .. } | Observation::Metric { .. } | Observation::Health(_) => {}
             Observation::Limit(line) => {
@@ -117,8 +127,17 @@ impl Picture {
     pub fn judge(&mut self, now: Moment) {
         if self.silence().is_none() {
             for standing in &mut self.standings {
-                standing.judge(now);
+                standing.judge(now.world);
             }
+        }
+    }
+
+    /// Silence is noticed seconds after it began: what time alone decided since then is taken back.
+    fn fall_silent(&mut self, since: Moment) {
+        for standing in &mut self.standings {
+            let last = standing.read_at.map_or(since.world, |at| at.world.max(since.world));
+            standing.judge(last);
+            standing.history.lose_sight(last);
         }
     }
 
@@ -200,18 +219,19 @@ fn voice(standing: &Standing) -> Option<(&str, Option<&str>)> {
 }
 
 impl Standing {
-    fn read(&mut self, facts: Box<WorkloadFacts>) {
+    fn read(&mut self, facts: Box<WorkloadFacts>, now: Moment) {
         if self.expect.uid.is_none() && facts.unread.is_none() && !facts.gone {
             // From here on it is this very rollout of this very object that is asked about.
             self.expect.uid = Some(facts.uid.clone());
             self.expect.template = ExpectedTemplate::Unchanged { print: facts.template_print.clone() };
         }
         self.facts = Some(facts);
+        self.read_at = Some(now);
     }
 
-    fn judge(&mut self, now: Moment) {
+    fn judge(&mut self, at: Timestamp) {
         if let Some(facts) = &self.facts {
-            self.verdict = judge(facts, &self.expect, &mut self.history, now.world);
+            self.verdict = judge(facts, &self.expect, &mut self.history, at);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The DaemonSet controller: one pod on each node that wants one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::DaemonSetSpec;
 use k8s_openapi::api::core::v1 as core;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::event::Reporter;
 use super::hands::Hands;
 use super::kind::Kind;
 use super::meta::Meta;
-use super::pod::{Pod, is_available};
+use super::pod::{Pod, is_available, next_available};
 use super::retry::Retry;
 use super::revision::{self, REVISION_LABEL, Revision};
 use super::{node, schedule};
@@ -46,10 +46,6 @@ impl DaemonSet {
         Self { meta, spec, status: Status::default(), look_at, retry: Retry::default() }
     }
 
-    pub fn owns(&self, pod: &Pod) -> bool {
-        pod.meta.is_controlled_by(&self.meta.uid)
-    }
-
     fn min_ready_s(&self) -> i64 {
         i64::from(self.spec.min_ready_seconds.unwrap_or(0))
     }
@@ -70,10 +66,9 @@ impl DaemonSet {
 
     /// When the controller must look again by itself.
     pub fn next_due(&self, pods: &[Pod], now: Timestamp) -> Option<Timestamp> {
-        let min_ready = SignedDuration::from_secs(self.min_ready_s());
-        let ready = pods.iter().filter(|pod| self.owns(pod)).filter_map(|pod| pod.ready_since());
-        let available = ready.filter_map(|since| since.checked_add(min_ready).ok());
-        available.chain(self.retry.at).filter(|at| *at > now).chain(self.look_at).min()
+        let own = pods.iter().filter(|pod| pod.belongs_to(&self.meta));
+        let available = next_available(own, self.min_ready_s(), now);
+        available.into_iter().chain(self.retry.next(now)).chain(self.look_at).min()
     }
 
     /// One pass of the controller; true when it changed something.
@@ -95,7 +90,7 @@ impl DaemonSet {
         let acted = self.meta.deleted.is_none() && self.act(&nodes, &hash, hands);
         let status = self.count(&nodes, &hash, hands);
         let limit = usize::try_from(self.spec.revision_history_limit.unwrap_or(10)).unwrap_or(0);
-        let own = hands.pods.iter().filter(|pod| self.owns(pod));
+        let own = hands.pods.iter().filter(|pod| pod.belongs_to(&self.meta));
         let labels = own.filter_map(|pod| pod.meta.labels.get(REVISION_LABEL));
         let mut in_use: Vec<String> = labels.map(|hash| format!("{}-{hash}", self.meta.name)).collect();
         in_use.push(update);
@@ -124,14 +119,15 @@ impl DaemonSet {
             let mut here: Vec<&Pod> = hands
                 .pods
                 .iter()
-                .filter(|pod| self.owns(pod) && target(pod) == Some(name.as_str()))
+                .filter(|pod| pod.belongs_to(&self.meta) && target(pod) == Some(name.as_str()))
                 .collect();
             doomed.extend(here.iter().filter(|pod| pod.is_over()).map(|pod| pod.meta.uid.clone()));
             here.retain(|pod| pod.is_active());
             if !wanted {
                 doomed.extend(here.iter().map(|pod| pod.meta.uid.clone()));
             } else if here.is_empty() {
-                let leaving = hands.pods.iter().any(|pod| self.owns(pod) && target(pod) == Some(name));
+                let leaving =
+                    hands.pods.iter().any(|pod| pod.belongs_to(&self.meta) && target(pod) == Some(name));
                 if !leaving {
                     homeless.push(name.clone());
                 }
@@ -169,10 +165,9 @@ impl DaemonSet {
         let (_, max_unavailable) = self.bounds(i32::try_from(wanted.len()).unwrap_or(i32::MAX));
         let (mut useless, mut candidates, mut missing) = (Vec::new(), Vec::new(), 0);
         for name in wanted {
-            let here = hands
-                .pods
-                .iter()
-                .find(|pod| self.owns(pod) && pod.is_active() && target(pod) == Some(name.as_str()));
+            let here = hands.pods.iter().find(|pod| {
+                pod.belongs_to(&self.meta) && pod.is_active() && target(pod) == Some(name.as_str())
+            });
             let Some(pod) = here else {
                 missing += 1;
                 continue;
@@ -231,10 +226,9 @@ impl DaemonSet {
         let mut status = Status { observed_generation: self.meta.generation, ..Status::default() };
         for (name, wanted) in nodes {
             // One that is going still counts for as long as it is there.
-            let here = hands
-                .pods
-                .iter()
-                .find(|pod| self.owns(pod) && !pod.is_over() && target(pod) == Some(name.as_str()));
+            let here = hands.pods.iter().find(|pod| {
+                pod.belongs_to(&self.meta) && !pod.is_over() && target(pod) == Some(name.as_str())
+            });
             if !wanted {
                 status.misscheduled += i32::from(here.is_some());
                 continue;

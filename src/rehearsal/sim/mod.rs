@@ -6,6 +6,7 @@
 
 mod admission;
 mod autoscaler;
+mod beginning;
 pub mod change;
 mod claim;
 mod container;
@@ -25,6 +26,7 @@ mod pace;
 pub mod pipeline;
 mod pod;
 mod progress;
+mod publish;
 mod quantity;
 mod quota;
 mod refusal;
@@ -46,14 +48,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+pub use self::beginning::{FIRST_IMAGE, START_IMAGE};
 use self::daemonset::DaemonSet;
 use self::deployment::{Deployment, Pass, Step};
 use self::dice::Dice;
 use self::event::{Event, News};
 use self::hands::Hands;
-use self::meta::Meta;
 use self::pipeline::Run;
 use self::pod::{Pod, Surroundings};
 use self::replica_set::ReplicaSet;
@@ -65,9 +66,6 @@ use super::scenario::Scenario;
 
 pub const NAMESPACE: &str = "shop";
 pub const APPLICATION: &str = "app";
-pub const FIRST_IMAGE: &str = "myapp:v1.1.0";
-pub const START_IMAGE: &str = "myapp:v1.2.0";
-
 /// Rounds of "one changed, look again" before we call it a bug; a rollout needs a handful.
 const MAX_ROUNDS: usize = 200;
 
@@ -122,58 +120,6 @@ impl Condition {
 }
 
 impl World {
-    /// A world with a past: the application has served `v1.2.0` for two days and half an hour of its
-    /// metrics is known.
-    pub fn new(scenario: Scenario, now: Timestamp, seed: u64) -> Self {
-        let beginning = now - SignedDuration::from_hours(9 * 24);
-        let traffic = Traffic::new(seed, now - traffic::PAST);
-        let mut world = Self::bare(scenario, beginning, seed, traffic);
-        world.publish_fixtures(&["default", "kube-system", NAMESPACE], 2);
-        let spec = serde_json::from_value(first_spec()).expect("our own spec has the shape of the API");
-        let uid = world.dice.uid();
-        let mut meta = Meta::new(NAMESPACE, APPLICATION, uid, beginning);
-        meta.labels.insert("app".to_owned(), APPLICATION.to_owned());
-        world.deployments.push(Deployment::new(meta, spec, Some(beginning)));
-        world.publish();
-        world.step(now - SignedDuration::from_hours(49));
-        world
-            .set_image(NAMESPACE, APPLICATION, START_IMAGE)
-            .expect("the application was made some lines above");
-        world.step(now);
-        world.store.forget_history();
-        world
-    }
-
-    /// A world in which nothing was ever deployed: some nodes, and what a fresh cluster has.
-    pub fn empty(now: Timestamp, seed: u64, nodes: u32) -> Self {
-        let mut world = Self::bare(Scenario::ByTag, now, seed, Traffic::new(seed, now));
-        world.publish_fixtures(&["default", "kube-system"], nodes);
-        world.store.forget_history();
-        world
-    }
-
-    fn bare(scenario: Scenario, now: Timestamp, seed: u64, traffic: Traffic) -> Self {
-        Self {
-            now,
-            scenario,
-            dice: Dice::new(seed),
-            deployments: Vec::new(),
-            replica_sets: Vec::new(),
-            stateful_sets: Vec::new(),
-            daemon_sets: Vec::new(),
-            revisions: Vec::new(),
-            pods: Vec::new(),
-            missed_nodes: BTreeMap::new(),
-            autoscaled: now,
-            events: Vec::new(),
-            pulled: BTreeSet::new(),
-            traffic,
-            runs: Vec::new(),
-            outage_played: false,
-            store: Store::new(),
-        }
-    }
-
     pub fn now(&self) -> Timestamp {
         self.now
     }
@@ -378,62 +324,6 @@ impl World {
             event::record(&mut self.events, one, self.now, uid);
         }
     }
-
-    /// Brings the published objects up to date with the world.
-    fn publish(&mut self) {
-        let at = |kind, meta: &Meta| key(kind, &meta.namespace, &meta.name);
-        for it in &self.deployments {
-            self.store.publish(at(Kind::Deployment, &it.meta), render::deployment(it));
-        }
-        for it in &self.replica_sets {
-            self.store.publish(at(Kind::ReplicaSet, &it.meta), render::replica_set(it));
-        }
-        for it in &self.stateful_sets {
-            self.store.publish(at(Kind::StatefulSet, &it.meta), render::stateful_set(it));
-        }
-        for it in &self.daemon_sets {
-            self.store.publish(at(Kind::DaemonSet, &it.meta), render::daemon_set(it));
-        }
-        for it in &self.revisions {
-            self.store.publish(at(Kind::ControllerRevision, &it.meta), render::revision(it));
-        }
-        for it in &self.pods {
-            self.store.publish(at(Kind::Pod, &it.meta), render::pod(it, self.scenario));
-        }
-        for event in self.events.iter_mut().filter(|event| event.fresh) {
-            event.fresh = false;
-            self.store.publish(key(Kind::Event, &event.namespace, &event.name), render::event(event));
-        }
-        self.retract(Kind::Pod, self.pods.iter().map(|it| &it.meta).map(place).collect());
-        self.retract(Kind::ReplicaSet, self.replica_sets.iter().map(|it| &it.meta).map(place).collect());
-        self.retract(Kind::Deployment, self.deployments.iter().map(|it| &it.meta).map(place).collect());
-        self.retract(Kind::StatefulSet, self.stateful_sets.iter().map(|it| &it.meta).map(place).collect());
-        self.retract(Kind::DaemonSet, self.daemon_sets.iter().map(|it| &it.meta).map(place).collect());
-        self.retract(Kind::ControllerRevision, self.revisions.iter().map(|it| &it.meta).map(place).collect());
-    }
-
-    /// Takes back what is published of a kind and is no more.
-    fn retract(&mut self, kind: Kind, left: BTreeSet<(String, String)>) {
-        self.store.retain(kind, |key| left.contains(&(key.namespace.clone(), key.name.clone())));
-    }
-
-    fn publish_fixtures(&mut self, namespaces: &[&str], nodes: u32) {
-        for name in namespaces {
-            let uid = self.dice.uid();
-            let object = render::namespace(name, &uid, self.now);
-            self.store.publish(key(Kind::Namespace, "", name), object);
-            self.furnish_namespace(name);
-        }
-        for number in 1..=nodes {
-            let uid = self.dice.uid();
-            let name = format!("practice-node-{number}");
-            self.store.publish(key(Kind::Node, "", &name), node::made(&name, &uid, self.now));
-        }
-    }
-}
-
-fn place(meta: &Meta) -> (String, String) {
-    (meta.namespace.clone(), meta.name.clone())
 }
 
 pub fn key(kind: Kind, namespace: &str, name: &str) -> Key {
@@ -449,38 +339,4 @@ fn after(at: Timestamp, seconds: f64) -> Timestamp {
 fn seconds(at: Timestamp) -> String {
     let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
     whole.to_string()
-}
-
-fn first_spec() -> Value {
-    json!({
-        "replicas": 4,
-        "revisionHistoryLimit": 10,
-        "progressDeadlineSeconds": 600,
-        "selector": {"matchLabels": {"app": APPLICATION}},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}},
-        "template": {
-            "metadata": {"labels": {"app": APPLICATION}},
-            "spec": {
-                "containers": [{
-                    "name": APPLICATION,
-                    "image": FIRST_IMAGE,
-                    "imagePullPolicy": "IfNotPresent",
-                    "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
-                    "env": [{"name": "DATABASE_HOST", "value": "db.shop.svc"}],
-                    "readinessProbe": {
-                        "httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"},
-                        "periodSeconds": 5, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3
-                    },
-                    "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-                    "terminationMessagePath": "/dev/termination-log",
-                    "terminationMessagePolicy": "File"
-                }],
-                "restartPolicy": "Always",
-                "terminationGracePeriodSeconds": 30,
-                "dnsPolicy": "ClusterFirst",
-                "schedulerName": "default-scheduler",
-                "securityContext": {}
-            }
-        }
-    })
 }

@@ -88,6 +88,11 @@ impl Pod {
         conditions.iter().find(|condition| condition["type"] == kind)
     }
 
+    /// Whether it is a pod of the controller with this meta.
+    pub fn belongs_to(&self, owner: &Meta) -> bool {
+        self.meta.is_controlled_by(&owner.uid)
+    }
+
     /// Neither over nor asked to go: what controllers count.
     pub fn is_active(&self) -> bool {
         self.deletion.is_none() && !self.is_over()
@@ -323,4 +328,14 @@ pub fn more_expendable(one: &Pod, other: &Pod) -> std::cmp::Ordering {
 /// Whether a ready pod counts as available: ready for `min_ready_s`.
 pub fn is_available(pod: &Pod, min_ready_s: i64, now: Timestamp) -> bool {
     pod.ready_since().is_some_and(|since| now.duration_since(since) >= SignedDuration::from_secs(min_ready_s))
+}
+
+/// When the next of these pods will count as available.
+pub fn next_available<'p>(
+    pods: impl Iterator<Item = &'p Pod>,
+    min_ready_s: i64,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let min_ready = SignedDuration::from_secs(min_ready_s);
+    pods.filter_map(|pod| pod.ready_since()?.checked_add(min_ready).ok()).filter(|at| *at > now).min()
 }

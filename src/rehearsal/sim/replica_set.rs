@@ -1,6 +1,6 @@
 //! ReplicaSets: one per template, each keeping its number of pods.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSetSpec;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -13,7 +13,7 @@ use super::event::Reporter;
 use super::hands::Hands;
 use super::kind::Kind;
 use super::meta::Meta;
-use super::pod::{Pod, is_available, more_expendable};
+use super::pod::{Pod, is_available, more_expendable, next_available};
 use super::retry::Retry;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,16 +91,12 @@ impl ReplicaSet {
         desired_before != Some(desired.to_string()) || max_before != Some((desired + surge).to_string())
     }
 
-    pub fn owns(&self, pod: &Pod) -> bool {
-        pod.meta.is_controlled_by(&self.meta.uid)
-    }
-
     /// Makes or deletes pods until their number is right; true when something changed.
     pub fn keep_replicas(&mut self, hands: &mut Hands<'_>) -> bool {
         if self.meta.deleted.is_some() || self.retry.rests(hands.now) {
             return false;
         }
-        let active = hands.pods.iter().filter(|pod| self.owns(pod) && pod.is_active()).count();
+        let active = hands.pods.iter().filter(|pod| pod.belongs_to(&self.meta) && pod.is_active()).count();
         let wanted = usize::try_from(self.replicas).unwrap_or(0);
         let mut failure = None;
         for _ in active..wanted {
@@ -113,7 +109,7 @@ impl ReplicaSet {
         if active > wanted {
             let pods = &hands.pods;
             let mut candidates: Vec<&Pod> =
-                pods.iter().filter(|pod| self.owns(pod) && pod.is_active()).collect();
+                pods.iter().filter(|pod| pod.belongs_to(&self.meta) && pod.is_active()).collect();
             candidates.sort_by(|one, other| more_expendable(one, other));
             let chosen: Vec<(String, String)> = candidates
                 .into_iter()
@@ -169,7 +165,7 @@ impl ReplicaSet {
 
     /// Counts its pods; true when a number changed.
     pub fn count(&mut self, pods: &[Pod], now: Timestamp) -> bool {
-        let active = || pods.iter().filter(|pod| self.owns(pod) && pod.is_active());
+        let active = || pods.iter().filter(|pod| pod.belongs_to(&self.meta) && pod.is_active());
         let min_ready_s = i64::from(self.min_ready_s);
         let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         let status = Status {
@@ -177,7 +173,9 @@ impl ReplicaSet {
             replicas: number(active().count()),
             ready: number(active().filter(|pod| pod.is_ready()).count()),
             available: number(active().filter(|pod| is_available(pod, min_ready_s, now)).count()),
-            terminating: number(pods.iter().filter(|pod| self.owns(pod) && pod.deletion.is_some()).count()),
+            terminating: number(
+                pods.iter().filter(|pod| pod.belongs_to(&self.meta) && pod.deletion.is_some()).count(),
+            ),
         };
         let changed = status != self.status;
         self.status = status;
@@ -186,12 +184,8 @@ impl ReplicaSet {
 
     /// When a ready pod will have been ready for long enough to count as available.
     pub fn next_due(&self, pods: &[Pod], now: Timestamp) -> Option<Timestamp> {
-        let min_ready = SignedDuration::from_secs(i64::from(self.min_ready_s));
-        pods.iter()
-            .filter(|pod| self.owns(pod) && pod.is_active())
-            .filter_map(|pod| pod.ready_since()?.checked_add(min_ready).ok())
-            .filter(|at| *at > now)
-            .chain(self.retry.at.filter(|at| *at > now))
-            .min()
+        let own = pods.iter().filter(|pod| pod.belongs_to(&self.meta) && pod.is_active());
+        let available = next_available(own, i64::from(self.min_ready_s), now);
+        available.into_iter().chain(self.retry.next(now)).min()
     }
 }

@@ -26,6 +26,11 @@ impl Retry {
         *self = Self::default();
     }
 
+    /// When the next try is due, unless it is already.
+    pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        self.at.filter(|at| *at > now)
+    }
+
     /// Whether a try would be too early.
     pub fn rests(&self, now: Timestamp) -> bool {
         self.at.is_some_and(|at| now < at)

@@ -4,7 +4,7 @@
 //! revision follows the update revision, what a partition and `OnDelete` hold back, and the trap that
 //! a reverted template does not replace the pod that never became ready.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSetSpec;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use super::event::Reporter;
 use super::hands::Hands;
 use super::kind::Kind;
 use super::meta::Meta;
-use super::pod::{Pod, is_available};
+use super::pod::{Pod, is_available, next_available};
 use super::retry::Retry;
 use super::revision::{self, REVISION_LABEL, Revision};
 
@@ -85,16 +85,11 @@ impl StatefulSet {
         i64::from(self.spec.min_ready_seconds.unwrap_or(0))
     }
 
-    pub fn owns(&self, pod: &Pod) -> bool {
-        pod.meta.is_controlled_by(&self.meta.uid)
-    }
-
     /// When the controller must look again by itself.
     pub fn next_due(&self, pods: &[Pod], now: Timestamp) -> Option<Timestamp> {
-        let min_ready = SignedDuration::from_secs(self.min_ready_s());
-        let ready = pods.iter().filter(|pod| self.owns(pod)).filter_map(|pod| pod.ready_since());
-        let available = ready.filter_map(|since| since.checked_add(min_ready).ok());
-        available.chain(self.retry.at).filter(|at| *at > now).chain(self.look_at).min()
+        let own = pods.iter().filter(|pod| pod.belongs_to(&self.meta));
+        let available = next_available(own, self.min_ready_s(), now);
+        available.into_iter().chain(self.retry.next(now)).chain(self.look_at).min()
     }
 
     /// One pass of the controller; true when it changed something.
@@ -249,7 +244,7 @@ impl StatefulSet {
     fn members(&self, pods: &[Pod], now: Timestamp) -> Vec<Member> {
         let mut members: Vec<Member> = pods
             .iter()
-            .filter(|pod| self.owns(pod))
+            .filter(|pod| pod.belongs_to(&self.meta))
             .filter_map(|pod| {
                 let ordinal = pod.meta.name.rsplit_once('-')?.1.parse().ok()?;
                 Some(Member {
@@ -287,7 +282,7 @@ impl StatefulSet {
     fn in_use(&self, pods: &[Pod], status: &Status) -> Vec<String> {
         let of_pods = pods
             .iter()
-            .filter(|pod| self.owns(pod))
+            .filter(|pod| pod.belongs_to(&self.meta))
             .filter_map(|pod| pod.meta.labels.get(REVISION_LABEL).cloned());
         of_pods.chain([status.current_revision.clone(), status.update_revision.clone()]).collect()
     }

@@ -151,11 +151,12 @@ fn doomed_container(facts: &WorkloadFacts, pod: &PodFacts, container: &Container
         .then(|| Trouble::of_container(pod, container, TERMINATED, &end.reason, &end.message))
 }
 
+/// Node and API server each stamp by their own clock, in whole seconds.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
+
 /// Warnings about this very pod, newest first: a StatefulSet gives a name to one pod after another.
 fn events_of<'a>(facts: &'a WorkloadFacts, pod: &'a PodFacts) -> impl Iterator<Item = &'a WarningEvent> {
-    // Node and API server each stamp by their own clock, in whole seconds.
-    const SKEW: SignedDuration = SignedDuration::from_secs(2);
-    let born = pod.created.and_then(|created| created.checked_sub(SKEW).ok());
+    let born = pod.created.and_then(|created| created.checked_sub(CLOCKS_APART).ok());
     facts.events.iter().rev().filter(move |event| {
         event.about.strip_prefix("Pod/") == Some(pod.name.as_str())
             && !matches!((event.at, born), (Some(at), Some(born)) if at < born)
@@ -184,6 +185,20 @@ fn last_end(pod: &PodFacts) -> Option<Trouble> {
     let ended = pod.containers.iter().filter_map(|container| Some((container, container.last_end.as_ref()?)));
     let (container, end) = ended.max_by_key(|(_, end)| end.finished)?;
     Some(Trouble::of_container(pod, container, TERMINATED, &end.reason, &end.message))
+}
+
+/// The probe's failure that ended the pod's last life, if it was one.
+fn ended_by_probe<'a>(facts: &'a WorkloadFacts, pod: &'a PodFacts) -> Option<&'a WarningEvent> {
+    // What a pod is given at most, as a rule, to end after the last failure.
+    const AT_MOST_BEFORE: SignedDuration = SignedDuration::from_secs(60);
+    let ended = pod.containers.iter().filter_map(|container| container.last_end.as_ref()?.finished).max()?;
+    let mut failures = events_of(facts, pod).filter(|event| {
+        event.reason == "Unhealthy"
+            && ["Liveness probe", "Startup probe"].iter().any(|probe| event.message.starts_with(probe))
+    });
+    failures.find(|event| {
+        event.at.is_some_and(|at| at <= ended + CLOCKS_APART && ended.duration_since(at) <= AT_MOST_BEFORE)
+    })
 }
 
 /// Pods looked at from one moment.
@@ -231,9 +246,17 @@ impl Look<'_> {
     }
 
     /// Why a pod restarted: how the life before ended says more than that the new one is not up yet.
+    ///
+    /// A program that obeys is `Completed` with exit code 0 although its probe had failed.
     pub fn how_it_ended(&self, pod: &PodFacts) -> Trouble {
-        let known = doomed(self.facts, pod).or_else(|| last_end(pod));
-        known.unwrap_or_else(|| self.trouble_of(pod))
+        if let Some(doomed) = doomed(self.facts, pod) {
+            return doomed;
+        }
+        let Some(mut trouble) = last_end(pod) else { return self.trouble_of(pod) };
+        if trouble.message.is_empty() {
+            trouble.message = ended_by_probe(self.facts, pod).map(told).unwrap_or_default();
+        }
+        trouble
     }
 
     pub fn at(&self, pod: &PodFacts) -> Sight {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::counts::{self, Counts, missing};
 use super::doom::{self, Look, Trouble};
@@ -33,6 +33,8 @@ pub struct RolloutHistory {
     /// A pod broke while settling; stands until a whole settle time has passed.
     pub(super) unstable: Option<Break>,
     pub(super) state: Option<(RolloutState, Timestamp)>,
+    /// Since when nothing is seen, until the next judgement.
+    unseen_since: Option<Timestamp>,
 }
 
 /// The counts at the last sign of progress.
@@ -63,6 +65,34 @@ pub(super) struct Break {
 }
 
 impl RolloutHistory {
+    /// Says that nothing is seen from `at` on. The next judgement ends that time, and no clock counts
+    /// it: a rollout that nobody saw has neither stood still nor held.
+    pub fn lose_sight(&mut self, at: Timestamp) {
+        self.unseen_since.get_or_insert(at);
+    }
+
+    /// Sees again, and moves by the time without sight whatever is measured by watching. What the
+    /// outside stamped itself, or is due by the clock on the wall, stays where it is.
+    pub(super) fn regain_sight(&mut self, now: Timestamp) {
+        let Some(since) = self.unseen_since.take() else { return };
+        let moved = |at: Timestamp| {
+            let unseen = now.duration_since(since.max(at)).max(SignedDuration::ZERO);
+            at.saturating_add(unseen).unwrap_or(at)
+        };
+        self.revision_missed_at = self.revision_missed_at.map(moved);
+        if let Some(progress) = &mut self.progress {
+            progress.at = moved(progress.at);
+        }
+        for at in self.started.values_mut() {
+            *at = moved(*at);
+        }
+        // An interval with a hole in it is none. The restarts counted so far are kept: one that
+        // nobody saw is known by them.
+        if let Some(settle) = self.settle.as_mut().filter(|settle| !settle.held && now > since) {
+            settle.since = settle.since.max(now);
+        }
+    }
+
     pub(super) fn note_template(&mut self, facts: &WorkloadFacts, now: Timestamp) {
         if self.print.as_ref() == Some(&facts.template_print) {
             return;

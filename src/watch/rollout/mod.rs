@@ -37,7 +37,8 @@ pub use state::{Aggregate, RolloutState, RolloutVerdict};
 /// Judges one workload by its newest facts.
 ///
 /// - Shape: facts of an older moment than the last ones given are a caller's mistake; time that
-///   stands still or jumps back is harmless.
+///   stands still or jumps back is harmless. Time in which nothing was seen is the caller's to tell:
+///   [`RolloutHistory::lose_sight`].
 /// - Source: the precedence of the nine states follows the field notes on rollouts, section 1.
 pub fn judge(
     facts: &WorkloadFacts,
@@ -45,6 +46,7 @@ pub fn judge(
     history: &mut RolloutHistory,
     now: Timestamp,
 ) -> RolloutVerdict {
+    history.regain_sight(now);
     let finding = find(facts, expect, history, now);
     let since = match history.state {
         Some((state, since)) if state == finding.state => since,

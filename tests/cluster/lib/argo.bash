@@ -2,6 +2,11 @@
 
 start_argo() {
   kubectl apply --server-side -f "$bin/crds" >/dev/null
+  # Asked too early, before the definition has any status, `wait` gives up at once instead of waiting.
+  for _ in $(seq 100); do
+    kubectl get crd rollouts.argoproj.io -o 'jsonpath={.status.conditions}' | grep -q . && break
+    sleep 0.1
+  done
   kubectl wait --for=condition=Established crd/rollouts.argoproj.io --timeout=30s >/dev/null
   start rollouts-controller rollouts-controller --kubeconfig=kubeconfig --leader-elect=false \
     --metricsport=$((base + 4)) --healthzPort=$((base + 5))

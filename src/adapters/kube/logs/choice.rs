@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::watch::{ContainerFacts, ContainerState, PodFacts, WorkloadFacts};
+use crate::watch::{ContainerFacts, ContainerState, PodFacts, Shared, WorkloadFacts};
 
 /// Of the pods that nobody follows.
 const NAMES_TOLD: usize = 3;
@@ -16,22 +16,83 @@ pub(super) struct Key {
     pub container: String,
 }
 
-/// What the watches say of a container that could be followed.
+/// Pods whose containers may be followed, as the watches last saw them.
+///
+/// Cheap to make anew: of five thousand pods a few have changed since the last, and all are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(super) key: Key,
-    /// UID of the pod's ReplicaSet.
-    pub(super) revision: Option<String>,
-    pub(super) class: Class,
-    pub(super) life: Life,
-    pub(super) is_ready: bool,
-    /// An init container that did its work: worth a reading, not a place in the crowd.
-    pub(super) is_done_init: bool,
+pub(crate) struct Offer {
+    pub(super) namespace: String,
+    pub(super) pods: Vec<Shared<PodFacts>>,
+    /// Whose pods are the new ones; without it all are.
+    pub(super) target_revision: Option<String>,
+    /// These containers alone; all when empty.
+    pub(super) only: Vec<String>,
 }
 
-impl Candidate {
-    pub(super) fn container(&self) -> &str {
-        &self.key.container
+impl Offer {
+    pub(crate) fn of(facts: &WorkloadFacts) -> Self {
+        Self {
+            namespace: facts.target.namespace.clone(),
+            pods: facts.pods.clone(),
+            target_revision: facts.target_revision.clone(),
+            only: Vec::new(),
+        }
+    }
+
+    /// All containers that have, or had, something to say; those of one pod stand together.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> + Clone {
+        self.pods.iter().flat_map(move |pod| {
+            let is_new = self.target_revision.is_none() || pod.revision == self.target_revision;
+            let class = match (is_new, in_trouble(pod)) {
+                (true, true) => Class::NewInTrouble,
+                (true, false) => Class::New,
+                (false, true) => Class::OldInTrouble,
+                (false, false) => Class::Old,
+            };
+            let meant = move |container: &&ContainerFacts| {
+                has_voice(container) && (self.only.is_empty() || self.only.contains(&container.name))
+            };
+            let candidate = move |container| Candidate { namespace: &self.namespace, pod, container, class };
+            pod.containers.iter().filter(meant).map(candidate)
+        })
+    }
+}
+
+/// A container that could be followed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    namespace: &'a str,
+    pub pod: &'a PodFacts,
+    container: &'a ContainerFacts,
+    class: Class,
+}
+
+impl<'a> Candidate<'a> {
+    pub fn key(&self) -> Key {
+        Key {
+            namespace: self.namespace.to_owned(),
+            pod: self.pod.name.clone(),
+            pod_uid: self.pod.uid.clone(),
+            container: self.container.name.clone(),
+        }
+    }
+
+    pub fn has(&self, key: &Key) -> bool {
+        self.pod.uid == key.pod_uid && self.container.name == key.container && self.namespace == key.namespace
+    }
+
+    pub fn life(&self) -> Life {
+        life(self.container)
+    }
+
+    /// An init container that did its work: worth a reading, not a place in the crowd.
+    pub fn is_done_init(&self) -> bool {
+        self.container.init
+            && matches!(&self.container.state, ContainerState::Terminated(end) if end.exit_code == 0)
+    }
+
+    fn names(&self) -> (&'a str, &'a str, &'a str, &'a str) {
+        (self.namespace, &self.pod.name, &self.pod.uid, &self.container.name)
     }
 }
 
@@ -65,41 +126,6 @@ pub(super) enum Stage {
         exit_code: i32,
         reason: String,
     },
-}
-
-/// All containers of a workload that have, or had, something to say.
-pub(crate) fn candidates(facts: &WorkloadFacts) -> Vec<Candidate> {
-    let mut found = Vec::with_capacity(facts.pods.len());
-    for pod in &facts.pods {
-        of_pod(&facts.target.namespace, pod, facts.is_new(pod), &mut found);
-    }
-    found
-}
-
-/// Adds the containers of one pod.
-pub(super) fn of_pod(namespace: &str, pod: &PodFacts, is_new: bool, found: &mut Vec<Candidate>) {
-    let class = match (is_new, in_trouble(pod)) {
-        (true, true) => Class::NewInTrouble,
-        (true, false) => Class::New,
-        (false, true) => Class::OldInTrouble,
-        (false, false) => Class::Old,
-    };
-    for container in pod.containers.iter().filter(|container| has_voice(container)) {
-        found.push(Candidate {
-            key: Key {
-                namespace: namespace.to_owned(),
-                pod: pod.name.clone(),
-                pod_uid: pod.uid.clone(),
-                container: container.name.clone(),
-            },
-            revision: pod.revision.clone(),
-            class,
-            life: life(container),
-            is_ready: pod.ready,
-            is_done_init: container.init
-                && matches!(&container.state, ContainerState::Terminated(end) if end.exit_code == 0),
-        });
-    }
 }
 
 fn in_trouble(pod: &PodFacts) -> bool {
@@ -154,28 +180,37 @@ pub(super) struct LeftOut {
 /// that rests, because its container's life was read to the end, takes no place. The containers of
 /// one pod stand together in `candidates`.
 pub(super) fn choose<'c>(
-    candidates: impl Iterator<Item = &'c Candidate> + Clone,
+    candidates: impl Iterator<Item = Candidate<'c>> + Clone,
     most: usize,
-    is_open: impl Fn(&Key) -> bool,
-    rests: impl Fn(&Key) -> bool,
-) -> (Vec<&'c Candidate>, LeftOut) {
-    let (mut chosen, mut awake): (Vec<&Candidate>, Vec<&Candidate>) =
-        candidates.clone().partition(|candidate| rests(&candidate.key));
+    is_open: impl Fn(&Candidate<'c>) -> bool,
+    rests: impl Fn(&Candidate<'c>) -> bool,
+) -> (Vec<Candidate<'c>>, LeftOut) {
+    let mut chosen = Vec::new();
+    let mut awake = Vec::new();
+    for one in candidates.clone() {
+        if rests(&one) {
+            chosen.push(one);
+        } else {
+            awake.push((one.class, !is_open(&one), one.pod.ready, one));
+        }
+    }
     if awake.len() > most {
         // Of thousands only the first few are needed, and those in no order.
-        awake.select_nth_unstable_by_key(most, |one| (one.class, !is_open(&one.key), one.is_ready, &one.key));
+        awake.select_nth_unstable_by_key(most, |(class, is_closed, is_ready, one)| {
+            (*class, *is_closed, *is_ready, one.names())
+        });
         awake.truncate(most);
     }
-    chosen.append(&mut awake);
-    let followed: HashSet<&str> = chosen.iter().map(|one| one.key.pod_uid.as_str()).collect();
+    chosen.extend(awake.into_iter().map(|(.., one)| one));
+    let followed: HashSet<&str> = chosen.iter().map(|one| one.pod.uid.as_str()).collect();
     let mut left_out = LeftOut::default();
     let mut last = "";
     for one in candidates {
-        let uid = one.key.pod_uid.as_str();
+        let uid = one.pod.uid.as_str();
         if uid != last && !followed.contains(uid) {
             left_out.n_pods += 1;
             if left_out.names.len() < NAMES_TOLD {
-                left_out.names.push(one.key.pod.clone());
+                left_out.names.push(one.pod.name.clone());
             }
         }
         last = uid;
@@ -187,77 +222,115 @@ pub(super) fn choose<'c>(
 mod tests {
     use super::*;
 
-    fn candidate(n: usize, class: Class) -> Candidate {
-        Candidate {
-            key: Key {
-                namespace: "shop".into(),
-                pod: format!("app-{n:03}"),
-                pod_uid: format!("u{n}"),
-                container: "app".into(),
-            },
-            revision: None,
-            class,
-            life: Life {
-                id: "c".into(),
-                stage: Stage::Running,
-                restarts: 0,
-                last_end: None,
-                last_end_s: None,
-            },
-            is_ready: true,
-            is_done_init: false,
+    fn container(name: &str) -> ContainerFacts {
+        ContainerFacts {
+            name: name.into(),
+            init: false,
+            container_id: "c".into(),
+            image_id: String::new(),
+            ready: true,
+            started: true,
+            restarts: 0,
+            state: ContainerState::Running { since: None },
+            last_end: None,
+            readiness: None,
+            startup: None,
         }
     }
 
-    /// The names of those chosen, in order.
-    fn names(chosen: &[&Candidate]) -> Vec<String> {
-        let mut names: Vec<String> = chosen.iter().map(|one| one.key.pod.clone()).collect();
+    fn pod(n: usize, revision: &str) -> PodFacts {
+        PodFacts {
+            name: format!("app-{n:03}"),
+            uid: format!("u{n}"),
+            revision: Some(revision.into()),
+            phase: "Running".into(),
+            reason: None,
+            ready: true,
+            ready_since: None,
+            created: None,
+            ending: false,
+            node: None,
+            node_trouble: None,
+            unschedulable: None,
+            containers: vec![container("app")],
+        }
+    }
+
+    /// Pods of which those named `new` are being rolled out.
+    fn offer(pods: impl IntoIterator<Item = PodFacts>) -> Offer {
+        Offer {
+            namespace: "shop".into(),
+            pods: pods.into_iter().map(Shared::from).collect(),
+            target_revision: Some("new".into()),
+            only: vec![],
+        }
+    }
+
+    fn chosen(
+        offer: &Offer,
+        is_open: impl Fn(&str) -> bool,
+        rests: impl Fn(&str) -> bool,
+    ) -> (Vec<String>, LeftOut) {
+        let name = |one: &Candidate<'_>| one.pod.name.clone();
+        let (chosen, left_out) =
+            choose(offer.candidates(), 24, |one| is_open(&name(one)), |one| rests(&name(one)));
+        let mut names: Vec<String> = chosen.iter().map(name).collect();
         names.sort_unstable();
-        names
+        (names, left_out)
     }
 
     #[test]
     fn new_pods_in_trouble_come_first_and_the_rest_is_named() {
-        let all: Vec<Candidate> =
-            (0..30).map(|n| candidate(n, if n == 29 { Class::NewInTrouble } else { Class::Old })).collect();
-        let (chosen, left_out) = choose(all.iter(), 24, |_| false, |_| false);
-        assert_eq!(chosen.len(), 24);
-        assert!(names(&chosen).contains(&"app-029".to_owned()));
-        let names = ["app-023", "app-024", "app-025"].map(String::from).to_vec();
+        let mut pods: Vec<PodFacts> = (0..30).map(|n| pod(n, "old")).collect();
+        pods[28].revision = Some("new".into());
+        pods[29].revision = Some("new".into());
+        pods[29].containers[0].restarts = 1;
+        let (names, left_out) = chosen(&offer(pods), |_| false, |_| false);
+        assert_eq!(names.len(), 24);
+        assert!(names.ends_with(&["app-028".to_owned(), "app-029".to_owned()]), "{names:?}");
+        let names = ["app-022", "app-023", "app-024"].map(String::from).to_vec();
         assert_eq!(left_out, LeftOut { n_pods: 6, names });
     }
 
     #[test]
     fn an_open_stream_is_not_given_up_for_another_of_its_kind() {
-        let all: Vec<Candidate> = (0..30).map(|n| candidate(n, Class::New)).collect();
-        let (chosen, _) = choose(all.iter(), 24, |key| key.pod == "app-029", |_| false);
-        assert!(names(&chosen).contains(&"app-029".to_owned()));
+        let offer = offer((0..30).map(|n| pod(n, "new")));
+        let (names, _) = chosen(&offer, |name| name == "app-029", |_| false);
+        assert!(names.contains(&"app-029".to_owned()));
     }
 
     #[test]
     fn a_pod_that_is_not_ready_comes_before_its_ready_kin() {
-        let mut all: Vec<Candidate> = (0..30).map(|n| candidate(n, Class::New)).collect();
-        all[27].is_ready = false;
-        let (chosen, _) = choose(all.iter(), 24, |_| false, |_| false);
-        assert!(names(&chosen).contains(&"app-027".to_owned()));
+        let offer = offer((0..30).map(|n| PodFacts { ready: n != 27, ..pod(n, "new") }));
+        let (names, _) = chosen(&offer, |_| false, |_| false);
+        assert!(names.contains(&"app-027".to_owned()));
     }
 
     #[test]
     fn a_life_that_was_read_to_its_end_takes_no_place() {
-        let all: Vec<Candidate> = (0..26).map(|n| candidate(n, Class::New)).collect();
-        let (chosen, left_out) = choose(all.iter(), 24, |_| false, |key| key.pod.as_str() < "app-002");
-        assert_eq!((chosen.len(), left_out.n_pods), (26, 0));
+        let (names, left_out) =
+            chosen(&offer((0..26).map(|n| pod(n, "new"))), |_| false, |name| name < "app-002");
+        assert_eq!((names.len(), left_out.n_pods), (26, 0));
     }
 
     #[test]
     fn a_pod_of_two_containers_is_left_out_once() {
-        let mut all: Vec<Candidate> = (0..24).map(|n| candidate(n, Class::New)).collect();
-        all.extend(["a", "b"].map(|container| {
-            let mut one = candidate(30, Class::Old);
-            one.key.container = container.to_owned();
-            one
-        }));
-        let (_, left_out) = choose(all.iter(), 24, |_| false, |_| false);
+        let mut pods: Vec<PodFacts> = (0..24).map(|n| pod(n, "new")).collect();
+        pods.push(PodFacts { containers: vec![container("a"), container("b")], ..pod(30, "old") });
+        let (_, left_out) = chosen(&offer(pods), |_| false, |_| false);
         assert_eq!(left_out.n_pods, 1);
+    }
+
+    #[test]
+    fn a_container_that_never_ran_or_was_not_asked_for_is_no_candidate() {
+        let waiting = ContainerState::Waiting { reason: "ContainerCreating".into(), message: String::new() };
+        let silent = ContainerFacts { state: waiting, ..container("silent") };
+        let mut offer =
+            offer([PodFacts { containers: vec![container("a"), silent, container("b")], ..pod(1, "new") }]);
+        assert_eq!(offer.candidates().count(), 2);
+        offer.only = vec!["b".into()];
+        let keys: Vec<Key> = offer.candidates().map(|one| one.key()).collect();
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].container, "b");
     }
 }

@@ -23,14 +23,14 @@ use tokio::task::JoinSet;
 
 use crate::watch::logs::merge;
 use crate::watch::{LogBatch, LogLines, LogMark, LogSource, Observation, TargetRef};
-pub(super) use choice::{Candidate, candidates};
-use choice::{Key, LeftOut, Life, choose};
+pub(super) use choice::Offer;
+use choice::{Candidate, Key, LeftOut, Life, choose};
 use stream::{Follower, Hands, News, Resting};
 pub use tail::{LogRequest, LogTail};
 pub use target::{LogTarget, TargetError};
 
 /// What the watches last said, by target.
-pub(super) type Candidates = BTreeMap<TargetRef, Arc<Vec<Candidate>>>;
+pub(super) type Offers = BTreeMap<TargetRef, Arc<Offer>>;
 
 /// Batches of one stream that wait to be merged; a full lane holds its reader back.
 const LANE: usize = 4;
@@ -77,21 +77,21 @@ impl Reading {
 pub(super) async fn run<T: Ord + Clone>(
     client: Client,
     reading: Reading,
-    candidates: watch::Receiver<BTreeMap<T, Arc<Vec<Candidate>>>>,
+    offers: watch::Receiver<BTreeMap<T, Arc<Offer>>>,
     out: Sender<Observation>,
     recoveries: watch::Receiver<u64>,
 ) {
     let window = if reading.follow { merge::LIVE } else { merge::WHOLE };
     let (opening, opened) = channel(reading.most_streams.max(1));
     let merging = lanes::run(window, opened, out.clone());
-    let following = follow(client, reading, candidates, out, opening, recoveries);
+    let following = follow(client, reading, offers, out, opening, recoveries);
     tokio::join!(merging, following);
 }
 
 async fn follow<T: Ord + Clone>(
     client: Client,
     reading: Reading,
-    mut candidates: watch::Receiver<BTreeMap<T, Arc<Vec<Candidate>>>>,
+    mut offers: watch::Receiver<BTreeMap<T, Arc<Offer>>>,
     out: Sender<Observation>,
     opening: Sender<Receiver<LogBatch>>,
     recoveries: watch::Receiver<u64>,
@@ -109,30 +109,42 @@ async fn follow<T: Ord + Clone>(
         if out.is_closed() {
             return;
         }
-        let latest = candidates.borrow_and_update().clone();
-        for (target, list) in &latest {
+        let latest = offers.borrow_and_update().clone();
+        for (target, offer) in &latest {
             // Pods that were there before us may have logged for days; of later ones we want all.
             if seen_targets.insert(target.clone()) {
-                old_pods.extend(list.iter().map(|one| one.key.pod_uid.clone()));
+                old_pods.extend(offer.pods.iter().map(|pod| pod.uid.clone()));
             }
         }
-        let is_old = |one: &Candidate| old_pods.contains(&one.key.pod_uid);
+        let is_old = |one: &Candidate<'_>| old_pods.contains(&one.pod.uid);
         let all = || {
-            let wanted = |one: &&Candidate| {
-                !read.contains(&one.key) && (reading.done_inits || !one.is_done_init || !is_old(one))
+            let wanted = |one: &Candidate<'_>| {
+                (read.is_empty() || !read.contains(&one.key()))
+                    && (reading.done_inits || !one.is_done_init() || !is_old(one))
             };
-            latest.values().flat_map(|list| list.iter()).filter(wanted)
+            latest.values().flat_map(|offer| offer.candidates()).filter(wanted)
         };
-        let (chosen, left_out) =
-            choose(all(), reading.most_streams, |key| open.contains_key(key), |key| resting.contains(key));
-        let lives: HashMap<&Key, &Life> =
-            all().filter(|one| open.contains_key(&one.key)).map(|one| (&one.key, &one.life)).collect();
-        let kept: HashSet<&Key> = chosen.iter().map(|one| &one.key).collect();
+        // Thousands are asked, a few dozen are open.
+        let open_pods: HashSet<&str> = open.keys().map(|key| key.pod_uid.as_str()).collect();
+        let open_key = |one: &Candidate<'_>| {
+            let may_be = open_pods.contains(one.pod.uid.as_str());
+            may_be.then(|| open.keys().find(|key| one.has(key))).flatten()
+        };
+        let (chosen, left_out) = choose(
+            all(),
+            reading.most_streams,
+            |one| open_key(one).is_some(),
+            |one| open_key(one).is_some_and(|key| resting.contains(key)),
+        );
+        let lives: HashMap<&Key, Life> =
+            all().filter_map(|one| Some((open_key(&one)?, one.life()))).collect();
+        let kept: HashSet<&Key> = chosen.iter().filter_map(open_key).collect();
+        let fresh: Vec<Candidate<'_>> = chosen.into_iter().filter(|one| open_key(one).is_none()).collect();
         for (key, news) in &open {
             let latest = match lives.get(key) {
                 None => News::Gone,
                 Some(_) if !kept.contains(key) => News::Unfollowed,
-                Some(life) => News::Life((*life).clone()),
+                Some(life) => News::Life(life.clone()),
             };
             news.send_if_modified(|news| {
                 let is_other = *news != latest;
@@ -142,19 +154,17 @@ async fn follow<T: Ord + Clone>(
                 is_other
             });
         }
-        for one in &chosen {
-            if open.contains_key(&one.key) {
-                continue;
-            }
-            let (news, life) = watch::channel(News::Life(one.life.clone()));
+        for one in fresh {
+            let key = one.key();
+            let (news, life) = watch::channel(News::Life(one.life()));
             let (lane, lines) = channel(LANE);
             if opening.send(lines).await.is_err() {
                 return;
             }
             let source = LogSource {
-                pod: one.key.pod.clone(),
-                container: one.key.container.clone(),
-                revision: one.revision.clone(),
+                pod: one.pod.name.clone(),
+                container: key.container.clone(),
+                revision: one.pod.revision.clone(),
             };
             let hands = Hands {
                 client: client.clone(),
@@ -163,13 +173,13 @@ async fn follow<T: Ord + Clone>(
                 recoveries: recoveries.clone(),
                 resting: rest.clone(),
             };
-            let follower = Follower::new(one.key.clone(), source, life, hands);
-            let (key, was_there) = (one.key.clone(), is_old(one));
+            let follower = Follower::new(key.clone(), source, life, hands);
+            let (opened, was_there) = (key.clone(), is_old(&one));
             tasks.spawn(async move {
                 follower.run(was_there).await;
-                key
+                opened
             });
-            open.insert(one.key.clone(), news);
+            open.insert(key, news);
         }
         if reading.follow
             && ((left_out.n_pods == 0) != (n_left_out == 0) || left_out.n_pods.abs_diff(n_left_out) >= 10)
@@ -185,7 +195,7 @@ async fn follow<T: Ord + Clone>(
             return;
         }
         tokio::select! {
-            changed = candidates.changed(), if may_change => may_change = changed.is_ok(),
+            changed = offers.changed(), if may_change => may_change = changed.is_ok(),
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                 if let Ok(key) = ended {
                     open.remove(&key);

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::choice::{Candidate, of_pod};
+use super::choice::Offer;
 use super::target::{LogTarget, Wanted};
 use super::{Reading, run};
 use crate::adapters::kube::error::{Cause, KubeError, Place};
@@ -25,7 +25,7 @@ use crate::adapters::kube::listwatch::{Source, endless};
 use crate::adapters::kube::objects::{Pod, PodEntry};
 use crate::adapters::kube::store::Mirror;
 use crate::adapters::kube::told::Told;
-use crate::watch::{ContainerState, Moment, Observation, PodFacts};
+use crate::watch::{ContainerState, Moment, Observation, PodFacts, Shared};
 
 /// Pods come and go in crowds; ten looks a second are enough to open a stream in time.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -98,7 +98,7 @@ impl LogTail {
 
     /// How many containers have something to read now.
     pub fn n_containers(&self) -> usize {
-        self.candidates().len()
+        self.offer().candidates().count()
     }
 
     /// Containers that have nothing to read yet, and why: `app-1 app: ContainerCreating`.
@@ -133,13 +133,14 @@ impl LogTail {
             most_streams: MOST_STREAMS,
         };
         let (recovered, recoveries) = watch::channel(0);
-        let first = BTreeMap::from([((), Arc::new(self.candidates()))]);
-        let (followable, candidates) = watch::channel(first);
-        let reading = run(self.client.clone(), reading, candidates, out.clone(), recoveries.clone());
+        let first = BTreeMap::from([((), Arc::new(self.offer()))]);
+        let (followable, offers) = watch::channel(first);
+        let reading = run(self.client.clone(), reading, offers, out.clone(), recoveries.clone());
         if self.request.follow {
             // Lines carry the server's times: how far its clock is from ours changes nothing here.
             let (skewed, _) = watch::channel(jiff::SignedDuration::ZERO);
-            let beating = heartbeat::run(self.client.clone(), out, recovered, skewed, clock);
+            let beating =
+                heartbeat::run(self.client.clone(), heartbeat::Pace::USUAL, out, recovered, skewed, clock);
             let watching = self.watch(followable, recoveries);
             let told = async { tokio::join!(reading, watching) };
             tokio::select! {
@@ -155,7 +156,7 @@ impl LogTail {
     /// Tells of pods that come and go until nothing more can come.
     async fn watch(
         &mut self,
-        followable: watch::Sender<BTreeMap<(), Arc<Vec<Candidate>>>>,
+        followable: watch::Sender<BTreeMap<(), Arc<Offer>>>,
         recoveries: watch::Receiver<u64>,
     ) {
         let path = Pod::url_path(&(), Some(&self.request.namespace));
@@ -174,7 +175,7 @@ impl LogTail {
                 () = &mut look, if dirty => {
                     dirty = false;
                     self.own().await;
-                    let latest = Arc::new(self.candidates());
+                    let latest = Arc::new(self.offer());
                     followable.send_modify(|known| {
                         known.insert((), latest);
                     });
@@ -192,13 +193,13 @@ impl LogTail {
         containers.is_empty() || containers.iter().any(|name| name == container)
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
-        let mut found = Vec::new();
-        for pod in self.pods.ours() {
-            of_pod(&self.request.namespace, pod, true, &mut found);
+    fn offer(&self) -> Offer {
+        Offer {
+            namespace: self.request.namespace.clone(),
+            pods: self.pods.ours().cloned().collect(),
+            target_revision: None,
+            only: self.request.containers.clone(),
         }
-        found.retain(|one| self.is_meant(one.container()));
-        found
     }
 
     /// Nothing more can come from this pod.
@@ -301,12 +302,12 @@ impl Pods {
         self.known.take(told.map(|pod| pod.entry), |entry| &entry.facts.name)
     }
 
-    fn ours(&self) -> impl Iterator<Item = &PodFacts> {
+    fn ours(&self) -> impl Iterator<Item = &Shared<PodFacts>> {
         let is_ours = |entry: &&PodEntry| match (&self.owners, &entry.owner) {
             (None, _) => true,
             (Some(owners), Some(owner)) => owners.contains(owner),
             (Some(_), None) => false,
         };
-        self.known.values().filter(is_ours).map(|entry| &*entry.facts)
+        self.known.values().filter(is_ours).map(|entry| &entry.facts)
     }
 }

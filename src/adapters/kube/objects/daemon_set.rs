@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::resource;
-use super::wire::{NotedMeta, Selector, WireCondition, conditions, count, int_or_text};
+use super::wire::{NotedMeta, Selector, WireCondition, count, rolling_bound};
 use super::workload::{Common, Workload};
 use crate::watch::UpdateStrategy;
 
@@ -58,9 +58,6 @@ fn strategy(wire: &Value) -> UpdateStrategy {
 impl From<Wire> for DaemonSet {
     fn from(wire: Wire) -> Self {
         let Wire { metadata: meta, spec, status } = wire;
-        let rolling =
-            |key: &str| int_or_text(spec.update_strategy.get("rollingUpdate").and_then(|r| r.get(key)));
-        let (max_surge, max_unavailable) = (rolling("maxSurge"), rolling("maxUnavailable"));
         Self {
             meta: meta.thin(),
             workload: Workload {
@@ -71,13 +68,13 @@ impl From<Wire> for DaemonSet {
                 updated: count(status.updated_number_scheduled),
                 ready: count(status.number_ready),
                 available: count(status.number_available),
-                max_surge,
-                max_unavailable,
+                max_surge: rolling_bound(&spec.update_strategy, "maxSurge"),
+                max_unavailable: rolling_bound(&spec.update_strategy, "maxUnavailable"),
                 ..Workload::of(Common {
                     meta,
                     template: spec.template,
-                    selector: spec.selector.query(),
-                    conditions: conditions(status.conditions),
+                    selector: spec.selector,
+                    conditions: status.conditions,
                     min_ready_s: spec.min_ready_seconds,
                 })
             },

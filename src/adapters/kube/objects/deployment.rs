@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::resource;
-use super::wire::{NotedMeta, Selector, WireCondition, conditions, count, int_or_text, revision_number};
+use super::wire::{NotedMeta, Selector, WireCondition, count, revision_number, rolling_bound};
 use super::workload::{Common, Workload, deadline};
 use crate::watch::UpdateStrategy;
 
@@ -62,8 +62,6 @@ fn strategy(wire: &Value) -> UpdateStrategy {
 impl From<Wire> for Deployment {
     fn from(wire: Wire) -> Self {
         let Wire { metadata: meta, spec, status } = wire;
-        let rolling = |key: &str| int_or_text(spec.strategy.get("rollingUpdate").and_then(|r| r.get(key)));
-        let (max_surge, max_unavailable) = (rolling("maxSurge"), rolling("maxUnavailable"));
         Self {
             meta: meta.thin(),
             workload: Workload {
@@ -77,13 +75,13 @@ impl From<Wire> for Deployment {
                 available: count(status.available_replicas),
                 revision: revision_number(&meta.annotations, REVISION),
                 progress_deadline_s: deadline(spec.progress_deadline_seconds),
-                max_surge,
-                max_unavailable,
+                max_surge: rolling_bound(&spec.strategy, "maxSurge"),
+                max_unavailable: rolling_bound(&spec.strategy, "maxUnavailable"),
                 ..Workload::of(Common {
                     meta,
                     template: spec.template,
-                    selector: spec.selector.query(),
-                    conditions: conditions(status.conditions),
+                    selector: spec.selector,
+                    conditions: status.conditions,
                     min_ready_s: spec.min_ready_seconds,
                 })
             },

@@ -21,7 +21,7 @@ pub(super) use daemon_set::DaemonSet;
 pub(super) use deployment::Deployment;
 pub(super) use event::Warning;
 pub(super) use node::{Node, NodeEntry};
-pub(super) use pod::{Pod, PodEntry};
+pub(super) use pod::{Joined, Pod, PodEntry};
 pub(super) use revision::{ControllerRevision, ReplicaSet, RevisionEntry};
 pub(super) use rollout::Rollout;
 pub(super) use stateful_set::StatefulSet;

@@ -28,6 +28,16 @@ pub(crate) struct PodEntry {
     pub facts: Shared<PodFacts>,
     /// By how much the times of `facts` were moved to our clock.
     pub moved: SignedDuration,
+    /// Its place, until the pod or what that rests on changes.
+    pub joined: Option<Joined>,
+}
+
+/// A pod's place within its workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Joined {
+    /// The number of what it rests on.
+    pub basis: u64,
+    pub is_new: bool,
 }
 
 resource!(Pod, "Pod", "", "v1", "pods", NamespaceResourceScope);
@@ -200,6 +210,7 @@ impl From<Wire> for Pod {
             }),
             revision_hash: None,
             moved: SignedDuration::ZERO,
+            joined: None,
         };
         let thin = meta.thin();
         let revision_hash = meta.labels.and_then(|labels| labels.revision_hash);

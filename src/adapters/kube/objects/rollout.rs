@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::resource;
-use super::wire::{NotedMeta, Selector, WireCondition, conditions, count, int_or_text, revision_number};
+use super::wire::{NotedMeta, Selector, WireCondition, count, int_or_text, revision_number};
 use super::workload::{BorrowedTemplate, Common, Rolling, Workload, deadline};
 use crate::watch::{ArgoFacts, ArgoPause, CanaryStep, UpdateStrategy};
 
@@ -27,7 +27,7 @@ impl From<Value> for Rollout {
     fn from(object: Value) -> Self {
         let meta: NotedMeta = at(&object, "/metadata");
         let selector: Selector = at(&object, "/spec/selector");
-        let wire_conditions: Option<Vec<WireCondition>> = at(&object, "/status/conditions");
+        let conditions: Option<Vec<WireCondition>> = at(&object, "/status/conditions");
         let whole = |path: &str| object.pointer(path).and_then(Value::as_i64);
         let named = |path: &str| {
             let text = object.pointer(path).and_then(Value::as_str);
@@ -67,8 +67,8 @@ impl From<Value> for Rollout {
                 ..Workload::of(Common {
                     meta,
                     template: object.pointer("/spec/template").cloned().unwrap_or_default(),
-                    selector: selector.query(),
-                    conditions: conditions(wire_conditions),
+                    selector,
+                    conditions,
                     min_ready_s: whole("/spec/minReadySeconds"),
                 })
             },

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::resource;
-use super::wire::{NotedMeta, Selector, WireCondition, conditions, count, int_or_text};
+use super::wire::{NotedMeta, Selector, WireCondition, count, rolling_bound};
 use super::workload::{Common, Rolling, Workload};
 use crate::watch::UpdateStrategy;
 
@@ -86,7 +86,7 @@ impl From<Wire> for StatefulSet {
                 updated: count(status.updated_replicas),
                 ready: count(status.ready_replicas),
                 available: count(status.available_replicas),
-                max_unavailable: int_or_text(spec.update_strategy.pointer("/rollingUpdate/maxUnavailable")),
+                max_unavailable: rolling_bound(&spec.update_strategy, "maxUnavailable"),
                 rolling: Rolling::Name {
                     target: named(status.update_revision),
                     stable: named(status.current_revision),
@@ -94,8 +94,8 @@ impl From<Wire> for StatefulSet {
                 ..Workload::of(Common {
                     meta,
                     template: spec.template,
-                    selector: spec.selector.query(),
-                    conditions: conditions(status.conditions),
+                    selector: spec.selector,
+                    conditions: status.conditions,
                     min_ready_s: spec.min_ready_seconds,
                 })
             },

@@ -165,6 +165,11 @@ pub(super) fn count(number: Option<i64>) -> u32 {
     u32::try_from(number.unwrap_or(0).max(0)).unwrap_or(u32::MAX)
 }
 
+/// A bound of a rolling update, as an update strategy has it: `3` and `"25%"` alike.
+pub(super) fn rolling_bound(strategy: &Value, key: &str) -> Option<String> {
+    int_or_text(strategy.get("rollingUpdate")?.get(key))
+}
+
 /// `3` and `"25%"` alike.
 pub(super) fn int_or_text(value: Option<&Value>) -> Option<String> {
     match value? {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::{Map, NotedMeta, count, gitops_owner, images};
+use super::wire::{Map, NotedMeta, Selector, WireCondition, conditions, count, gitops_owner, images};
 use crate::watch::template;
 use crate::watch::{ArgoFacts, Condition, Image, UpdateStrategy};
 
@@ -65,15 +65,15 @@ pub(crate) struct BorrowedTemplate {
 pub(super) struct Common {
     pub meta: NotedMeta,
     pub template: Value,
-    pub selector: Option<String>,
-    pub conditions: Vec<Condition>,
+    pub selector: Selector,
+    pub conditions: Option<Vec<WireCondition>>,
     pub min_ready_s: Option<i64>,
 }
 
 impl Workload {
     /// A workload of which only the common part is known; the rest is for its kind to fill.
     pub(super) fn of(common: Common) -> Self {
-        let Common { meta, template, selector, conditions, min_ready_s } = common;
+        let Common { meta, template, selector, conditions: wire, min_ready_s } = common;
         Self {
             gitops_owner: gitops_owner(&meta.labels, &meta.annotations),
             name: meta.name,
@@ -90,12 +90,12 @@ impl Workload {
             revision: None,
             template_print: template::print(&template),
             images: images(&template),
-            conditions,
+            conditions: conditions(wire),
             progress_deadline_s: None,
             min_ready_s: count(min_ready_s),
             max_surge: None,
             max_unavailable: None,
-            selector,
+            selector: selector.query(),
             template,
             rolling: Rolling::Template,
             argo: None,

@@ -1,21 +1,24 @@
 //! What the watches of one namespace know, joined into the facts of a workload.
 
+mod basis;
 mod mirror;
 mod skew;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::nodes::Nodes;
-use super::objects::{PodEntry, RevisionEntry, Rolling, Run, Workload};
+use super::objects::{Joined, PodEntry, RevisionEntry, Rolling, Run, Workload};
 use super::told::{Refusal, Told};
 use crate::watch::{
     Analysis, PodFacts, RevisionFacts, Shared, TargetRef, UpdateStrategy, WarningEvent, WorkloadFacts,
 };
 use crate::workflow::Kind;
+use basis::{Bases, Basis};
 pub(super) use mirror::Mirror;
 
 /// Enough to explain any rollout; a broken one repeats itself.
@@ -35,6 +38,7 @@ pub(super) struct Store {
     pub runs: Mirror<Run>,
     /// How far the cluster's clock is ahead of ours; all times are told by ours.
     pub skew: SignedDuration,
+    bases: Bases,
 }
 
 impl Store {
@@ -101,7 +105,7 @@ impl Store {
     ///
     /// Takes itself as changeable only to keep what was joined for the next time: of thousands of
     /// pods, few change between two summaries.
-    pub fn facts(&mut self, target: &TargetRef, nodes: Option<&Nodes>) -> Option<WorkloadFacts> {
+    pub fn facts(&mut self, target: &TargetRef, nodes: Option<&Arc<Nodes>>) -> Option<WorkloadFacts> {
         let workloads = self.workloads.get(&target.kind)?;
         if let Some(refusal) = &workloads.refused {
             return Some(WorkloadFacts { unread: Some(unread(target, refusal)), ..absent(target) });
@@ -141,7 +145,7 @@ impl Store {
         if let Some(argo) = &mut argo {
             argo.analyses = self.analyses(&workload.uid);
         }
-        let pods = self.join_pods(target.kind, &workload, &revisions, target_revision.as_deref(), nodes);
+        let pods = self.join_pods(target, &workload, &revisions, target_revision.as_deref(), nodes);
         let events = self.events_about(target, &workload.uid, &revisions);
         let mut facts = WorkloadFacts {
             target: target.clone(),
@@ -187,40 +191,52 @@ impl Store {
     /// group by name.
     fn join_pods(
         &mut self,
-        kind: Kind,
+        target: &TargetRef,
         workload: &Workload,
         revisions: &[RevisionFacts],
-        target: Option<&str>,
-        nodes: Option<&Nodes>,
+        target_revision: Option<&str>,
+        nodes: Option<&Arc<Nodes>>,
     ) -> Vec<Shared<PodFacts>> {
+        let basis = Basis::new(&workload.uid, target_revision, revisions, nodes, self.skew);
+        let basis = self.bases.number(target, basis);
         let by_uid: HashMap<&str, &str> =
             revisions.iter().map(|revision| (revision.uid.as_str(), revision.name.as_str())).collect();
         let by_hash: HashMap<&str, &str> = revisions
             .iter()
             .map(|revision| (revision.template_hash.as_str(), revision.name.as_str()))
             .collect();
-        let (mut new, mut old) = (Vec::new(), Vec::new());
+        let (mut new, mut old) = (Vec::with_capacity(self.pods.len()), Vec::new());
         for pod in self.pods.values_mut() {
-            let Some(owner) = pod.owner.as_deref() else { continue };
-            let name = match by_uid.get(owner) {
-                Some(name) => Some((*name).into()),
-                None if owner == workload.uid => {
-                    pod.revision_hash.as_deref().map(|hash| revision_name(kind, workload, hash, &by_hash))
+            let joined = match pod.joined {
+                Some(joined) if joined.basis == basis => joined,
+                Some(joined) if self.bases.is_of_another(joined.basis, basis) => continue,
+                _ => {
+                    let Some(owner) = pod.owner.as_deref() else { continue };
+                    let name = match by_uid.get(owner) {
+                        Some(name) => Some((*name).into()),
+                        None if owner == workload.uid => pod
+                            .revision_hash
+                            .as_deref()
+                            .map(|hash| revision_name(target.kind, workload, hash, &by_hash)),
+                        None => continue,
+                    };
+                    let trouble = nodes.and_then(|nodes| nodes.trouble(pod.facts.node.as_deref()?));
+                    if pod.facts.revision.as_deref() != name.as_deref() || pod.facts.node_trouble != trouble {
+                        pod.facts.revision = name.map(std::borrow::Cow::into_owned);
+                        pod.facts.node_trouble = trouble;
+                    }
+                    let by = -self.skew;
+                    if pod.moved != by {
+                        skew::pod(&mut pod.facts, by - pod.moved);
+                        pod.moved = by;
+                    }
+                    let is_new =
+                        target_revision.is_some() && pod.facts.revision.as_deref() == target_revision;
+                    Joined { basis, is_new }
                 }
-                None => continue,
             };
-            let trouble = nodes.and_then(|nodes| nodes.trouble(pod.facts.node.as_deref()?));
-            if pod.facts.revision.as_deref() != name.as_deref() || pod.facts.node_trouble != trouble {
-                pod.facts.revision = name.map(std::borrow::Cow::into_owned);
-                pod.facts.node_trouble = trouble;
-            }
-            let by = -self.skew;
-            if pod.moved != by {
-                skew::pod(&mut pod.facts, by - pod.moved);
-                pod.moved = by;
-            }
-            let is_new = target.is_some() && pod.facts.revision.as_deref() == target;
-            let group = if is_new { &mut new } else { &mut old };
+            pod.joined = Some(joined);
+            let group = if joined.is_new { &mut new } else { &mut old };
             group.push(pod.facts.clone());
         }
         new.append(&mut old);

@@ -287,7 +287,7 @@ fn the_trouble_of_a_node_is_that_of_its_pods() {
     let pods = [("a", "n1"), ("b", "n2"), ("c", "n9"), ("d", "")];
     let pods = pods.map(|(name, node)| pod(name, "new-uid", None, node)).to_vec();
     let mut store = with(Kind::Deployment, deployment("x:2"), sets(), pods);
-    let nodes: Nodes = [node("n1", false), node("n2", true)].into_iter().collect();
+    let nodes = Arc::new([node("n1", false), node("n2", true)].into_iter().collect::<Nodes>());
     let joined = store.facts(&target(Kind::Deployment), Some(&nodes)).unwrap();
     let troubles: Vec<_> = joined.pods.iter().map(|pod| pod.node_trouble).collect();
     assert_eq!(troubles, [None, Some(NodeTrouble::Cordoned), Some(NodeTrouble::Gone), None]);
@@ -349,4 +349,54 @@ fn the_times_of_a_cluster_that_is_ahead_are_told_by_our_clock_and_moved_once() {
         );
         assert_eq!(facts.events[0].at, at(event));
     }
+}
+
+#[test]
+fn a_pod_keeps_its_place_until_it_or_what_that_rests_on_changes() {
+    let mut store = with(
+        Kind::Deployment,
+        deployment("x:1"),
+        vec![set("one", "d", "1", "x:1"), set("two", "d", "2", "x:2")],
+        vec![pod("p1", "one-uid", None, "n1"), pod("p2", "two-uid", None, "n1")],
+    );
+    let names = |facts: &WorkloadFacts| -> Vec<String> {
+        facts
+            .pods
+            .iter()
+            .map(|pod| format!("{}{}", pod.name, if facts.is_new(pod) { "*" } else { "" }))
+            .collect()
+    };
+    let facts = |store: &mut Store| store.facts(&target(Kind::Deployment), None).unwrap();
+    let first = facts(&mut store);
+    assert_eq!(names(&first), ["p1*", "p2"]);
+    assert_eq!(facts(&mut store), first);
+    // Another template is rolled out: nothing about the pods changed.
+    store.workload(Kind::Deployment, Told::Changed(deployment("x:2")));
+    assert_eq!(names(&facts(&mut store)), ["p2*", "p1"]);
+    store.pod(Told::Changed(pod("p1", "two-uid", None, "n1")));
+    assert_eq!(names(&facts(&mut store)), ["p1*", "p2*"]);
+}
+
+#[test]
+fn a_pod_goes_from_one_workload_to_another_made_in_its_place() {
+    let mut store = with(
+        Kind::Deployment,
+        deployment("x:1"),
+        vec![set("one", "d", "1", "x:1"), set("other", "e", "1", "x:1")],
+        vec![pod("p1", "one-uid", None, "n1"), pod("p2", "other-uid", None, "n1")],
+    );
+    let second = TargetRef { name: "second".into(), ..target(Kind::Deployment) };
+    let twin = Workload { name: "second".into(), uid: "e".into(), ..deployment("x:1") };
+    store.workload(Kind::Deployment, Told::Changed(twin));
+    let names = |store: &mut Store, target: &TargetRef| -> Vec<String> {
+        store.facts(target, None).unwrap().pods.iter().map(|pod| pod.name.clone()).collect()
+    };
+    for _ in 0..2 {
+        assert_eq!(names(&mut store, &target(Kind::Deployment)), ["p1"]);
+        assert_eq!(names(&mut store, &second), ["p2"]);
+    }
+    // The set of the one is orphaned and adopted by the other.
+    store.set(Told::Changed(set("one", "e", "1", "x:1")));
+    assert!(names(&mut store, &target(Kind::Deployment)).is_empty());
+    assert_eq!(names(&mut store, &second), ["p1", "p2"]);
 }

@@ -204,7 +204,23 @@ fn time_alone_decides_nothing_while_the_cluster_is_silent() {
     assert_eq!(picture.wake_at(), None);
     assert!(!picture.is_decided());
     picture.take(live(), at(61));
+    assert_eq!(state(&picture), RolloutState::Settling, "one second was seen, sixty were not");
+    assert_eq!(picture.wake_at(), Some(at(71).world));
+    picture.judge(at(71));
     assert_eq!(picture.outcome(), Outcome::Complete);
+}
+
+#[test]
+fn what_time_alone_decided_before_the_silence_was_noticed_is_taken_back() {
+    let mut picture = one();
+    picture.take(up(facts()), at(0));
+    picture.judge(at(10));
+    assert_eq!(picture.outcome(), Outcome::Complete);
+    picture.take(silent(7), at(11));
+    assert_eq!((state(&picture), picture.outcome()), (RolloutState::Settling, Outcome::Unknown));
+    // A second sign of the same silence changes nothing.
+    picture.take(silent(7), at(13));
+    assert_eq!(state(&picture), RolloutState::Settling);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod argo;
 mod daemonset;
+mod outage;
 mod properties;
 mod statefulset;
 
@@ -460,6 +461,39 @@ fn a_restart_while_settling_is_unstable_until_it_held_again() {
     assert_eq!(verdict.field, "unstable: app-v2-1 restarted");
     assert_eq!(judge(&facts, &expect, &mut history, at(14)).state, RolloutState::Failed);
     assert_eq!(judge(&facts, &expect, &mut history, at(15)).state, RolloutState::Complete);
+}
+
+#[test]
+fn a_restart_by_a_failed_probe_is_named_by_it_although_the_program_ended_well() {
+    let mut history = RolloutHistory::default();
+    let expect = Expectation::watching();
+    judge(&up("v2"), &expect, &mut history, at(0));
+    judge(&up("v2"), &expect, &mut history, at(10));
+    let restarted = |failed_at| {
+        let mut facts = up("v2");
+        let container = &mut facts.pods[1].containers[0];
+        container.restarts = 1;
+        container.last_end = Some(Termination {
+            reason: "Completed".into(),
+            exit_code: 0,
+            message: String::new(),
+            finished: Some(at(500)),
+        });
+        facts.events = vec![WarningEvent {
+            uid: "e".into(),
+            reason: "Unhealthy".into(),
+            message: "Liveness probe failed: HTTP 503".into(),
+            about: "Pod/app-v2-1".into(),
+            count: 3,
+            at: Some(at(failed_at)),
+        }];
+        facts
+    };
+    let verdict = judge(&restarted(498), &expect, &mut history.clone(), at(501));
+    let trouble = verdict.trouble.unwrap();
+    assert_eq!(trouble.line(), "app-v2-1 app Completed exit 0 ×1 Liveness probe failed: HTTP 503 ×3");
+    let verdict = judge(&restarted(100), &expect, &mut history, at(501));
+    assert_eq!(verdict.trouble.unwrap().message, "", "a failure long before did not end this life");
 }
 
 #[test]

@@ -319,6 +319,31 @@ proptest! {
         prop_assert!(may_become.contains(&again.state), "{:?} became {:?}", verdict, again);
     }
 
+    /// However long it lasted and whatever came before it.
+    #[test]
+    fn an_outage_completes_nothing_and_is_no_standstill(
+        before in any_history(), expect in any_expectation(), outage in 1..9_000i64,
+    ) {
+        let mut history = RolloutHistory::default();
+        let mut clock = 0;
+        let mut last = None;
+        for (facts, step) in before {
+            clock += step.max(0);
+            let verdict = judge(&facts, &expect, &mut history, at(clock));
+            last = Some((facts, verdict));
+        }
+        let (facts, verdict) = last.unwrap();
+        history.lose_sight(at(clock));
+        let again = judge(&facts, &expect, &mut history, at(clock + outage));
+        let settles = expect.settle_s.max(facts.min_ready_s) > 0;
+        if again.state == RolloutState::Complete && settles {
+            prop_assert_eq!(verdict.state, RolloutState::Complete);
+        }
+        if again.state == RolloutState::Stuck && again.field.contains("no progress") {
+            prop_assert_eq!(again.field, verdict.field);
+        }
+    }
+
     #[test]
     fn a_state_is_never_older_than_the_clock(facts in any_facts(), clock in -900..900i64) {
         let verdict = judge(&facts, &Expectation::watching(), &mut RolloutHistory::default(), at(clock));

@@ -1,0 +1,239 @@
+//! What each effect does to the world, and how it is answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{News, World, fact_of, tell};
+use crate::adapters::git;
+use crate::adapters::kube::{Cause, Fired, KubeError};
+use crate::adapters::shell;
+use crate::release::{
+    Exit, Fact, Failure, FailureKind, PatchBack, Pin, RolloutOrdered, Run, StepResult, Template, Timer,
+    WakeTime, has_way_back,
+};
+use crate::watch::{OutputBatch, OutputLine, Preflight, TargetRef};
+use crate::workflow::Probe;
+
+impl World {
+    pub(super) fn run(&self, run: Run, params: BTreeMap<String, String>) {
+        let Some(acting) = self.acting.clone() else { return };
+        let settings = Arc::clone(&self.settings);
+        let (news, running) = (self.news.clone(), Arc::clone(&self.running));
+        self.tasks.spawn(async move {
+            let clock = &settings.clock;
+            let (command, attempt) = (run.command.clone(), run.attempt);
+            let output = acting.folder.output_path(&command, attempt);
+            let mut started = match acting.shell.start(&run, &params, Some(&output)).await {
+                Ok(started) => started,
+                Err(error) => {
+                    let exit = Exit::NotStarted(error.to_string());
+                    let fact = Fact::CommandEnded { command, attempt, exit, took_ms: 0 };
+                    return tell(&news, fact_of(clock, fact)).await;
+                }
+            };
+            let key = (command.clone(), attempt);
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key.clone(), started.stopper.clone());
+            let shell::Spawned { pid, start_time } = started.spawned;
+            tell(&news, fact_of(clock, Fact::CommandSpawned { command, attempt, pid, start_time })).await;
+            while let Some(message) = started.news.recv().await {
+                match message {
+                    shell::News::Output(batch) => tell(&news, News::Output(output_of(batch))).await,
+                    shell::News::Ended(ended) => {
+                        if let Some(problem) = &ended.file_problem {
+                            tracing::warn!(%problem, "the output file is not whole");
+                        }
+                        let shell::Ended { command, attempt, exit, took_ms, .. } = *ended;
+                        let fact = Fact::CommandEnded { command, attempt, exit, took_ms };
+                        tell(&news, fact_of(clock, fact)).await;
+                    }
+                }
+            }
+            running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        });
+    }
+
+    pub(super) fn pin(&self, targets: Vec<TargetRef>) {
+        let (Some(kube), Some(acting)) = (self.kube.borrow().clone(), self.acting.clone()) else { return };
+        let (settings, news, templates) =
+            (Arc::clone(&self.settings), self.news.clone(), Arc::clone(&self.templates));
+        self.reading(async move {
+            let mut pins = Vec::new();
+            let mut unpinned = Vec::new();
+            for target in targets.iter().filter(|target| has_way_back(target)) {
+                match kube.pin(target, settings.clock.now().world).await {
+                    Ok((pin, template)) => {
+                        // By the place among the pins: so it is found again when a release is resumed.
+                        if let Err(error) = acting.folder.save_template(pins.len(), &template) {
+                            tracing::warn!(%error, "the pinned template cannot be kept beside the journal");
+                        }
+                        templates
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(target.clone(), template);
+                        pins.push(pin);
+                    }
+                    // One that cannot be had keeps no other from being covered.
+                    Err(error) if matches!(error.cause(), Some(Cause::NotFound | Cause::Forbidden)) => {
+                        unpinned.push(format!("{target} is not covered: {error}"));
+                    }
+                    Err(error) => {
+                        let line = Preflight::limited("rollback", error.to_string());
+                        return tell(&news, News::Preflight(line)).await;
+                    }
+                }
+            }
+            if pins.is_empty() {
+                let line = Preflight::limited("rollback", unpinned.join("; "));
+                return tell(&news, News::Preflight(line)).await;
+            }
+            let images: Vec<&str> = pins.iter().map(Pin::image).collect();
+            let pinned = format!("pinned {} as known good", images.join(", "));
+            let line = match unpinned.is_empty() {
+                true => Preflight::fine("rollback", pinned),
+                false => Preflight::limited("rollback", format!("{pinned}; {}", unpinned.join("; "))),
+            };
+            tell(&news, News::Preflight(line)).await;
+            tell(&news, fact_of(&settings.clock, Fact::Pinned { pins })).await;
+        });
+    }
+
+    pub(super) fn arm(&self, pins: Vec<Pin>) {
+        let Some(kube) = self.kube.borrow().clone() else { return };
+        let (clock, news, templates) =
+            (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
+        self.reading(async move {
+            let (mut findings, mut diff) = (Vec::new(), Vec::new());
+            for pin in &pins {
+                let Some(template) = template_of(&templates, &pin.target) else {
+                    tracing::warn!(target = %pin.target, "no template to test the way back with");
+                    return;
+                };
+                match kube.arm(pin, &template).await {
+                    Ok(tested) => {
+                        findings.extend(tested.findings);
+                        diff.extend(tested.diff);
+                    }
+                    // Nothing is concluded from silence: the age of the last test says it.
+                    Err(error) => {
+                        tracing::warn!(%error, "the way back could not be tested");
+                        return;
+                    }
+                }
+            }
+            tell(&news, News::Diff(diff)).await;
+            tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
+        });
+    }
+
+    pub(super) fn order(&self, ordered: RolloutOrdered) {
+        let kube = self.kube.borrow().clone();
+        let (clock, news) = (self.settings.clock.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let result = match kube {
+                Some(kube) => match kube.order(&ordered).await {
+                    Ok(Some(took_ms)) => StepResult::Accepted { took_ms },
+                    Ok(None) => StepResult::AlreadyThere,
+                    Err(error) => StepResult::Failed(failure_of(&error)),
+                },
+                None => StepResult::Failed(Failure {
+                    kind: FailureKind::Unreachable,
+                    summary: "the cluster was never reached".to_owned(),
+                }),
+            };
+            let attempt = ordered.attempt;
+            tell(&news, fact_of(&clock, Fact::RolloutOrderEnded { attempt, result })).await;
+        });
+    }
+
+    pub(super) fn roll_back(&self, patch: PatchBack) {
+        let kube = self.kube.borrow().clone();
+        let (clock, news, templates) =
+            (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
+        self.tasks.spawn(async move {
+            let PatchBack { step, attempt, pin, shown } = patch;
+            let result = match (kube, template_of(&templates, &pin.target)) {
+                (Some(kube), Some(template)) => {
+                    let shown = shown.as_ref().map(|shown| shown.template_print.as_str());
+                    match kube.fire(&pin, &template, shown).await {
+                        Ok(Fired::Accepted { took_ms, .. }) => StepResult::Accepted { took_ms },
+                        Ok(Fired::AlreadyThere) => StepResult::AlreadyThere,
+                        Err(error) => StepResult::Failed(failure_of(&error)),
+                    }
+                }
+                (None, _) => StepResult::Failed(Failure {
+                    kind: FailureKind::Unreachable,
+                    summary: "the cluster has not been reached yet".to_owned(),
+                }),
+                (_, None) => StepResult::Failed(Failure {
+                    kind: FailureKind::Rejected,
+                    summary: format!("the pinned template of {} is lost", pin.target),
+                }),
+            };
+            tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
+        });
+    }
+
+    pub(super) fn sense_tag(&self, params: &BTreeMap<String, String>) {
+        let Some(tag) = params.get("VERSION").cloned() else { return };
+        let Some(acting) = self.acting.clone() else { return };
+        let (settings, news) = (Arc::clone(&self.settings), self.news.clone());
+        self.reading(async move {
+            let (pass, value) = match git::remote_has_tag(&settings.directory, &tag, &acting.child_env).await
+            {
+                Ok(true) => (true, format!("{tag} is on the remote")),
+                Ok(false) => (false, format!("{tag} is not on the remote")),
+                Err(error) => (false, error.to_string()),
+            };
+            tell(&news, News::Probed { probe: Probe::TagPushed, pass, value }).await;
+        });
+    }
+
+    pub(super) fn wake_at(&self, at: WakeTime, timer: Timer) {
+        let (clock, news) = (self.settings.clock.clone(), self.news.clone());
+        self.reading(async move {
+            loop {
+                let wait = clock.wall_until(at);
+                if wait.is_zero() {
+                    break;
+                }
+                tokio::time::sleep(wait).await;
+            }
+            tell(&news, fact_of(&clock, Fact::Woke { timer })).await;
+        });
+    }
+}
+
+fn template_of(templates: &Mutex<BTreeMap<TargetRef, Template>>, target: &TargetRef) -> Option<Template> {
+    templates.lock().unwrap_or_else(PoisonError::into_inner).get(target).cloned()
+}
+
+fn output_of(batch: shell::OutputBatch) -> OutputBatch {
+    let line = |line: shell::OutputLine| OutputLine {
+        is_stderr: line.stream == shell::Stream::Err,
+        text: line.text.into_string(),
+    };
+    OutputBatch {
+        command: batch.command,
+        attempt: batch.attempt,
+        lines: batch.lines.into_iter().map(line).collect(),
+        cut: batch.dropped,
+    }
+}
+
+fn failure_of(error: &KubeError) -> Failure {
+    let kind = match error {
+        KubeError::Changed { .. } => FailureKind::Changed,
+        KubeError::NotNow { .. } => FailureKind::Refused,
+        _ => match error.cause() {
+            Some(cause) if cause.is_unreachable() => FailureKind::Unreachable,
+            // Whether it arrived is not known; sending it again is harmless.
+            Some(Cause::TimedOut | Cause::Broken | Cause::Busy | Cause::Server) => FailureKind::TimedOut,
+            Some(Cause::Unauthorized | Cause::Forbidden) => FailureKind::Refused,
+            _ => FailureKind::Rejected,
+        },
+    };
+    Failure { kind, summary: error.to_string() }
+}
