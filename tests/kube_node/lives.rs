@@ -43,7 +43,7 @@ async fn every_container_is_followed_and_what_init_containers_say_comes_first() 
     let place = |name: &str, is_last: bool| {
         let mut told = listener.told.iter().enumerate().filter(|(_, told)| told.number().is_some());
         let of = |told: &(usize, &Told)| told.1.container == name;
-        let found = if is_last { told.filter(of).last() } else { told.find(of) };
+        let found = if is_last { told.rfind(of) } else { told.find(of) };
         found.unwrap().0
     };
     assert!(place("first", true) < place("second", false), "{}", listener.summary());

@@ -117,7 +117,7 @@ impl Listener {
     }
 
     /// Listens until nothing more comes.
-    pub async fn to_the_end(&mut self) {
+    pub async fn until_the_end(&mut self) {
         let listening = async {
             while let Some(observation) = self.facts.recv().await {
                 if let Observation::Logs(batches) = observation {
