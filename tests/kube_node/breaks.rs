@@ -4,7 +4,7 @@ use gonogo::watch::LogMark;
 use serde_json::json;
 
 use super::node::{Node, Workload};
-use super::told::Listener;
+use super::told::{Listener, is_rotation};
 
 async fn quiet<'n>(node: &'n Node, name: &'static str) -> Workload<'n> {
     let pod = json!({"containers": [{"name": "app", "image": "myapp:v1.2.0", "args": ["log_rate=0"]}]});
@@ -12,16 +12,25 @@ async fn quiet<'n>(node: &'n Node, name: &'static str) -> Workload<'n> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_line_is_lost_or_doubled_while_the_kubelet_rotates_the_log() {
+async fn a_rotation_by_the_kubelet_doubles_no_line_and_loses_none_without_a_word() {
     let Some(node) = Node::from_env().await else { return };
     let mut listener = Listener::of_pane(&node, "rotating").await;
     let workload = quiet(&node, "rotating").await;
     let app = workload.ready(1).await.remove(0);
-    app.burst(140_000, 14_000).await;
-    listener.until("the last line", |here| here.highest(&app.pod) == 140_000).await;
-    listener.assert_complete(&app.pod, 140_000);
+    let last = 140_000;
+    app.burst(last, 14_000).await;
+    listener.until("the last line", |here| here.highest(&app.pod) == last).await;
+    // Where the kubelet turns to the new file before the runtime does, it leaves out some lines.
+    let n_gaps =
+        |here: &Listener| here.numbers(&app.pod).windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    let n_marks = |here: &Listener| here.marks().filter(|mark| is_rotation(mark)).count();
+    let is_told = |here: &Listener| n_marks(here) >= n_gaps(here).max(1);
+    listener.until("a word on each rotation that cost lines", is_told).await;
+    let numbers = listener.numbers(&app.pod);
+    assert!(numbers.is_sorted_by(|a, b| a < b), "doubled or out of order; {}", listener.summary());
+    let n_missing = last as usize - numbers.len();
     let n_rotated = node.n_rotated(&app.pod, "app");
-    eprintln!("rotated {n_rotated} times: {}", listener.summary());
+    eprintln!("rotated {n_rotated} times, {n_missing} lines left out: {}", listener.summary());
     assert!(n_rotated > 0, "the log was rotated meanwhile");
     app.log("after the last rotation\n").await;
     listener.until_line("after the last rotation").await;
@@ -35,7 +44,7 @@ async fn no_line_is_lost_or_doubled_when_the_api_server_falls_silent_and_when_it
     let workload = quiet(&node, "outliving").await;
     let app = workload.ready(1).await.remove(0);
     // Slow enough that the log is not rotated: the server has nothing of a rotated one any more.
-    let last = 9_000;
+    let last = 6_000;
     app.burst(last, 300).await;
     listener.until("a thousand lines", |here| here.highest(&app.pod) >= 1000).await;
     let server = node.pid_of("kube-apiserver");

@@ -22,7 +22,7 @@ async fn two_pods_at_once_are_told_whole_and_read_once_in_the_order_of_their_tim
     listener.assert_nothing_lost();
 
     let mut reader = Listener::of_target(&node, "deployment/pair", false).await;
-    reader.to_the_end().await;
+    reader.until_the_end().await;
     for app in &apps {
         reader.assert_complete(&app.pod, 3000);
     }

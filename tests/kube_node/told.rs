@@ -117,7 +117,7 @@ impl Listener {
     }
 
     /// Listens until nothing more comes.
-    pub async fn to_the_end(&mut self) {
+    pub async fn until_the_end(&mut self) {
         let listening = async {
             while let Some(observation) = self.facts.recv().await {
                 if let Observation::Logs(batches) = observation {
@@ -163,19 +163,23 @@ impl Listener {
 
     /// The highest number that a pod's container said.
     pub fn highest(&self, pod: &str) -> u32 {
-        self.told.iter().filter(|told| told.pod == pod).filter_map(Told::number).max().unwrap_or_default()
+        self.numbers(pod).into_iter().max().unwrap_or_default()
+    }
+
+    /// The numbers that a pod's containers said, in the order in which they were told.
+    pub fn numbers(&self, pod: &str) -> Vec<u32> {
+        self.told.iter().filter(|told| told.pod == pod).filter_map(Told::number).collect()
     }
 
     /// Every numbered line from 1 to `last` was told once, and in order.
     pub fn assert_complete(&self, pod: &str, last: u32) {
-        let numbers: Vec<u32> =
-            self.told.iter().filter(|told| told.pod == pod).filter_map(Told::number).collect();
-        assert_numbered(&numbers, last, &self.summary());
+        assert_numbered(&self.numbers(pod), last, &self.summary());
     }
 
+    /// Nothing was lost, as far as the log was not rotated.
     pub fn assert_nothing_lost(&self) {
-        let lost: Vec<&LogMark> =
-            self.marks().filter(|m| matches!(m, LogMark::Lost { .. } | LogMark::Unreadable { .. })).collect();
+        let is_loss = |mark: &LogMark| matches!(mark, LogMark::Lost { .. } | LogMark::Unreadable { .. });
+        let lost: Vec<&LogMark> = self.marks().filter(|mark| is_loss(mark) && !is_rotation(mark)).collect();
         assert!(lost.is_empty(), "{lost:?}");
     }
 
@@ -208,6 +212,11 @@ impl Drop for Listener {
             reading.abort();
         }
     }
+}
+
+/// The log was rotated while it was followed.
+pub fn is_rotation(mark: &LogMark) -> bool {
+    matches!(mark, LogMark::Lost { why, .. } if why.starts_with("the node rotated the log"))
 }
 
 /// Says which numbers are missing and which came twice, rather than printing thousands.

@@ -220,6 +220,11 @@ fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     None
 }
 
+/// The server's time at the head of a line. Units: nanoseconds since the epoch.
+pub(super) fn time_of(line: &[u8]) -> Option<i64> {
+    LineClock::default().read(line).0.map(LineTime::ns)
+}
+
 fn time(bytes: &[u8]) -> Option<Timestamp> {
     let is_likely = bytes.len() >= 20 && bytes[0].is_ascii_digit() && bytes[10] == b'T';
     if !is_likely {

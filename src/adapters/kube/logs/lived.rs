@@ -2,6 +2,7 @@
 
 use super::choice::{Life, Stage};
 use super::cursor::{Cursor, Known, Span};
+use super::rotation::Rotation;
 use super::stream::News;
 use crate::watch::LogMark;
 
@@ -16,6 +17,7 @@ pub(super) struct Lived {
     pub told_before: Option<Span>,
     /// What comes is taken even if it is not the log in which the cursor stands.
     pub takes_others: bool,
+    pub rotation: Rotation,
     pub was_open: bool,
     pub broke: Broke,
     /// Read to its end.
@@ -42,6 +44,7 @@ impl Lived {
             is_from_tail: false,
             told_before: None,
             takes_others: false,
+            rotation: Rotation::new(),
             was_open: false,
             broke: Broke::No,
             is_over: false,

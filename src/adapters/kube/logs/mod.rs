@@ -6,6 +6,7 @@ mod lanes;
 mod lines;
 mod lived;
 mod past;
+mod rotation;
 mod stream;
 mod tail;
 mod target;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::AsyncBufReadExt;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, LogParams};
@@ -16,6 +17,7 @@ use super::choice::{Key, Life, Stage};
 use super::cursor::Cursor;
 use super::lines::Intake;
 use super::lived::{Broke, Lived};
+use super::rotation::Head;
 use crate::adapters::kube::error::{Cause, explain};
 use crate::adapters::kube::watches::{backoff, woken};
 use crate::watch::{LogBatch, LogLines, LogMark, LogSource};
@@ -329,6 +331,9 @@ impl Follower {
         // Clones, so that waiting for them lasts over many chunks: to begin the wait anew for each
         // costs more than the chunk.
         let (mut news, mut recoveries) = (self.news.clone(), self.recoveries.clone());
+        let is_from_start = !this.cursor.has_read() && !this.is_from_tail;
+        let mut look = std::pin::pin!(sleep_until(this.rotation.came(0)));
+        let mut looking: Option<BoxFuture<'static, Head>> = None;
         let end = 'stream: loop {
             let mut changed = std::pin::pin!(news.changed());
             let mut recovered = std::pin::pin!(woken(&mut recoveries));
@@ -348,6 +353,21 @@ impl Follower {
                             continue;
                         }
                         break 'stream self.fell_quiet();
+                    }
+                    () = &mut look, if looking.is_none() && this.rotation.is_due() => {
+                        let Key { pod, container, .. } = self.key.clone();
+                        let newest_ns = intake.cursor.span().map(|span| span.to_ns);
+                        looking = Some(this.rotation.look(self.api.clone(), pod, container, newest_ns));
+                        look.as_mut().reset(this.rotation.came(0));
+                        continue;
+                    }
+                    head = async { looking.as_mut().expect("asked for above").await }, if looking.is_some() => {
+                        looking = None;
+                        if let Some(mark) = this.rotation.found(head) {
+                            self.send(&mut lines).await?;
+                            self.mark(mark).await?;
+                        }
+                        continue;
                     }
                     () = &mut recovered => break 'stream End::Woken,
                     changed = &mut changed => {
@@ -374,7 +394,15 @@ impl Follower {
                     break 'stream End::Stray;
                 }
                 if intake.take_gap() {
+                    this.rotation.forget();
                     self.mark(rotated()).await?;
+                }
+                if let Some(first_ns) = intake.first_ns().filter(|_| is_from_start) {
+                    this.rotation.begins(first_ns);
+                }
+                let due = this.rotation.came(n_bytes);
+                if due != look.deadline() {
+                    look.as_mut().reset(due);
                 }
                 if lines.len() >= BATCH_LINES || lines.n_bytes() >= BATCH_BYTES {
                     self.send(&mut lines).await?;
