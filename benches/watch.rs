@@ -42,7 +42,11 @@ fn main() {
     };
     let name = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let options = ConnectOptions { kubeconfig: Some(kubeconfig), ..ConnectOptions::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(run(options, name.unwrap_or_else(|| "scale".to_owned())));
 }
 

@@ -479,6 +479,7 @@ pub(super) fn needs_a_terminal(instead: &str) -> color_eyre::Result<()> {
 
 pub(super) fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    // Two threads: one for the loop, one for whatever answers; both mostly sleep.
-    builder.worker_threads(2).enable_all().build().wrap_err("cannot start the runtime")
+    // Beside the loop's own thread one for whatever answers: a second would be woken for every piece
+    // that one task hands to the next.
+    builder.worker_threads(1).enable_all().build().wrap_err("cannot start the runtime")
 }

@@ -62,6 +62,8 @@ pub struct Stream {
     pub first_error: Option<u64>,
     /// The server's time of its newest line.
     pub last_at: Option<Timestamp>,
+    /// The number of the mark at which the container's life ended last.
+    ended_at: Option<u64>,
     /// Which of the pods it belongs to, counted from the first seen: containers of one pod agree.
     pub nth_pod: usize,
 }
@@ -231,7 +233,12 @@ impl LogStore {
             LogMark::Lost { lines, .. } => stream.n_lost += lines,
             LogMark::Unfollowed { .. } => return, // of no stream: see `push`
         }
-        self.append(words(mark).as_bytes(), at_us, Kind::mark(id.0, RowMark::of(mark)));
+        let number = self.append(words(mark).as_bytes(), at_us, Kind::mark(id.0, RowMark::of(mark)));
+        if matches!(mark, LogMark::Ended { .. } | LogMark::Restarted { .. })
+            && let Some(stream) = self.streams.get_mut(usize::from(id.0))
+        {
+            stream.ended_at = Some(number);
+        }
     }
 
     fn id(&mut self, source: &Arc<LogSource>) -> SourceId {
@@ -253,6 +260,7 @@ impl LogStore {
                 n_lost: 0,
                 first_error: None,
                 last_at: None,
+                ended_at: None,
                 nth_pod,
             });
         }
@@ -362,23 +370,39 @@ impl LogStore {
 
     /// The last lines that a pod's container wrote, oldest first; without `container`, of any.
     pub fn last_of(&self, pod: &str, container: Option<&str>, n: usize) -> Vec<Row<'_>> {
-        let wanted: Vec<bool> = self
-            .streams
-            .iter()
-            .map(|stream| {
-                stream.source.pod == pod && container.is_none_or(|name| stream.source.container == name)
-            })
-            .collect();
-        if !wanted.contains(&true) {
-            return Vec::new();
-        }
+        self.last_before(self.next, pod, container, n)
+    }
+
+    /// The last lines before the container's life ended, though the next one may have begun since;
+    /// of one that never ended, the last so far.
+    pub fn last_words(&self, pod: &str, container: Option<&str>, n: usize) -> Vec<Row<'_>> {
+        let ended = self.streams_of(pod, container).filter_map(|(_, stream)| stream.ended_at).max();
+        self.last_before(ended.unwrap_or(self.next), pod, container, n)
+    }
+
+    fn streams_of<'s>(
+        &'s self,
+        pod: &'s str,
+        container: Option<&'s str>,
+    ) -> impl Iterator<Item = (usize, &'s Stream)> {
+        self.streams.iter().enumerate().filter(move |(_, stream)| {
+            stream.source.pod == pod && container.is_none_or(|name| stream.source.container == name)
+        })
+    }
+
+    fn last_before(&self, end: u64, pod: &str, container: Option<&str>, n: usize) -> Vec<Row<'_>> {
+        let wanted: Vec<usize> = self.streams_of(pod, container).map(|(id, _)| id).collect();
         let mut numbers = Vec::with_capacity(n);
         let mut number = self.next;
-        'search: for segment in self.segments.iter().rev() {
-            for line in segment.lines.iter().rev() {
+        // Without any, the search would go through all that is kept.
+        let segments = self.segments.iter().rev().take(if wanted.is_empty() { 0 } else { usize::MAX });
+        'search: for segment in segments {
+            let newer = usize::try_from(number - end.min(number)).unwrap_or(usize::MAX);
+            let newer = newer.min(segment.lines.len());
+            number -= newer as u64;
+            for line in segment.lines.iter().rev().skip(newer) {
                 number -= 1;
-                let is_wanted = wanted.get(usize::from(line.source)).copied().unwrap_or(false);
-                if is_wanted && line.mark.is_none() {
+                if line.mark.is_none() && wanted.contains(&usize::from(line.source)) {
                     numbers.push(number);
                     if numbers.len() == n {
                         break 'search;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::adapters::kube::error::{Cause, cause_of_status, explain};
 
@@ -27,8 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A server writes each event by itself; in a rollout of thousands of pods each would wake us, and
 /// the connection, by itself.
 const GATHER: Duration = Duration::from_millis(25);
-/// A piece that is larger than this was gathered already.
-const SMALL_PIECE: usize = 4 << 10;
+/// When nothing more comes for so long, what had come together was taken.
+const TAKEN: Duration = Duration::from_millis(2);
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +100,8 @@ pub(super) struct Answer {
     /// Where in `buffer` the next line begins, and up to where no line end was found.
     begin: usize,
     searched: usize,
-    /// Until when small pieces are let come together.
-    gathers_until: Option<Instant>,
+    /// Something came since we last let it come together.
+    came: bool,
 }
 
 type Request = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
@@ -126,7 +126,7 @@ impl Answer {
         let date = response.headers().get("date").and_then(|value| value.to_str().ok());
         let date = date.and_then(super::heartbeat::date);
         let body = response.into_body();
-        let mut answer = Self { date, body, buffer: Vec::new(), begin: 0, searched: 0, gathers_until: None };
+        let mut answer = Self { date, body, buffer: Vec::new(), begin: 0, searched: 0, came: false };
         if (200..300).contains(&code) {
             return Ok(answer);
         }
@@ -168,9 +168,13 @@ impl Answer {
             if self.buffer.len() > LONGEST_LINE {
                 return Err(Failure::of(Cause::Answer, "a line without end"));
             }
-            if let Some(until) = self.gathers_until {
-                sleep_until(until).await;
-                self.gathers_until = None;
+            if std::mem::take(&mut self.came) {
+                match self.fill(TAKEN).await {
+                    Ok(true) => continue,
+                    Ok(false) => return Ok(None),
+                    Err(failure) if failure.cause == Cause::TimedOut => sleep(GATHER).await,
+                    Err(failure) => return Err(failure),
+                }
             }
             if !self.fill(patience).await? {
                 // A last line without its end was cut off, and says nothing reliable.
@@ -197,7 +201,7 @@ impl Answer {
             Ok(Some(Ok(frame))) => {
                 if let Some(bytes) = frame.data_ref() {
                     self.buffer.extend_from_slice(bytes);
-                    self.gathers_until = (bytes.len() < SMALL_PIECE).then(|| Instant::now() + GATHER);
+                    self.came = true;
                 }
                 Ok(true)
             }

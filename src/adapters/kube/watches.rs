@@ -33,8 +33,8 @@ const SUMMARY_EVERY: Duration = Duration::from_millis(100);
 const SUMMARY_PER_POD: Duration = Duration::from_micros(80);
 /// Events that came together are taken together; then somebody else has a turn.
 const AT_ONCE: usize = 256;
-/// What is told to the log streams is made anew for every container; it may take so much of the time.
-const OFFER_SHARE: u32 = 200;
+/// Who follows the logs asks each of the pods anew: of thousands once a second will do.
+const OFFER_PER_POD: Duration = Duration::from_micros(200);
 
 /// One watch per kind and namespace serves all targets there.
 pub(super) fn by_namespace(targets: Vec<TargetRef>) -> BTreeMap<String, Vec<TargetRef>> {
@@ -133,13 +133,15 @@ pub(super) async fn run(shared: Shared, namespace: String, targets: Vec<TargetRe
                 next_summary = began + SUMMARY_EVERY + SUMMARY_PER_POD.saturating_mul(n_pods);
             }
             () = sleep_until(next_offer), if !unoffered.is_empty() => {
-                let began = Instant::now();
+                let mut n_pods = 0;
                 for target in std::mem::take(&mut unoffered) {
                     if let Some(facts) = pending.get(&target).or_else(|| sent.get(&target)) {
+                        n_pods += facts.pods.len();
                         offer(&followable, &target, facts);
                     }
                 }
-                next_offer = Instant::now() + began.elapsed() * OFFER_SHARE;
+                let n_pods = u32::try_from(n_pods).unwrap_or(u32::MAX);
+                next_offer = Instant::now() + OFFER_PER_POD.saturating_mul(n_pods);
             }
             // A slow loop blocks nothing here: newer facts replace those that wait.
             permit = out.reserve(), if !pending.is_empty() => {

@@ -718,7 +718,7 @@ fn pod(tag: &str, name: &str, ready: bool, ending: bool) -> PodFacts {
     PodFacts {
         name: format!("app-{hash}-{name}"),
         uid: format!("pod-{tag}-{name}"),
-        revision: Some(format!("app-{tag}")),
+        revision: Some(format!("app-{tag}").into()),
         phase: "Running".to_owned(),
         reason: None,
         ready,

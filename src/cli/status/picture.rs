@@ -194,7 +194,7 @@ impl Picture {
     /// The last words of the container in trouble, oldest first.
     pub fn last_lines(&self, standing: &Standing) -> Vec<String> {
         let Some((pod, container)) = voice(standing) else { return Vec::new() };
-        let rows = self.logs.last_of(pod, container, LAST_LINES);
+        let rows = self.logs.last_words(pod, container, LAST_LINES);
         rows.into_iter().map(|row| row.text.into_owned()).collect()
     }
 

@@ -212,6 +212,25 @@ fn the_last_lines_of_a_pod_leave_out_marks_and_other_pods() {
 }
 
 #[test]
+fn the_last_words_of_a_life_stay_when_the_next_one_has_begun() {
+    let texts = |store: &LogStore| -> Vec<String> {
+        store.last_words("new-1", Some("app"), 2).into_iter().map(|row| row.text.into_owned()).collect()
+    };
+    let mut store = store_of(&["1", "2", "FATAL"]);
+    assert_eq!(texts(&store), ["2", "FATAL"], "so far");
+    store.push(&marked("new-1", LogMark::Ended { why: "exit 1".into() }), at(0));
+    store.push(&batch("old-1", &["other"]), at(0));
+    let reason = LogMark::Restarted { exit_code: Some(1), reason: "Error".into() };
+    store.push(&marked("new-1", reason), at(0));
+    // More than one segment of the next life.
+    for _ in 0..100 {
+        store.push(&batch("new-1", &["starting"; 100]), at(0));
+    }
+    assert_eq!(texts(&store), ["2", "FATAL"]);
+    assert_eq!(store.last_of("new-1", Some("app"), 1)[0].text, "starting");
+}
+
+#[test]
 fn the_rate_is_that_of_the_last_whole_seconds() {
     let mut store = LogStore::default();
     for second in 0..5 {

@@ -42,7 +42,8 @@ impl Offer {
     /// All containers that have, or had, something to say; those of one pod stand together.
     pub(super) fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> + Clone {
         self.pods.iter().flat_map(move |pod| {
-            let is_new = self.target_revision.is_none() || pod.revision == self.target_revision;
+            let is_new =
+                self.target_revision.is_none() || pod.revision.as_deref() == self.target_revision.as_deref();
             let class = match (is_new, in_trouble(pod)) {
                 (true, true) => Class::NewInTrouble,
                 (true, false) => Class::New,
@@ -166,6 +167,15 @@ fn life(container: &ContainerFacts) -> Life {
     }
 }
 
+/// A candidate beside what we do about it already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub one: Candidate<'a>,
+    /// Its stream, if it has one.
+    pub key: Option<&'a Key>,
+    pub rests: bool,
+}
+
 /// Pods that nobody follows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LeftOut {
@@ -179,38 +189,26 @@ pub(super) struct LeftOut {
 /// Within a class those already followed stay: a stream that comes and goes is worth nothing. One
 /// that rests, because its container's life was read to the end, takes no place. The containers of
 /// one pod stand together in `candidates`.
-pub(super) fn choose<'c>(
-    candidates: impl Iterator<Item = Candidate<'c>> + Clone,
-    most: usize,
-    is_open: impl Fn(&Candidate<'c>) -> bool,
-    rests: impl Fn(&Candidate<'c>) -> bool,
-) -> (Vec<Candidate<'c>>, LeftOut) {
-    let mut chosen = Vec::new();
-    let mut awake = Vec::new();
-    for one in candidates.clone() {
-        if rests(&one) {
-            chosen.push(one);
-        } else {
-            awake.push((one.class, !is_open(&one), one.pod.ready, one));
-        }
-    }
+pub(super) fn choose<'a, 'c>(candidates: &'a [Asked<'c>], most: usize) -> (Vec<&'a Asked<'c>>, LeftOut) {
+    let (mut chosen, mut awake): (Vec<&Asked<'_>>, Vec<&Asked<'_>>) =
+        candidates.iter().partition(|asked| asked.rests);
     if awake.len() > most {
         // Of thousands only the first few are needed, and those in no order.
-        awake.select_nth_unstable_by_key(most, |(class, is_closed, is_ready, one)| {
-            (*class, *is_closed, *is_ready, one.names())
+        awake.select_nth_unstable_by_key(most, |asked| {
+            (asked.one.class, asked.key.is_none(), asked.one.pod.ready, asked.one.names())
         });
         awake.truncate(most);
     }
-    chosen.extend(awake.into_iter().map(|(.., one)| one));
-    let followed: HashSet<&str> = chosen.iter().map(|one| one.pod.uid.as_str()).collect();
+    chosen.append(&mut awake);
+    let followed: HashSet<&str> = chosen.iter().map(|asked| asked.one.pod.uid.as_str()).collect();
     let mut left_out = LeftOut::default();
     let mut last = "";
-    for one in candidates {
-        let uid = one.pod.uid.as_str();
+    for asked in candidates {
+        let uid = asked.one.pod.uid.as_str();
         if uid != last && !followed.contains(uid) {
             left_out.n_pods += 1;
             if left_out.names.len() < NAMES_TOLD {
-                left_out.names.push(one.pod.name.clone());
+                left_out.names.push(asked.one.pod.name.clone());
             }
         }
         last = uid;
@@ -271,9 +269,14 @@ mod tests {
         is_open: impl Fn(&str) -> bool,
         rests: impl Fn(&str) -> bool,
     ) -> (Vec<String>, LeftOut) {
-        let name = |one: &Candidate<'_>| one.pod.name.clone();
-        let (chosen, left_out) =
-            choose(offer.candidates(), 24, |one| is_open(&name(one)), |one| rests(&name(one)));
+        let keys: Vec<Key> =
+            offer.candidates().filter(|one| is_open(&one.pod.name)).map(|one| one.key()).collect();
+        let asked: Vec<Asked<'_>> = offer
+            .candidates()
+            .map(|one| Asked { key: keys.iter().find(|key| one.has(key)), rests: rests(&one.pod.name), one })
+            .collect();
+        let (chosen, left_out) = choose(&asked, 24);
+        let name = |asked: &&Asked<'_>| asked.one.pod.name.clone();
         let mut names: Vec<String> = chosen.iter().map(name).collect();
         names.sort_unstable();
         (names, left_out)

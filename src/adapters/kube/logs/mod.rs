@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::watch::logs::merge;
 use crate::watch::{LogBatch, LogLines, LogMark, LogSource, Observation, TargetRef};
 pub(super) use choice::Offer;
-use choice::{Candidate, Key, LeftOut, Life, choose};
+use choice::{Asked, Key, LeftOut, Life, choose};
 use stream::{Follower, Hands, News, Resting};
 pub use tail::{LogRequest, LogTail};
 pub use target::{LogTarget, TargetError};
@@ -116,30 +116,32 @@ async fn follow<T: Ord + Clone>(
                 old_pods.extend(offer.pods.iter().map(|pod| pod.uid.clone()));
             }
         }
-        let is_old = |one: &Candidate<'_>| old_pods.contains(&one.pod.uid);
-        let all = || {
-            let wanted = |one: &Candidate<'_>| {
-                (read.is_empty() || !read.contains(&one.key()))
-                    && (reading.done_inits || !one.is_done_init() || !is_old(one))
-            };
-            latest.values().flat_map(|offer| offer.candidates()).filter(wanted)
-        };
         // Thousands are asked, a few dozen are open.
         let open_pods: HashSet<&str> = open.keys().map(|key| key.pod_uid.as_str()).collect();
-        let open_key = |one: &Candidate<'_>| {
-            let may_be = open_pods.contains(one.pod.uid.as_str());
-            may_be.then(|| open.keys().find(|key| one.has(key))).flatten()
-        };
-        let (chosen, left_out) = choose(
-            all(),
-            reading.most_streams,
-            |one| open_key(one).is_some(),
-            |one| open_key(one).is_some_and(|key| resting.contains(key)),
-        );
+        let mut asked = Vec::new();
+        for one in latest.values().flat_map(|offer| offer.candidates()) {
+            let may_be_open = open_pods.contains(one.pod.uid.as_str());
+            let key = may_be_open.then(|| open.keys().find(|key| one.has(key))).flatten();
+            let is_wanted = (read.is_empty() || !read.contains(&one.key()))
+                && (reading.done_inits || !one.is_done_init() || !old_pods.contains(&one.pod.uid));
+            if is_wanted {
+                asked.push(Asked { one, key, rests: key.is_some_and(|key| resting.contains(key)) });
+            }
+        }
+        let (chosen, left_out) = choose(&asked, reading.most_streams);
         let lives: HashMap<&Key, Life> =
-            all().filter_map(|one| Some((open_key(&one)?, one.life()))).collect();
-        let kept: HashSet<&Key> = chosen.iter().filter_map(open_key).collect();
-        let fresh: Vec<Candidate<'_>> = chosen.into_iter().filter(|one| open_key(one).is_none()).collect();
+            asked.iter().filter_map(|asked| Some((asked.key?, asked.one.life()))).collect();
+        let kept: HashSet<&Key> = chosen.iter().filter_map(|asked| asked.key).collect();
+        let fresh: Vec<Fresh> = chosen
+            .iter()
+            .filter(|asked| asked.key.is_none())
+            .map(|Asked { one, .. }| Fresh {
+                key: one.key(),
+                life: one.life(),
+                revision: one.pod.revision.as_deref().map(str::to_owned),
+                was_there: old_pods.contains(&one.pod.uid),
+            })
+            .collect();
         for (key, news) in &open {
             let latest = match lives.get(key) {
                 None => News::Gone,
@@ -154,18 +156,13 @@ async fn follow<T: Ord + Clone>(
                 is_other
             });
         }
-        for one in fresh {
-            let key = one.key();
-            let (news, life) = watch::channel(News::Life(one.life()));
+        for Fresh { key, life, revision, was_there } in fresh {
+            let (news, life) = watch::channel(News::Life(life));
             let (lane, lines) = channel(LANE);
             if opening.send(lines).await.is_err() {
                 return;
             }
-            let source = LogSource {
-                pod: one.pod.name.clone(),
-                container: key.container.clone(),
-                revision: one.pod.revision.clone(),
-            };
+            let source = LogSource { pod: key.pod.clone(), container: key.container.clone(), revision };
             let hands = Hands {
                 client: client.clone(),
                 reading,
@@ -174,7 +171,7 @@ async fn follow<T: Ord + Clone>(
                 resting: rest.clone(),
             };
             let follower = Follower::new(key.clone(), source, life, hands);
-            let (opened, was_there) = (key.clone(), is_old(&one));
+            let opened = key.clone();
             tasks.spawn(async move {
                 follower.run(was_there).await;
                 opened
@@ -214,6 +211,15 @@ async fn follow<T: Ord + Clone>(
             }
         }
     }
+}
+
+/// A container whose stream is about to be opened.
+struct Fresh {
+    key: Key,
+    life: Life,
+    revision: Option<String>,
+    /// Its pod was there before us.
+    was_there: bool,
 }
 
 async fn tell_left_out(opening: &Sender<Receiver<LogBatch>>, left_out: &LeftOut) -> Result<(), ()> {

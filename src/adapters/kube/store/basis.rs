@@ -8,14 +8,21 @@ use jiff::SignedDuration;
 use crate::adapters::kube::nodes::Nodes;
 use crate::watch::{RevisionFacts, TargetRef};
 
+/// A revision by what leads to it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Known {
+    pub uid: String,
+    pub name: Arc<str>,
+    pub hash: String,
+}
+
 /// While this is the same, so is the place of every pod that did not change itself: of thousands of
 /// pods, few change between two summaries.
 #[derive(Debug, Clone)]
 pub(super) struct Basis {
     pub uid: String,
     pub target: Option<String>,
-    /// UID, name and template hash.
-    pub revisions: Vec<(String, String, String)>,
+    pub revisions: Vec<Known>,
     pub nodes: Option<Arc<Nodes>>,
     pub skew: SignedDuration,
 }
@@ -28,7 +35,11 @@ impl Basis {
         nodes: Option<&Arc<Nodes>>,
         skew: SignedDuration,
     ) -> Self {
-        let names = |set: &RevisionFacts| (set.uid.clone(), set.name.clone(), set.template_hash.clone());
+        let names = |set: &RevisionFacts| Known {
+            uid: set.uid.clone(),
+            name: set.name.as_str().into(),
+            hash: set.template_hash.clone(),
+        };
         Self {
             uid: uid.to_owned(),
             target: target.map(str::to_owned),
@@ -61,16 +72,17 @@ pub(super) struct Bases {
 }
 
 impl Bases {
-    /// The number of a workload's basis: the old one while nothing changed.
-    pub fn number(&mut self, target: &TargetRef, basis: Basis) -> u64 {
+    /// A workload's basis with its number: the old ones while nothing changed.
+    pub fn settle(&mut self, target: &TargetRef, basis: Basis) -> (u64, Vec<Known>) {
         if let Some((number, known)) = self.known.get(target)
             && *known == basis
         {
-            return *number;
+            return (*number, known.revisions.clone());
         }
         self.n_given += 1;
+        let revisions = basis.revisions.clone();
         self.known.insert(target.clone(), (self.n_given, basis));
-        self.n_given
+        (self.n_given, revisions)
     }
 
     /// Whether a pod with this number has its place in another workload.

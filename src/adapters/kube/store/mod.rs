@@ -198,13 +198,11 @@ impl Store {
         nodes: Option<&Arc<Nodes>>,
     ) -> Vec<Shared<PodFacts>> {
         let basis = Basis::new(&workload.uid, target_revision, revisions, nodes, self.skew);
-        let basis = self.bases.number(target, basis);
-        let by_uid: HashMap<&str, &str> =
-            revisions.iter().map(|revision| (revision.uid.as_str(), revision.name.as_str())).collect();
-        let by_hash: HashMap<&str, &str> = revisions
-            .iter()
-            .map(|revision| (revision.template_hash.as_str(), revision.name.as_str()))
-            .collect();
+        let (basis, known) = self.bases.settle(target, basis);
+        let by_uid: HashMap<&str, &Arc<str>> =
+            known.iter().map(|revision| (revision.uid.as_str(), &revision.name)).collect();
+        let by_hash: HashMap<&str, &Arc<str>> =
+            known.iter().map(|revision| (revision.hash.as_str(), &revision.name)).collect();
         let (mut new, mut old) = (Vec::with_capacity(self.pods.len()), Vec::new());
         for pod in self.pods.values_mut() {
             let joined = match pod.joined {
@@ -213,7 +211,7 @@ impl Store {
                 _ => {
                     let Some(owner) = pod.owner.as_deref() else { continue };
                     let name = match by_uid.get(owner) {
-                        Some(name) => Some((*name).into()),
+                        Some(name) => Some(Arc::clone(name)),
                         None if owner == workload.uid => pod
                             .revision_hash
                             .as_deref()
@@ -222,7 +220,7 @@ impl Store {
                     };
                     let trouble = nodes.and_then(|nodes| nodes.trouble(pod.facts.node.as_deref()?));
                     if pod.facts.revision.as_deref() != name.as_deref() || pod.facts.node_trouble != trouble {
-                        pod.facts.revision = name.map(std::borrow::Cow::into_owned);
+                        pod.facts.revision = name;
                         pod.facts.node_trouble = trouble;
                     }
                     let by = -self.skew;
@@ -323,14 +321,14 @@ fn the_only<'a>(
 }
 
 /// The name of the revision that a pod's `controller-revision-hash` means.
-fn revision_name<'a>(
+fn revision_name(
     kind: Kind,
     workload: &Workload,
-    hash: &'a str,
-    by_hash: &HashMap<&str, &'a str>,
-) -> std::borrow::Cow<'a, str> {
+    hash: &str,
+    by_hash: &HashMap<&str, &Arc<str>>,
+) -> Arc<str> {
     match (kind, by_hash.get(hash)) {
-        (Kind::DaemonSet, Some(name)) => (*name).into(),
+        (Kind::DaemonSet, Some(name)) => Arc::clone(name),
         (Kind::DaemonSet, None) => format!("{}-{hash}", workload.name).into(),
         // A StatefulSet labels its pods with the name itself.
         _ => hash.into(),

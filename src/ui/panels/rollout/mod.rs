@@ -17,6 +17,9 @@ use crate::ui::widgets::{bar, text};
 use crate::watch::TargetRef;
 use crate::watch::rollout::{RolloutState, Trouble};
 
+/// From so many rows on there is room for more than the last line of a container.
+const ROOMY: usize = 12;
+
 /// The head of the pane: which workload, from which revision and image to which.
 pub fn title<'a>(paint: &Paint<'a>, long: bool) -> Line<'a> {
     let model = paint.model;
@@ -102,6 +105,7 @@ fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
     lines.extend(head(paint, shown, width, targets.len() > 1));
     if let Some(trouble) = &shown.verdict.trouble {
         lines.extend(trouble_lines(paint, trouble, width));
+        lines.extend(last_words(paint, trouble, width, if most < ROOMY { 1 } else { 2 }));
     }
     if let Some(warning) = &shown.verdict.warning {
         let mark = if is_stale(paint) { Role::Stale } else { Role::Warning };
@@ -238,6 +242,14 @@ fn trouble_lines<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize) -> Vec<
         lines.push(text::fit(paint.line(advice, Role::Accent), width));
     }
     lines
+}
+
+/// What a container said before it ended: in the log it scrolls away while the others go on.
+fn last_words<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize, n: usize) -> Vec<Line<'a>> {
+    let (Some(pod), Some(_)) = (&trouble.pod, trouble.exit_code) else { return Vec::new() };
+    let role = if is_stale(paint) { Role::Stale } else { Role::Text };
+    let rows = paint.model.observed.logs.last_words(pod, trouble.container.as_deref(), n);
+    rows.into_iter().map(|row| text::fit(paint.line(format!("  │ {}", row.text), role), width)).collect()
 }
 
 /// Whether a row of the error table is about this kind of trouble.

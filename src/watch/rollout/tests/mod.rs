@@ -40,7 +40,7 @@ fn pod(tag: &str, n: usize) -> PodFacts {
     PodFacts {
         name: format!("app-{tag}-{n}"),
         uid: format!("pod-{tag}-{n}"),
-        revision: Some(format!("app-{tag}")),
+        revision: Some(format!("app-{tag}").into()),
         phase: "Running".into(),
         reason: None,
         ready: true,

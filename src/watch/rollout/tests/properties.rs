@@ -62,7 +62,7 @@ fn any_pod() -> impl Strategy<Value = PodFacts> {
         )| {
             let mut pod = pod(tag.unwrap_or("v2"), n);
             pod.name = format!("app-{n}");
-            pod.revision = tag.map(|tag| format!("app-{tag}"));
+            pod.revision = tag.map(|tag| format!("app-{tag}").into());
             pod.ready = ready;
             pod.ready_since = since.map(at);
             pod.ending = ending;
