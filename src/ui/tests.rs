@@ -468,6 +468,42 @@ fn a_crashing_pod_brings_up_what_the_document_knows_about_it() {
 }
 
 #[test]
+fn the_last_words_of_a_crash_stay_in_sight_while_the_log_scrolls_on() {
+    use crate::watch::{ContainerState, LogBatch, LogMark, LogSource, Termination};
+    let mut script = Script::rolling_out();
+    let mut facts = workload(&[
+        Pods { tag: "v1.3.0", revision: 8, ready: 0, starting: 1 },
+        Pods { tag: "v1.2.0", revision: 7, ready: 4, starting: 0 },
+    ]);
+    let pod = facts.pods[0].name.clone();
+    let container = &mut facts.pods[0].containers[0];
+    container.restarts = 1;
+    container.state = ContainerState::Running { since: None };
+    container.last_end = Some(Termination {
+        exit_code: 1,
+        reason: "Error".to_owned(),
+        message: String::new(),
+        finished: None,
+    });
+    script.see(facts);
+    let mut say = |text: &str, mark| {
+        let source = LogSource { pod: pod.clone(), container: "app".into(), revision: None };
+        let lines = (!text.is_empty()).then_some((None, text)).into_iter().collect();
+        let batch = LogBatch { source: source.into(), lines, mark };
+        script.send(crate::app::msg::What::Observed(crate::watch::Observation::Logs(vec![batch])));
+    };
+    say("FATAL cannot reach db\u{1b}[2J", Some(LogMark::Ended { why: "Error exit 1".into() }));
+    say("", Some(LogMark::Restarted { exit_code: Some(1), reason: "Error".into() }));
+    for _ in 0..50 {
+        say("starting", None);
+    }
+    let screen = drawn(&script.model, 150, 26);
+    let rows: Vec<&str> = screen.lines().filter(|row| row.contains("FATAL cannot reach db")).collect();
+    assert_eq!(rows.len(), 1, "in the log it has scrolled away: {screen}");
+    assert!(rows[0].contains("│ FATAL cannot reach db"), "{screen}");
+}
+
+#[test]
 fn an_output_is_followed_until_one_scrolls_up() {
     let mut script = Script::before_production();
     script.run("deploiement-production");
