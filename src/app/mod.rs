@@ -226,7 +226,10 @@ fn of_world(news: News) -> What {
 fn change_of(what: &What) -> Change {
     match what {
         What::Key(_) | What::Paste(_) | What::Resize(..) | What::Continued => Change::Urgent,
-        What::Output(_) | What::Observed(Observation::Logs(_)) => Change::Flood,
+        What::Output(batch) => Change::Flood { lines: batch.lines.len() },
+        What::Observed(Observation::Logs(batches)) => {
+            Change::Flood { lines: batches.iter().map(|batch| batch.lines.len()).sum() }
+        }
         _ => Change::Data,
     }
 }

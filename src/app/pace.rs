@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 /// What a message made out of date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Lines of logs or of a command.
-    Flood,
+    /// So many lines of logs or of a command.
+    Flood {
+        lines: usize,
+    },
     Data,
     /// A key or a resize.
     Urgent,
@@ -17,6 +19,11 @@ pub enum Change {
 const DATA: Duration = Duration::from_millis(33);
 /// Between two frames of a flooding log: 5 a second are as many as a person can read.
 const FLOOD: Duration = Duration::from_millis(200);
+/// Between two frames when even so nothing of the one stands in the next: half as many are as legible,
+/// at half the bytes for a slow line.
+const TORRENT: Duration = Duration::from_millis(400);
+/// More lines than any pane has rows.
+const SCREENFUL: usize = 100;
 /// Without a line for this long a stream counts as quiet, and its last lines are drawn.
 const QUIET: Duration = Duration::from_millis(60);
 
@@ -24,44 +31,64 @@ const QUIET: Duration = Duration::from_millis(60);
 #[derive(Debug, Default)]
 pub struct Pace {
     last_frame: Duration,
-    pending: Option<Change>,
+    pending: Option<Haste>,
     last_flood: Duration,
+    /// Lines since the last frame.
+    n_lines: usize,
+}
+
+/// How soon a change wants to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Haste {
+    Flood,
+    Data,
+    Urgent,
 }
 
 impl Pace {
     pub fn changed(&mut self, change: Change, now: Duration) {
-        if change == Change::Flood {
-            self.last_flood = now;
-        }
-        self.pending = self.pending.max(Some(change));
+        let haste = match change {
+            Change::Flood { lines } => {
+                self.last_flood = now;
+                self.n_lines += lines;
+                Haste::Flood
+            }
+            Change::Data => Haste::Data,
+            Change::Urgent => Haste::Urgent,
+        };
+        self.pending = self.pending.max(Some(haste));
     }
 
     /// The moment to draw; `None` while nothing has changed since the last frame.
     pub fn due(&self) -> Option<Duration> {
         Some(match self.pending? {
-            Change::Urgent => Duration::ZERO,
-            Change::Data => self.last_frame + DATA,
-            Change::Flood => {
+            Haste::Urgent => Duration::ZERO,
+            Haste::Data => self.last_frame + DATA,
+            Haste::Flood => {
                 let quiet = (self.last_flood + QUIET).max(self.last_frame + DATA);
-                quiet.min(self.last_frame + FLOOD)
+                let pace = if self.n_lines > SCREENFUL { TORRENT } else { FLOOD };
+                quiet.min(self.last_frame + pace)
             }
         })
     }
 
     /// Whether a person waits for the next frame.
     pub fn is_urgent(&self) -> bool {
-        self.pending == Some(Change::Urgent)
+        self.pending == Some(Haste::Urgent)
     }
 
     pub fn drawn(&mut self, now: Duration) {
         self.last_frame = now;
         self.pending = None;
+        self.n_lines = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LINE: Change = Change::Flood { lines: 1 };
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -92,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_key_is_drawn_at_once_even_in_a_flood() {
-        let mut changes: Vec<(u64, Change)> = (0..1_000).map(|at| (at, Change::Flood)).collect();
+        let mut changes: Vec<(u64, Change)> = (0..1_000).map(|at| (at, LINE)).collect();
         changes.push((505, Change::Urgent));
         changes.sort_by_key(|(at, _)| *at);
         assert!(frames(&changes, 1_000).contains(&505));
@@ -101,10 +128,10 @@ mod tests {
     #[test]
     fn a_person_waits_from_the_key_to_the_frame() {
         let mut pace = Pace::default();
-        pace.changed(Change::Flood, ms(1));
+        pace.changed(LINE, ms(1));
         assert!(!pace.is_urgent());
         pace.changed(Change::Urgent, ms(2));
-        pace.changed(Change::Flood, ms(3));
+        pace.changed(LINE, ms(3));
         assert!(pace.is_urgent());
         pace.drawn(ms(4));
         assert!(!pace.is_urgent());
@@ -118,15 +145,24 @@ mod tests {
 
     #[test]
     fn a_flood_is_drawn_five_times_a_second_and_whole_soon_after_its_end() {
-        let changes: Vec<(u64, Change)> = (0..1_000).map(|at| (at, Change::Flood)).collect();
+        let changes: Vec<(u64, Change)> = (0..1_000).step_by(10).map(|at| (at, LINE)).collect();
         let drawn = frames(&changes, 2_000);
         assert!(drawn.iter().filter(|at| **at < 1_000).count() <= 5, "{drawn:?}");
         let last = *drawn.last().unwrap();
-        assert!((999..=1_099).contains(&last), "{drawn:?}");
+        assert!((990..=1_090).contains(&last), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_torrent_is_drawn_half_as_often_and_as_soon_after_its_end() {
+        let torrent = Change::Flood { lines: 13 };
+        let changes: Vec<(u64, Change)> = (0..2_000).map(|at| (at, torrent)).collect();
+        let drawn = frames(&changes, 3_000);
+        assert_eq!(drawn.iter().filter(|at| **at < 2_000).count(), 4, "{drawn:?}");
+        assert!((1_999..=2_099).contains(drawn.last().unwrap()), "{drawn:?}");
     }
 
     #[test]
     fn a_single_line_does_not_wait_for_the_flood_pace() {
-        assert_eq!(frames(&[(500, Change::Flood)], 1_000), [500]);
+        assert_eq!(frames(&[(500, LINE)], 1_000), [500]);
     }
 }
