@@ -196,9 +196,11 @@ fn touched_by_others() -> Vec<Scenario> {
     ]
 }
 
-/// The change was seen, and some but not all pods are new.
+/// The change was seen, with the revision that it made, and some but not all pods are new. Each kind
+/// comes by a watch of its own: before its revision is known a rollout is unobserved.
 fn in_the_middle(facts: &WorkloadFacts) -> bool {
     facts.observed_generation == Some(facts.generation)
+        && facts.target_revision.is_some()
         && facts.updated > 0
         && facts.updated < facts.spec_replicas
 }

@@ -21,7 +21,8 @@ fail() {
 # Waits until the screen matches an extended regular expression. Units: tenths of a second.
 see() {
   for _ in $(seq "${2:-300}"); do
-    screen | grep -Eq -- "$1" && { echo "seen: $(screen | grep -Eo -m1 -- "$1" | head -1)"; return; }
+    # What was seen is kept: the next screen may say something else already.
+    if found=$(screen | grep -Eo -m1 -- "$1" | head -1) && [[ $found ]]; then echo "seen: $found"; return; fi
     sleep 0.1
   done
   fail "the screen never said: $1"
