@@ -443,25 +443,31 @@ fn five_thousand_pods_are_counted_and_the_sick_one_is_named() {
     assert!(screen.contains("+49"), "{screen}");
 }
 
-#[test]
-fn a_crashing_pod_brings_up_what_the_document_knows_about_it() {
-    use crate::watch::{ContainerState, Termination};
-    let mut script = Script::rolling_out();
+/// A rollout whose only new pod ended with code 1 as often as it was started again.
+fn crashed(restarts: u32, state: crate::watch::ContainerState) -> crate::watch::WorkloadFacts {
     let mut facts = workload(&[
         Pods { tag: "v1.3.0", revision: 8, ready: 0, starting: 1 },
         Pods { tag: "v1.2.0", revision: 7, ready: 4, starting: 0 },
     ]);
     let container = &mut facts.pods[0].containers[0];
-    container.restarts = 3;
-    container.state =
-        ContainerState::Waiting { reason: "CrashLoopBackOff".to_owned(), message: "back-off 40s".to_owned() };
-    container.last_end = Some(Termination {
+    container.restarts = restarts;
+    container.state = state;
+    container.last_end = Some(crate::watch::Termination {
         exit_code: 1,
         reason: "Error".to_owned(),
         message: String::new(),
         finished: None,
     });
-    script.see(facts);
+    facts
+}
+
+#[test]
+fn a_crashing_pod_brings_up_what_the_document_knows_about_it() {
+    use crate::watch::ContainerState;
+    let mut script = Script::rolling_out();
+    let waiting =
+        ContainerState::Waiting { reason: "CrashLoopBackOff".to_owned(), message: "back-off 40s".to_owned() };
+    script.see(crashed(3, waiting));
     let screen = drawn(&script.model, 150, 26);
     assert!(screen.contains("◌ 9s CrashLoopBackOff ×3"), "{screen}");
     assert!(screen.contains("known: Pods crashent — Config manquante → Vérifier les env vars"), "{screen}");
@@ -469,22 +475,10 @@ fn a_crashing_pod_brings_up_what_the_document_knows_about_it() {
 
 #[test]
 fn the_last_words_of_a_crash_stay_in_sight_while_the_log_scrolls_on() {
-    use crate::watch::{ContainerState, LogBatch, LogMark, LogSource, Termination};
+    use crate::watch::{ContainerState, LogBatch, LogMark, LogSource};
     let mut script = Script::rolling_out();
-    let mut facts = workload(&[
-        Pods { tag: "v1.3.0", revision: 8, ready: 0, starting: 1 },
-        Pods { tag: "v1.2.0", revision: 7, ready: 4, starting: 0 },
-    ]);
+    let facts = crashed(1, ContainerState::Running { since: None });
     let pod = facts.pods[0].name.clone();
-    let container = &mut facts.pods[0].containers[0];
-    container.restarts = 1;
-    container.state = ContainerState::Running { since: None };
-    container.last_end = Some(Termination {
-        exit_code: 1,
-        reason: "Error".to_owned(),
-        message: String::new(),
-        finished: None,
-    });
     script.see(facts);
     let mut say = |text: &str, mark| {
         let source = LogSource { pod: pod.clone(), container: "app".into(), revision: None };

@@ -392,11 +392,12 @@ impl LogStore {
 
     fn last_before(&self, end: u64, pod: &str, container: Option<&str>, n: usize) -> Vec<Row<'_>> {
         let wanted: Vec<usize> = self.streams_of(pod, container).map(|(id, _)| id).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
         let mut numbers = Vec::with_capacity(n);
         let mut number = self.next;
-        // Without any, the search would go through all that is kept.
-        let segments = self.segments.iter().rev().take(if wanted.is_empty() { 0 } else { usize::MAX });
-        'search: for segment in segments {
+        'search: for segment in self.segments.iter().rev() {
             let newer = usize::try_from(number - end.min(number)).unwrap_or(usize::MAX);
             let newer = newer.min(segment.lines.len());
             number -= newer as u64;

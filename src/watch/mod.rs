@@ -2,6 +2,8 @@
 //! asks the world for anything.
 
 pub mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod lines;
 pub mod logs;
 pub mod metrics;

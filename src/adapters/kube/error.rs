@@ -2,8 +2,13 @@
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kube::config::KubeconfigError;
+use tokio::time::timeout;
+
+/// Nothing that a person asks for is waited for longer than they would.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a call to an API server failed, as far as it can be told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,6 +132,18 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Waits for the answer to something that a person is waiting for.
+    pub async fn call<T>(
+        &self,
+        what: &str,
+        answer: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, KubeError> {
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.map_err(|error| self.call_failed(what, &error)),
+            Err(_) => Err(self.failed(what, Cause::TimedOut, format!("{} s", PATIENCE.as_secs()))),
+        }
+    }
+
     pub fn call_failed(&self, what: &str, error: &kube::Error) -> KubeError {
         let (cause, detail) = explain(error);
         self.failed(what, cause, detail)

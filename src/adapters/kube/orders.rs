@@ -2,18 +2,16 @@
 //! line does. What is patched follows that command line (1.10), but for two things: a step that runs
 //! is never skipped, and nothing is sent when the object is no longer what the operator saw.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
-use super::error::{Cause, KubeError, Place, explain};
+use super::error::{Cause, KubeError, Place};
 use super::workloads;
 use crate::release::{Order, RolloutOrdered};
 
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Its controller writes the status all the time: a lost race is an ordinary thing.
 const ATTEMPTS: usize = 4;
 
@@ -34,7 +32,7 @@ pub(super) async fn send(
     let mut n_read = 0;
     loop {
         n_read += 1;
-        let read = call(place, &format!("read {target}"), api.get(&target.name)).await?;
+        let read = place.call(&format!("read {target}"), api.get(&target.name)).await?;
         let object = serde_json::to_value(&read).unwrap_or_default();
         let patches = match decide(&object, ordered) {
             Ok(patches) => patches,
@@ -66,7 +64,7 @@ async fn apply(
     let mut spec = patches.spec;
     if let Some(status) = patches.status {
         let patch = Patch::Merge(locked(json!({ "status": status }), version.as_ref()));
-        match call(place, &what, api.patch_status(name, &params, &patch)).await {
+        match place.call(&what, api.patch_status(name, &params, &patch)).await {
             Ok(after) => version = after.metadata.resource_version.map(Value::from),
             // Before 0.10 the status was no subresource: then it is patched with the rest.
             Err(error) if error.cause() == Some(Cause::NotFound) => {
@@ -75,14 +73,14 @@ async fn apply(
                     whole["spec"] = spec;
                 }
                 let patch = Patch::Merge(locked(whole, version.as_ref()));
-                return call(place, &what, api.patch(name, &params, &patch)).await.map(|_| ());
+                return place.call(&what, api.patch(name, &params, &patch)).await.map(|_| ());
             }
             Err(error) => return Err(error),
         }
     }
     if let Some(spec) = spec {
         let patch = Patch::Merge(locked(json!({ "spec": spec }), version.as_ref()));
-        call(place, &what, api.patch(name, &params, &patch)).await?;
+        place.call(&what, api.patch(name, &params, &patch)).await?;
     }
     Ok(())
 }
@@ -93,21 +91,6 @@ fn locked(mut patch: Value, version: Option<&Value>) -> Value {
         patch["metadata"] = json!({ "resourceVersion": version });
     }
     patch
-}
-
-async fn call<T>(
-    place: &Place,
-    what: &str,
-    answer: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, KubeError> {
-    match timeout(PATIENCE, answer).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            let (cause, detail) = explain(&error);
-            Err(place.failed(what, cause, detail))
-        }
-        Err(_) => Err(place.failed(what, Cause::TimedOut, format!("{} s", PATIENCE.as_secs()))),
-    }
 }
 
 /// Merge patches of the two halves of the object.

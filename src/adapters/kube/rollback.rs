@@ -1,23 +1,20 @@
 //! The way back of one deployment: read it before the change, prove it, send it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::Value;
-use tokio::time::timeout;
 
 use super::access::{Answer, Right};
-use super::error::{Cause, KubeError, Place, explain};
+use super::error::{Cause, KubeError, Place};
 use super::listwatch::backoff;
 use super::objects::{Deployment, Pod, ReplicaSet, Workload};
 use crate::release::pin::{Finding, Outcome, Pin, Template};
 use crate::watch::{TargetRef, template};
 use crate::workflow::Kind;
 
-/// A rollback waits for nothing longer than a person would.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Somebody who writes at the same moment may beat us a few times, not for ever.
 const ATTEMPTS: usize = 4;
 const FIELD_MANAGER: &str = "gonogo";
@@ -67,13 +64,13 @@ impl<'a> WayBack<'a> {
             Some(selector) => ListParams::default().labels(selector),
             None => ListParams::default(),
         };
-        let sets = self.call("list replicasets", self.api::<ReplicaSet>().list(&listing)).await?;
+        let sets = self.place.call("list replicasets", self.api::<ReplicaSet>().list(&listing)).await?;
         let set = sets.items.into_iter().map(|set| set.entry).find(|set| {
             set.owner.as_deref() == Some(deployment.uid.as_str())
                 && set.facts.template_print == deployment.template_print
         });
         // Without the right to list pods everything but the digests is still known.
-        let pods = self.call("list pods", self.api::<Pod>().list(&listing)).await;
+        let pods = self.place.call("list pods", self.api::<Pod>().list(&listing)).await;
         let mut digests: Vec<String> = pods
             .iter()
             .flat_map(|pods| &pods.items)
@@ -218,7 +215,7 @@ impl<'a> WayBack<'a> {
 
     async fn read(&self) -> Result<Workload, KubeError> {
         let what = format!("read {}", self.target);
-        let read = self.call(&what, self.api::<Deployment>().get(&self.target.name)).await;
+        let read = self.place.call(&what, self.api::<Deployment>().get(&self.target.name)).await;
         read.map(|deployment| deployment.workload)
     }
 
@@ -231,7 +228,7 @@ impl<'a> WayBack<'a> {
         };
         let api = self.api::<Deployment>();
         let patch = Patch::<()>::Json(patch);
-        let sent = self.call(&what, api.patch(&self.target.name, &params, &patch)).await;
+        let sent = self.place.call(&what, api.patch(&self.target.name, &params, &patch)).await;
         sent.map(|deployment| deployment.workload)
     }
 
@@ -263,7 +260,8 @@ impl<'a> WayBack<'a> {
             let name = &pin.replica_set;
             Outcome::Limited(format!("{name} is gone: the pinned template itself is sent"))
         };
-        match self.call("read the old replicaset", self.api::<ReplicaSet>().get(&pin.replica_set)).await {
+        match self.place.call("read the old replicaset", self.api::<ReplicaSet>().get(&pin.replica_set)).await
+        {
             Ok(set) if set.entry.facts.template_print == pin.template_print => Ok(Outcome::Fine),
             Ok(_) => Ok(gone()),
             Err(error) => match error.cause() {
@@ -287,7 +285,7 @@ impl<'a> WayBack<'a> {
             namespace: self.target.namespace.clone(),
             name: (verb == "patch").then(|| self.target.name.clone()),
         };
-        match self.call("ask for permissions", right.ask(self.client)).await {
+        match self.place.call("ask for permissions", right.ask(self.client)).await {
             Ok(Answer::Allowed) => Ok(Outcome::Fine),
             Ok(Answer::Denied(reason)) => {
                 let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
@@ -311,21 +309,6 @@ impl<'a> WayBack<'a> {
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         Api::namespaced(self.client.clone(), &self.target.namespace)
-    }
-
-    async fn call<T>(
-        &self,
-        what: &str,
-        answer: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, KubeError> {
-        match timeout(PATIENCE, answer).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                let (cause, detail) = explain(&error);
-                Err(self.place.failed(what, cause, detail))
-            }
-            Err(_) => Err(self.place.failed(what, Cause::TimedOut, format!("{} s", PATIENCE.as_secs()))),
-        }
     }
 }
 

@@ -716,31 +716,20 @@ fn pod(tag: &str, name: &str, ready: bool, ending: bool) -> PodFacts {
     let hash = if tag == "v1.3.0" { "7c9f4" } else { "5d40b" };
     let at = |seconds: i64| Some(start() + SignedDuration::from_secs(seconds));
     PodFacts {
-        name: format!("app-{hash}-{name}"),
         uid: format!("pod-{tag}-{name}"),
         revision: Some(format!("app-{tag}").into()),
-        phase: "Running".to_owned(),
-        reason: None,
         ready,
         ready_since: at(if tag == "v1.3.0" { 754 } else { -500_000 }),
         created: at(if tag == "v1.3.0" { 752 } else { -500_000 }),
         ending,
         node: Some("node-1".to_owned()),
-        node_trouble: None,
-        unschedulable: None,
         containers: vec![ContainerFacts {
-            name: "app".to_owned(),
-            init: false,
             container_id: format!("c-{tag}-{name}"),
-            image_id: String::new(),
             ready,
-            started: true,
-            restarts: 0,
             state: ContainerState::Running { since: at(0) },
-            last_end: None,
-            readiness: None,
-            startup: None,
+            ..fixture::container("app")
         }],
+        ..fixture::pod(&format!("app-{hash}-{name}"))
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn overdue_at(container: &ContainerFacts, seen: Timestamp, has_failed
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::fixture::container;
 
     fn probe(initial_delay_s: u32, failure_threshold: u32) -> ProbeFacts {
         ProbeFacts {
@@ -80,17 +81,11 @@ mod tests {
 
     fn running(readiness: ProbeFacts, startup: Option<ProbeFacts>) -> ContainerFacts {
         ContainerFacts {
-            name: "app".into(),
-            init: false,
-            container_id: "c".into(),
-            image_id: String::new(),
             ready: false,
-            started: true,
-            restarts: 0,
             state: ContainerState::Running { since: Some(at(0)) },
-            last_end: None,
             readiness: Some(readiness),
             startup,
+            ..container("app")
         }
     }
 

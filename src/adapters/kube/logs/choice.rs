@@ -219,39 +219,10 @@ pub(super) fn choose<'a, 'c>(candidates: &'a [Asked<'c>], most: usize) -> (Vec<&
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn container(name: &str) -> ContainerFacts {
-        ContainerFacts {
-            name: name.into(),
-            init: false,
-            container_id: "c".into(),
-            image_id: String::new(),
-            ready: true,
-            started: true,
-            restarts: 0,
-            state: ContainerState::Running { since: None },
-            last_end: None,
-            readiness: None,
-            startup: None,
-        }
-    }
+    use crate::watch::fixture::{self, container};
 
     fn pod(n: usize, revision: &str) -> PodFacts {
-        PodFacts {
-            name: format!("app-{n:03}"),
-            uid: format!("u{n}"),
-            revision: Some(revision.into()),
-            phase: "Running".into(),
-            reason: None,
-            ready: true,
-            ready_since: None,
-            created: None,
-            ending: false,
-            node: None,
-            node_trouble: None,
-            unschedulable: None,
-            containers: vec![container("app")],
-        }
+        PodFacts { revision: Some(revision.into()), ..fixture::pod(&format!("app-{n:03}")) }
     }
 
     /// Pods of which those named `new` are being rolled out.

@@ -18,13 +18,13 @@ pub(super) struct Known {
 
 /// While this is the same, so is the place of every pod that did not change itself: of thousands of
 /// pods, few change between two summaries.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Basis {
-    pub uid: String,
-    pub target: Option<String>,
-    pub revisions: Vec<Known>,
-    pub nodes: Option<Arc<Nodes>>,
-    pub skew: SignedDuration,
+    uid: String,
+    target: Option<String>,
+    revisions: Vec<Known>,
+    nodes: Option<Arc<Nodes>>,
+    skew: SignedDuration,
 }
 
 impl Basis {

@@ -21,33 +21,12 @@ pub fn one() -> Picture {
 
 /// A deployment of one pod, up since just now.
 pub fn facts() -> WorkloadFacts {
-    let container = ContainerFacts {
-        name: "app".into(),
-        init: false,
-        container_id: "c".into(),
-        image_id: String::new(),
-        ready: true,
-        started: true,
-        restarts: 0,
-        state: ContainerState::Running { since: None },
-        last_end: None,
-        readiness: None,
-        startup: None,
-    };
     let pod = PodFacts {
-        name: "app-1".into(),
         uid: "pod-1".into(),
         revision: Some("app-new".into()),
-        phase: "Running".into(),
-        reason: None,
-        ready: true,
         ready_since: Some(at(-1).wall),
         created: Some(at(-9).wall),
-        ending: false,
-        node: None,
-        node_trouble: None,
-        unschedulable: None,
-        containers: vec![container],
+        ..fixture::pod("app-1")
     };
     WorkloadFacts {
         target: target("app"),

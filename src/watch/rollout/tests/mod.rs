@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::expectation::tag_is;
 use super::*;
 use crate::watch::facts::*;
+use crate::watch::fixture;
 
 fn at(seconds: i64) -> Timestamp {
     "2026-11-22T14:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
@@ -38,31 +39,16 @@ fn set(tag: &str) -> RevisionFacts {
 
 fn pod(tag: &str, n: usize) -> PodFacts {
     PodFacts {
-        name: format!("app-{tag}-{n}"),
         uid: format!("pod-{tag}-{n}"),
         revision: Some(format!("app-{tag}").into()),
-        phase: "Running".into(),
-        reason: None,
-        ready: true,
         ready_since: Some(at(-5)),
         created: Some(at(-9)),
-        ending: false,
         node: Some("node".into()),
-        node_trouble: None,
-        unschedulable: None,
         containers: vec![ContainerFacts {
-            name: "app".into(),
-            init: false,
             container_id: format!("c-{tag}-{n}"),
-            image_id: String::new(),
-            ready: true,
-            started: true,
-            restarts: 0,
-            state: ContainerState::Running { since: None },
-            last_end: None,
-            readiness: None,
-            startup: None,
+            ..fixture::container("app")
         }],
+        ..fixture::pod(&format!("app-{tag}-{n}"))
     }
 }
 

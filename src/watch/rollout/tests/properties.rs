@@ -195,6 +195,29 @@ fn any_history() -> impl Strategy<Value = Vec<(WorkloadFacts, i64)>> {
     any_kind().prop_flat_map(|kind| prop::collection::vec((facts_of(kind), -20..90i64), 1..12))
 }
 
+/// What a whole history leaves behind.
+struct Judged {
+    history: RolloutHistory,
+    /// Seconds since its beginning.
+    clock: i64,
+    /// The last facts, and what they were judged to be.
+    facts: WorkloadFacts,
+    verdict: RolloutVerdict,
+}
+
+fn judge_all(before: Vec<(WorkloadFacts, i64)>, expect: &Expectation) -> Judged {
+    let mut history = RolloutHistory::default();
+    let mut clock = 0;
+    let mut last = None;
+    for (facts, step) in before {
+        clock += step.max(0);
+        let verdict = judge(&facts, expect, &mut history, at(clock));
+        last = Some((facts, verdict));
+    }
+    let (facts, verdict) = last.unwrap();
+    Judged { history, clock, facts, verdict }
+}
+
 fn any_expectation() -> impl Strategy<Value = Expectation> {
     let started = prop_oneof![Just(None), (-100..100i64).prop_map(|start| Some(at(start)))];
     (started, prop::option::of(1..400u32), 0..60u32, 1..300u32).prop_map(
@@ -271,15 +294,7 @@ proptest! {
     fn time_alone_changes_a_state_only_when_it_was_announced(
         before in any_history(), expect in any_expectation(), later in 1..2_000i64,
     ) {
-        let mut history = RolloutHistory::default();
-        let mut clock = 0;
-        let mut last = None;
-        for (facts, step) in before {
-            clock += step.max(0);
-            let verdict = judge(&facts, &expect, &mut history, at(clock));
-            last = Some((facts, verdict));
-        }
-        let (facts, verdict) = last.unwrap();
+        let Judged { history, clock, facts, verdict } = judge_all(before, &expect);
         let until = verdict.wake_at.map_or(at(clock + later), |wake| {
             wake.checked_sub(SignedDuration::from_millis(1)).unwrap().min(at(clock + later))
         });
@@ -293,15 +308,7 @@ proptest! {
         before in any_history(), expect in any_expectation(), later in 1..9_000i64,
     ) {
         use RolloutState as S;
-        let mut history = RolloutHistory::default();
-        let mut clock = 0;
-        let mut last = None;
-        for (facts, step) in before {
-            clock += step.max(0);
-            let verdict = judge(&facts, &expect, &mut history, at(clock));
-            last = Some((facts, verdict));
-        }
-        let (facts, verdict) = last.unwrap();
+        let Judged { mut history, clock, facts, verdict } = judge_all(before, &expect);
         let again = judge(&facts, &expect, &mut history, at(clock + later));
         let may_become: &[S] = match verdict.state {
             S::Progressing => &[S::Progressing, S::Stuck, S::Failed, S::Unknown],
@@ -324,15 +331,7 @@ proptest! {
     fn an_outage_completes_nothing_and_is_no_standstill(
         before in any_history(), expect in any_expectation(), outage in 1..9_000i64,
     ) {
-        let mut history = RolloutHistory::default();
-        let mut clock = 0;
-        let mut last = None;
-        for (facts, step) in before {
-            clock += step.max(0);
-            let verdict = judge(&facts, &expect, &mut history, at(clock));
-            last = Some((facts, verdict));
-        }
-        let (facts, verdict) = last.unwrap();
+        let Judged { mut history, clock, facts, verdict } = judge_all(before, &expect);
         history.lose_sight(at(clock));
         let again = judge(&facts, &expect, &mut history, at(clock + outage));
         let settles = expect.settle_s.max(facts.min_ready_s) > 0;
