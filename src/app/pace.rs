@@ -19,9 +19,9 @@ pub enum Change {
 const DATA: Duration = Duration::from_millis(33);
 /// Between two frames of a flooding log: 5 a second are as many as a person can read.
 const FLOOD: Duration = Duration::from_millis(200);
-/// Between two frames when even so nothing of the one stands in the next: half as many are as legible,
-/// at half the bytes for a slow line.
-const TORRENT: Duration = Duration::from_millis(400);
+/// Between two frames when even so nothing of the one stands in the next: fewer are as legible, and a
+/// slow line carries them.
+const TORRENT: Duration = Duration::from_millis(500);
 /// More lines than any pane has rows.
 const SCREENFUL: usize = 100;
 /// Without a line for this long a stream counts as quiet, and its last lines are drawn.
@@ -153,11 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_is_drawn_half_as_often_and_as_soon_after_its_end() {
+    fn a_torrent_is_drawn_twice_a_second_and_as_soon_after_its_end() {
         let torrent = Change::Flood { lines: 13 };
         let changes: Vec<(u64, Change)> = (0..2_000).map(|at| (at, torrent)).collect();
         let drawn = frames(&changes, 3_000);
-        assert_eq!(drawn.iter().filter(|at| **at < 2_000).count(), 4, "{drawn:?}");
+        assert_eq!(drawn.iter().filter(|at| **at < 2_000).count(), 3, "{drawn:?}");
         assert!((1_999..=2_099).contains(drawn.last().unwrap()), "{drawn:?}");
     }
 

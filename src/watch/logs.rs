@@ -380,6 +380,12 @@ impl LogStore {
         self.last_before(ended.unwrap_or(self.next), pod, container, n)
     }
 
+    /// Whether a life of the container was read to its end, or its log cannot be had.
+    pub fn has_heard_end(&self, pod: &str, container: Option<&str>) -> bool {
+        let mut streams = self.streams_of(pod, container);
+        streams.any(|(_, stream)| stream.ended_at.is_some() || matches!(stream.state, StreamState::Ended(_)))
+    }
+
     fn streams_of<'s>(
         &'s self,
         pod: &'s str,

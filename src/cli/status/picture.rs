@@ -6,7 +6,8 @@ use super::outcome::{Outcome, is_decided, worst};
 use crate::watch::logs::LogStore;
 use crate::watch::rollout::{Expectation, ExpectedTemplate, RolloutHistory, RolloutVerdict, Trouble, judge};
 use crate::watch::{
-    ContainerState, Link, Moment, Observation, Preflight, PreflightOutcome, System, TargetRef, WorkloadFacts,
+    ContainerFacts, ContainerState, Link, Moment, Observation, Preflight, PreflightOutcome, System,
+    TargetRef, WorkloadFacts,
 };
 
 /// Lines are kept for the one pod that failed; more than this is never shown.
@@ -193,29 +194,45 @@ impl Picture {
 
     /// The last words of the container in trouble, oldest first.
     pub fn last_lines(&self, standing: &Standing) -> Vec<String> {
-        let Some((pod, container)) = voice(standing) else { return Vec::new() };
-        let rows = self.logs.last_words(pod, container, LAST_LINES);
+        let Some(voice) = voice(standing) else { return Vec::new() };
+        let rows = self.logs.last_words(voice.pod, voice.container, LAST_LINES);
         rows.into_iter().map(|row| row.text.into_owned()).collect()
     }
 
-    /// Whether a container in trouble has lived, so that it may have said something, but none of it
-    /// has come yet.
+    /// Whether a container in trouble may have said something that has not come yet: all, or, as its
+    /// death is known before its log is read, the words that tell why.
     pub fn lacks_last_lines(&self) -> bool {
-        self.standings.iter().any(|standing| {
-            voice(standing).is_some_and(|(pod, container)| self.logs.last_of(pod, container, 1).is_empty())
+        self.standings.iter().filter_map(voice).any(|Voice { pod, container, has_ended }| match has_ended {
+            true => !self.logs.has_heard_end(pod, container),
+            false => self.logs.last_of(pod, container, 1).is_empty(),
         })
     }
 }
 
-/// The pod and container in trouble, if the container has ever run.
-fn voice(standing: &Standing) -> Option<(&str, Option<&str>)> {
+/// A container in trouble that has ever run.
+struct Voice<'a> {
+    pod: &'a str,
+    /// None: any of the pod.
+    container: Option<&'a str>,
+    /// A life of it is over.
+    has_ended: bool,
+}
+
+fn voice(standing: &Standing) -> Option<Voice<'_>> {
     let Trouble { pod: Some(pod), container, .. } = standing.verdict.trouble.as_ref()? else { return None };
     let facts = standing.facts.as_ref()?.pods.iter().find(|facts| facts.name == *pod)?;
-    let spoke = facts.containers.iter().any(|facts| {
-        container.as_ref().is_none_or(|name| facts.name == *name)
-            && (facts.last_end.is_some() || !matches!(facts.state, ContainerState::Waiting { .. }))
-    });
-    spoke.then_some((pod, container.as_deref()))
+    let meant = |facts: &&ContainerFacts| container.as_ref().is_none_or(|container| facts.name == *container);
+    let has_ended = |facts: &ContainerFacts| {
+        facts.last_end.is_some() || matches!(facts.state, ContainerState::Terminated(_))
+    };
+    let mut spoke = facts
+        .containers
+        .iter()
+        .filter(meant)
+        .filter(|facts| has_ended(facts) || !matches!(facts.state, ContainerState::Waiting { .. }));
+    let first = spoke.next()?;
+    let has_ended = has_ended(first) || spoke.any(has_ended);
+    Some(Voice { pod, container: container.as_deref(), has_ended })
 }
 
 impl Standing {

@@ -102,6 +102,12 @@ pub fn log(lines: &[&str]) -> Observation {
     Observation::Logs(vec![LogBatch { source: source.into(), lines: batch, mark: None }])
 }
 
+fn ended() -> Observation {
+    let source = LogSource { pod: "app-1".into(), container: "app".into(), revision: None };
+    let mark = Some(LogMark::Ended { why: "container ended, Error exit 1".into() });
+    Observation::Logs(vec![LogBatch { source: source.into(), lines: LogLines::default(), mark }])
+}
+
 fn state(picture: &Picture) -> RolloutState {
     picture.standings[0].verdict.state
 }
@@ -133,9 +139,12 @@ fn a_rollout_whose_every_new_pod_crashes_has_failed_at_once() {
     assert_eq!(picture.outcome(), Outcome::Failed);
     assert!(picture.is_decided());
     assert!(picture.lacks_last_lines(), "the container ran, so it may have said why");
+    picture.take(log(&["starting"]), at(0));
+    assert!(picture.lacks_last_lines(), "the death was known before its log was read to the end");
     picture.take(log(&["FATAL no database"]), at(0));
+    picture.take(ended(), at(0));
     assert!(!picture.lacks_last_lines());
-    assert_eq!(picture.last_lines(&picture.standings[0]), ["FATAL no database"]);
+    assert_eq!(picture.last_lines(&picture.standings[0]), ["starting", "FATAL no database"]);
 }
 
 #[test]
