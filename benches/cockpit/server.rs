@@ -60,6 +60,13 @@ async fn answer(
         ["pods", pod, "log"] if rate > 0 => log((*pod).to_owned(), rate / N_PODS),
         // A log without a line, and a watch without an event: open, and silent.
         ["pods", _, "log"] => Body::from_stream(silence()).into_response(),
+        // As a server does that cannot list by watching.
+        [_] if query.contains_key("sendInitialEvents") => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            object(json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "Invalid",
+                "code": 422, "message": "sendInitialEvents is forbidden for watch"})),
+        )
+            .into_response(),
         [_] if is_watch => Body::from_stream(silence()).into_response(),
         ["deployments"] => list("Deployment", "apps/v1", vec![deployment()]),
         ["replicasets"] => list("ReplicaSet", "apps/v1", vec![replica_set()]),
@@ -75,10 +82,14 @@ fn silence() -> stream::Pending<Result<Bytes, std::io::Error>> {
     stream::pending()
 }
 
+/// Lines a second of a pod over which those of one tick share a chunk: else it would be this server's
+/// own work that is measured.
+const ONE_BY_ONE: u32 = 10_000;
+
 /// Different lines, each flushed as a chunk of its own, as the API server does while following.
 fn log(pod: String, rate: u32) -> Response {
     let began = Instant::now();
-    let lines = stream::unfold((VecDeque::<Bytes>::new(), 0_u64), move |(mut ready, mut n_made)| {
+    let lines = stream::unfold((VecDeque::<String>::new(), 0_u64), move |(mut ready, mut n_made)| {
         let pod = pod.clone();
         async move {
             while ready.is_empty() {
@@ -88,15 +99,19 @@ fn log(pod: String, rate: u32) -> Response {
                 while n_made < due {
                     n_made += 1;
                     let level = if n_made % 500 == 0 { "ERROR db pool exhausted" } else { "GET /cart 200" };
-                    ready.push_back(Bytes::from(format!(
+                    let line = format!(
                         "{now:.9} {level} {}ms request={n_made} customer={:08x} node=fake-1 pod={pod}\n",
                         n_made % 97,
                         n_made.wrapping_mul(0x9e37_79b9) as u32,
-                    )));
+                    );
+                    match ready.back_mut().filter(|_| rate > ONE_BY_ONE) {
+                        Some(piece) => piece.push_str(&line),
+                        None => ready.push_back(line),
+                    }
                 }
             }
-            let line = ready.pop_front().map(Ok::<Bytes, std::io::Error>)?;
-            Some((line, (ready, n_made)))
+            let piece = ready.pop_front().map(|piece| Ok::<Bytes, std::io::Error>(piece.into()))?;
+            Some((piece, (ready, n_made)))
         }
     });
     Body::from_stream(lines).into_response()

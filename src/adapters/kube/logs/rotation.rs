@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{AsyncReadExt as _, FutureExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
@@ -97,9 +97,15 @@ impl Rotation {
                 limit_bytes: Some(HEAD),
                 ..LogParams::default()
             };
-            match timeout(PATIENCE, api.logs(&pod, &params)).await {
-                Ok(Ok(head)) if head.is_empty() => Head::Empty,
-                Ok(Ok(head)) => lines::time_of(head.as_bytes()).map_or(Head::Unknown, Head::At),
+            let mut head = Vec::new();
+            let reading = async {
+                // Not every kubelet keeps to the limit, and this log may have no end.
+                let stream = api.log_stream(&pod, &params).await.ok()?;
+                stream.take(HEAD.unsigned_abs()).read_to_end(&mut head).await.ok()
+            };
+            match timeout(PATIENCE, reading).await {
+                Ok(Some(0)) => Head::Empty,
+                Ok(Some(_)) => lines::time_of(&head).map_or(Head::Unknown, Head::At),
                 _ => Head::Unknown,
             }
         }
@@ -129,6 +135,7 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::kube::testing::{Reply, Server, soon};
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -163,6 +170,16 @@ mod tests {
         assert_eq!(rotation.found(Head::Unknown), None);
         rotation.forget();
         assert_eq!(rotation.found(Head::At(3 * SECOND)), None, "a gap was told already");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_knows_no_limit_is_not_read_to_the_end() {
+        let log = format!("{}\n", "1970-01-01T00:00:09Z a line as long as a line of a log is now and then");
+        let server = Server::start(move |_, _| Reply::ok(log.clone()).hanging()).await;
+        let api = Api::namespaced(server.client(), "shop");
+        let head = soon(Rotation::new().look(api, "app-1".into(), "app".into(), None)).await;
+        assert!(matches!(head, Head::At(ns) if ns == 9 * SECOND), "{head:?}");
+        assert!(server.asked()[0].contains("limitBytes=64"));
     }
 
     #[tokio::test]
