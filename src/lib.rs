@@ -25,7 +25,7 @@
 //! | [`journal`] | the record: versioned events, kept apart from the types of `release` | release and below |
 //! | [`report`] | what is left behind | journal and below |
 //! | [`ui`] | what it looks like: state to frame | report and below, `app::{model, action, keymap}` |
-//! | [`app`] | the loop | the pure layers; `app/mod.rs` joins everything |
+//! | [`app`] | the loop | the pure layers; `app/mod.rs` and, without a screen, `app/headless.rs` join everything |
 //! | [`adapters`] | how the world is touched | the pure layers, journal |
 //! | [`rehearsal`] | the practice world, served on loopback to the same adapters | the pure layers |
 //!

@@ -229,7 +229,7 @@ fn layer(path: &str) -> &str {
         return top;
     }
     match path.strip_prefix("app/").unwrap_or(path).split('/').next().unwrap_or_default() {
-        "mod.rs" => "the loop",
+        "mod.rs" | "headless.rs" => "the loop",
         "screen.rs" => "the terminal",
         _ => "app",
     }

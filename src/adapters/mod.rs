@@ -9,6 +9,7 @@ mod link;
 pub mod out;
 mod preflight;
 pub mod prometheus;
+pub mod prompt;
 mod save;
 pub mod shell;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The loop: receive, update, start effects, draw.
 
 pub mod action;
+mod headless;
 pub mod keymap;
 pub mod model;
 pub mod msg;
@@ -15,6 +16,8 @@ use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+pub use headless::Headless;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::store::Written;
@@ -136,22 +139,21 @@ impl Turn {
     }
 
     fn carry_out(&mut self, asks: Vec<Ask>) -> Option<u8> {
+        let Cockpit { world, model, screen, .. } = &mut self.cockpit;
         for ask in asks {
             match ask {
-                Ask::Append { seq, event, essential } => self.cockpit.world.append(seq, *event, essential),
                 Ask::Do(Effect::Ring) => {
                     // A terminal that is gone is noticed by the next frame.
-                    let _ = self.cockpit.screen.ring();
+                    let _ = screen.ring();
                 }
                 Ask::Copy(text) => {
-                    let _ = self.cockpit.screen.copy(&text);
+                    let _ = screen.copy(&text);
                 }
-                Ask::Save { name, bytes } => self.cockpit.world.save(name, bytes),
-                Ask::Do(effect) => self.cockpit.world.act(effect, &self.cockpit.model.state().params),
-                Ask::Watch(targets) => self.cockpit.world.watch(targets),
-                Ask::JudgeAt(at) => self.judge_at = Some(self.judge_at.map_or(at, |known| known.min(at))),
-                Ask::Drain => self.cockpit.world.drain(),
-                Ask::Exit(code) => return Some(code),
+                ask => {
+                    if let Some(code) = carry_out(ask, world, model, &mut self.judge_at) {
+                        return Some(code);
+                    }
+                }
             }
         }
         None
@@ -189,6 +191,21 @@ impl Turn {
         model.view.panel_scroll = self.scrolls.panel_at;
         Ok(())
     }
+}
+
+/// Does what needs no screen; an answer is the exit code.
+fn carry_out(ask: Ask, world: &World, model: &Model, judge_at: &mut Option<jiff::Timestamp>) -> Option<u8> {
+    match ask {
+        Ask::Append { seq, event, essential } => world.append(seq, *event, essential),
+        Ask::Do(effect) => world.act(effect, &model.state().params),
+        Ask::Save { name, bytes } => world.save(name, bytes),
+        Ask::Watch(targets) => world.watch(targets),
+        Ask::JudgeAt(at) => *judge_at = Some(judge_at.map_or(at, |known| known.min(at))),
+        Ask::Drain => world.drain(),
+        Ask::Exit(code) => return Some(code),
+        Ask::Copy(_) => {}
+    }
+    None
 }
 
 fn of_terminal(event: Option<std::io::Result<TerminalEvent>>) -> What {

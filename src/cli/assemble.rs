@@ -19,13 +19,13 @@ use crate::adapters::prometheus::PrometheusSettings;
 use crate::adapters::shell::Shell;
 use crate::adapters::store::Folder;
 use crate::adapters::{Acting, News, World, WorldSettings, git};
-use crate::app::Cockpit;
 use crate::app::model::{
     Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Settings, StartForm, View,
 };
 use crate::app::msg::JournalNews;
 use crate::app::screen::Screen;
 use crate::app::update::Ask;
+use crate::app::{Cockpit, Headless};
 use crate::config::Config;
 use crate::rehearsal::Practice;
 use crate::release::{Operator, Phase, Release};
@@ -193,9 +193,19 @@ pub(super) struct Parts<'a> {
 
 /// Joins the parts and takes the terminal, which comes last.
 pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
+    let theme = theme(parts.config)?;
+    let Headless { mut model, world, clock, news, followed, asks, .. } = headless(parts)?;
+    let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
+    if let Ok(size) = screen.size() {
+        model.view.size = size;
+    }
+    Ok(Cockpit { model, world, clock, news, followed, asks, theme, screen })
+}
+
+/// Joins all parts but the terminal.
+pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     let Parts { config, place, document, me, clock, release, mode, .. } = parts;
     let ascii = is_ascii(config);
-    let theme = theme(config)?;
     let mut shell = Shell::new(std::env::vars_os())
         .without_variable("GIT_DIR")
         .without_variable("GIT_WORK_TREE")
@@ -256,7 +266,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
     let world = World::new(world, acting, parts.writer, sender, &state.pins);
     let journal = JournalState { appended: parts.n_records, ..JournalState::default() };
     let keymap = config.keymap().unwrap_or_default();
-    let mut model = Model {
+    let model = Model {
         now: clock.now(),
         release,
         mode,
@@ -270,11 +280,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         speed: place.speed,
         leaving: None,
     };
-    let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
-    if let Ok(size) = screen.size() {
-        model.view.size = size;
-    }
-    Ok(Cockpit { model, world, clock, news, followed: parts.followed, asks: parts.asks, theme, screen })
+    Ok(Headless { model, world, clock, news, followed: parts.followed, asks: parts.asks, judge_at: None })
 }
 
 pub(super) fn judging(config: &Config) -> Judging {

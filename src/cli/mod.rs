@@ -8,6 +8,7 @@ mod history;
 mod logs;
 mod plan;
 mod release;
+mod rollback;
 mod status;
 mod watch;
 
@@ -86,6 +87,9 @@ enum Command {
         #[command(flatten)]
         cluster: ClusterFlags,
     },
+    /// Roll a release back without its screen: proven before, verified after
+    #[command(after_help = rollback::EXIT_CODES)]
+    Rollback(rollback::Rollback),
     /// List the releases kept on this machine, newest first
     List,
     /// Print the report of a release as Markdown
@@ -192,6 +196,7 @@ impl Command {
             Command::Watch(flags) => Some(&mut flags.cluster),
             Command::Logs(flags) => Some(&mut flags.cluster),
             Command::Resume { cluster, .. } => Some(cluster),
+            Command::Rollback(flags) => Some(&mut flags.cluster),
             Command::Demo(_)
             | Command::List
             | Command::Report { .. }
@@ -232,6 +237,9 @@ fn parse(called: Called, args: impl IntoIterator<Item = OsString>) -> Result<Cli
         Command::Resume { cluster, .. } if cluster.context.is_some() || cluster.namespace.is_some() => {
             Some("the release knows its context and namespace; it is taken up where it was opened")
         }
+        Command::Rollback(flags) if flags.cluster.context.is_some() => {
+            Some("the release knows its context; it is rolled back where it was opened")
+        }
         _ => None,
     };
     match refused.or(of_release) {
@@ -262,6 +270,7 @@ pub fn run(called: Called) -> u8 {
         Command::Logs(flags) => setup.settings().and_then(|config| logs::logs(&flags, &config)),
         Command::Run(run) => release::run(run, setup),
         Command::Resume { id, cluster } => release::resume(id.as_deref(), cluster, setup),
+        Command::Rollback(flags) => rollback::rollback(flags, setup),
         Command::Demo(demo) => release::demo(demo, setup),
     };
     match done {

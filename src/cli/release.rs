@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use color_eyre::eyre::{WrapErr as _, bail};
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use super::cluster::ClusterFlags;
 use super::document::{self, Document};
 use super::{Demo, Lang, Run, Setup, print};
 use crate::adapters::clock::Clock;
-use crate::adapters::store::{self, ReadOnly, Store, StoreError, Writer};
+use crate::adapters::store::{self, Beside, ReadOnly, Store, StoreError, Writer};
 use crate::adapters::{News, World};
 use crate::app;
 use crate::app::model::{Mode, Model};
@@ -151,6 +152,7 @@ async fn open(opening: Opening) -> color_eyre::Result<u8> {
     logging::start(&state_dir.join("gonogo.log")).wrap_err("cannot write the log file")?;
     let folder = store.folder().clone();
     let news = World::news();
+    let others = store.others();
     let writer = start(store, &news.0)?;
     let mut asks = vec![Ask::Append { seq: 1, event: Box::new(opened), essential: false }];
     asks.extend(effects.into_iter().map(Ask::Do));
@@ -170,7 +172,7 @@ async fn open(opening: Opening) -> color_eyre::Result<u8> {
         asks,
         params,
     };
-    play(parts, practice.map(|(practice, _)| practice)).await
+    play_beside(others, parts, practice.map(|(practice, _)| practice)).await
 }
 
 /// Takes up a release, or watches it while another process drives it.
@@ -219,6 +221,7 @@ async fn take_up(
     let effects = release.handle(&event)?;
     let folder = store.folder().clone();
     let news = World::news();
+    let others = store.others();
     let writer = start(store, &news.0)?;
     let mut asks = vec![Ask::Append { seq: n_records, event: Box::new(event), essential: false }];
     // The record of the reopening goes to disk first; what it asks for is idempotent.
@@ -239,7 +242,7 @@ async fn take_up(
         n_records,
         asks,
     };
-    play(parts, practice).await
+    play_beside(others, parts, practice).await
 }
 
 async fn watch(
@@ -251,16 +254,10 @@ async fn watch(
     let (mut journal, read) = ReadOnly::open(state_dir, id)?;
     let Kept { document, release, last, opened } = kept(journal.folder().document()?, &read)?;
     let place = match &release.state().practice {
-        Some(world) => {
-            Place::practice_of_another(&document.workflow, Path::new(&world.directory), world.speed)
-        }
+        Some(world) => place_of_practice(&document.workflow, world),
         None => place_of(&release, &opened, cluster, &config)?,
     };
-    let clock = match &release.state().practice {
-        // The other process tells its world's time with each record; that is as near as we get.
-        Some(world) => Clock::practice(last.wall, last.world, world.speed),
-        None => Clock::real(),
-    };
+    let clock = clock_beside(&release, last);
     let me = assemble::operator(None, &config, &place.directory);
     let holder = read.records.iter().rev().find_map(|record| record.event.by.clone());
     let holder = holder.map_or_else(|| "another process".to_owned(), |by| by.name);
@@ -306,16 +303,52 @@ async fn watch(
     }
 }
 
-/// A release as its journal tells it.
-struct Kept {
-    document: Document,
-    release: Release,
-    /// The moment of the last record.
-    last: Moment,
-    opened: Event,
+/// How soon the cockpit sees a rollback from another terminal. Units: wall time.
+const LOOK_BESIDE: Duration = Duration::from_millis(500);
+
+/// Plays a release, and tells it what other processes record of it, and when they are gone.
+async fn play_beside(
+    mut others: Beside,
+    mut parts: Parts<'_>,
+    practice: Option<Practice>,
+) -> color_eyre::Result<u8> {
+    let (told, followed) = mpsc::channel(64);
+    parts.followed = Some(followed);
+    let following = async move {
+        let mut was_held = false;
+        loop {
+            // Asked first: what a process leaves just before it goes is still read.
+            let is_held = others.is_held();
+            match others.poll() {
+                Ok(records) if records.is_empty() => {}
+                Ok(records) => {
+                    let events = records.into_iter().map(|record| record.event).collect();
+                    let _ = told.send(JournalNews::Followed(events)).await;
+                }
+                Err(error) => tracing::warn!(%error, "what is recorded beside the journal cannot be read"),
+            }
+            if std::mem::replace(&mut was_held, is_held) && !is_held {
+                let _ = told.send(JournalNews::HolderGone).await;
+            }
+            tokio::time::sleep(LOOK_BESIDE).await;
+        }
+    };
+    tokio::select! {
+        code = play(parts, practice) => code,
+        () = following => Ok(super::FAILED),
+    }
 }
 
-fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
+/// A release as its journal tells it.
+pub(super) struct Kept {
+    pub document: Document,
+    pub release: Release,
+    /// The moment of the last record.
+    pub last: Moment,
+    pub opened: Event,
+}
+
+pub(super) fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
     let Some((opened, last)) = read.records.first().zip(read.records.last()) else {
         bail!("its journal is empty: the process ended before anything was recorded; start it anew");
     };
@@ -327,8 +360,22 @@ fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kept> {
     Ok(Kept { document, release, last: last.event.at, opened: opened.event.clone() })
 }
 
+/// The practice world of the process that plays the release.
+pub(super) fn place_of_practice(workflow: &Workflow, world: &PracticeWorld) -> Place {
+    Place::practice_of_another(workflow, Path::new(&world.directory), world.speed)
+}
+
+/// The clock of a release that another process may play.
+pub(super) fn clock_beside(release: &Release, last: Moment) -> Clock {
+    match &release.state().practice {
+        // The other process tells its world's time with each record; that is as near as we get.
+        Some(world) => Clock::practice(last.wall, last.world, world.speed),
+        None => Clock::real(),
+    }
+}
+
 /// The place that a release was opened at, reached anew.
-fn place_of(
+pub(super) fn place_of(
     release: &Release,
     opened: &Event,
     cluster: ClusterFlags,
@@ -416,7 +463,7 @@ fn exit_code(phase: Phase) -> u8 {
     }
 }
 
-fn start(store: Store, news: &mpsc::Sender<News>) -> color_eyre::Result<Writer> {
+pub(super) fn start(store: Store, news: &mpsc::Sender<News>) -> color_eyre::Result<Writer> {
     // Called on the journal's own thread, which ends only after the loop has: waiting for a place in
     // the channel would keep it from ending.
     let (sender, handle) = (news.clone(), tokio::runtime::Handle::current());

@@ -2,7 +2,7 @@
 //! the release. Pure: bytes in, records out; `adapters::store` owns the files.
 //!
 //! A folder holds one release. `journal.jsonl` is written by one process; a side file such as
-//! `rollback-<pid>.jsonl` holds records of the same shape, numbered from 1 on its own, so a process
+//! `rollback-<time>-<pid>.jsonl` holds records of the same shape, numbered from 1 on its own, so a process
 //! that never waits for the journal's lock can leave a record too.
 
 mod read;
@@ -11,7 +11,7 @@ mod replay;
 
 pub use read::{ReadJournal, Reader, TornTail, read};
 pub use record::{Record, VERSION, encode};
-pub use replay::replay;
+pub use replay::{merged, replay};
 
 use crate::release::Refusal;
 

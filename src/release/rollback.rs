@@ -40,6 +40,17 @@ pub enum ArmingState {
     Disarmed,
 }
 
+impl ArmingState {
+    pub fn word(self) -> &'static str {
+        match self {
+            ArmingState::Armed => "ARMED",
+            ArmingState::Degraded => "DEGRADED",
+            ArmingState::NotProven => "NOT PROVEN",
+            ArmingState::Disarmed => "DISARMED",
+        }
+    }
+}
+
 /// Concludes from what was tested, and from how long ago, whether the way back works.
 ///
 /// - Shape: without a target that can be brought back the document's own commands are all there is:

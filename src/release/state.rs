@@ -284,6 +284,16 @@ pub enum PlanAction {
     Clear,
 }
 
+impl PlanAction {
+    /// The workload that it is about; `None` for one about the release as a whole.
+    pub fn target(&self) -> Option<&TargetRef> {
+        match self {
+            PlanAction::Patch(target) | PlanAction::Settle(target) => Some(target),
+            PlanAction::Clear => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlanState {
     Waiting,

@@ -2,21 +2,21 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Folder, StoreError, is_held};
-use crate::journal::{ReadJournal, Reader, Record, TornTail};
+use super::{Beside, Folder, StoreError, is_held, unread};
+use crate::journal::{self, ReadJournal, Reader, Record, TornTail};
 use crate::release::ReleaseId;
 
 /// How often the journal's length is looked at. Units: wall time.
 const POLL: Duration = Duration::from_millis(250);
 
-/// A journal that is read as it grows, without any right to write it.
+/// A journal, and what is recorded beside it, read as they grow, without any right to write.
 #[derive(Debug)]
 pub struct ReadOnly {
     folder: Folder,
+    beside: Beside,
     journal: File,
     reader: Reader,
 }
@@ -34,7 +34,8 @@ impl ReadOnly {
             }
             opened => opened.map_err(StoreError::io("open", &path))?,
         };
-        let mut this = Self { folder, journal, reader: Reader::default() };
+        let beside = Beside::of(folder.clone());
+        let mut this = Self { folder, beside, journal, reader: Reader::default() };
         let records = this.poll()?;
         let tail = this.unread()?;
         let torn = (!tail.is_empty() && !this.is_held())
@@ -46,9 +47,14 @@ impl ReadOnly {
         &self.folder
     }
 
-    /// Whether the process that writes is still there.
+    /// Whether a process that writes is still there.
     pub fn is_held(&self) -> bool {
-        is_held(&self.journal)
+        is_held(&self.journal) || self.beside.is_held()
+    }
+
+    /// Whether a rollback from another terminal is under way.
+    pub fn is_rolled_back(&self) -> bool {
+        self.beside.is_held()
     }
 
     /// Reads the records that came since the last time; empty when there are none.
@@ -56,9 +62,11 @@ impl ReadOnly {
     /// - Errors: [`StoreError::CutBack`] when records that were read are gone again.
     pub fn poll(&mut self) -> Result<Vec<Record>, StoreError> {
         let bytes = self.unread()?;
-        self.reader
+        let records = self
+            .reader
             .read(&bytes)
-            .map_err(|source| StoreError::Journal { path: self.folder.journal_path(), source })
+            .map_err(|source| StoreError::Journal { path: self.folder.journal_path(), source })?;
+        Ok(journal::merged(vec![records, self.beside.poll()?]))
     }
 
     /// Waits for new records. Dropping the future loses none.
@@ -83,16 +91,9 @@ impl ReadOnly {
     /// time: its writer may have taken it back.
     fn unread(&self) -> Result<Vec<u8>, StoreError> {
         let path = self.folder.journal_path();
-        let length = self.journal.metadata().map_err(StoreError::io("read", &path))?.len();
-        let from = self.reader.offset();
-        let Some(unread) = length.checked_sub(from) else {
-            return Err(StoreError::CutBack { path });
-        };
-        let mut bytes = vec![0; usize::try_from(unread).unwrap_or(usize::MAX)];
-        match self.journal.read_exact_at(&mut bytes, from) {
-            Ok(()) => Ok(bytes),
-            // It was cut between the two calls: nothing of it counted yet.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
+        match unread(&self.journal, self.reader.offset()) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(StoreError::CutBack { path }),
             Err(error) => Err(StoreError::io("read", &path)(error)),
         }
     }

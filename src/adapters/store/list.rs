@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Folder, StoreError, folder, is_held};
+use super::{Beside, Folder, StoreError, folder, is_held};
 use crate::journal::{self, Record};
 use crate::release::{Fact, Phase, ReleaseId};
 use crate::watch::TargetRef;
@@ -127,7 +127,8 @@ fn fill(summary: &mut Summary, state_dir: &Path) -> Result<(), StoreError> {
     let folder = Folder::of(state_dir, &summary.id)?;
     let path = folder.journal_path();
     let journal = File::open(&path).map_err(StoreError::io("open", &path))?;
-    summary.held_by_other = is_held(&journal);
+    let mut beside = Beside::of(folder.clone());
+    summary.held_by_other = is_held(&journal) || beside.is_held();
     let refused = |source| StoreError::Journal { path: path.clone(), source };
 
     let mut head = Head::new(&journal);
@@ -145,12 +146,13 @@ fn fill(summary: &mut Summary, state_dir: &Path) -> Result<(), StoreError> {
     let deciding = Tail::new(&journal).and_then(|mut tail| tail.find(says_phase));
     let deciding = deciding.map_err(StoreError::io("read", &path))?;
     let phase = match deciding.map(|line| record(&line)).transpose().map_err(refused)? {
+        _ if beside.exists() => None,
         Some(record) => phase_after(&record.event.fact),
         None => Some(Phase::Preparing),
     };
     summary.phase = match phase {
         Some(phase) => Some(phase),
-        None => Some(replayed_phase(&folder)?),
+        None => Some(replayed_phase(&folder, &mut beside)?),
     };
     while let Some(line) = head.next().map_err(StoreError::io("read", &path))? {
         if memchr::memmem::find(&line, b"\"fact\":\"begun\"").is_some() {
@@ -208,7 +210,7 @@ fn phase_after(fact: &Fact) -> Option<Phase> {
     }
 }
 
-fn replayed_phase(folder: &Folder) -> Result<Phase, StoreError> {
+fn replayed_phase(folder: &Folder, beside: &mut Beside) -> Result<Phase, StoreError> {
     let path = folder.journal_path();
     let refused = |source| StoreError::Journal { path: path.clone(), source };
     let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
@@ -220,7 +222,8 @@ fn replayed_phase(folder: &Folder) -> Result<Phase, StoreError> {
     // Which other workflows lie beside the document is no matter of phases.
     let bytes = folder.document()?;
     let workflow = workflow::read(Source { file, bytes: &bytes, siblings: &|_| false });
-    let release = journal::replay(Arc::new(workflow), &read.records).map_err(refused)?;
+    let records = journal::merged(vec![read.records, beside.poll()?]);
+    let release = journal::replay(Arc::new(workflow), &records).map_err(refused)?;
     Ok(release.state().phase)
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! $XDG_STATE_HOME/gonogo/releases/<id>/     0700; every file in it 0600
 //!   journal.jsonl              the record, locked by the one process that writes it
+//!   rollback-<time>-<pid>.jsonl  what a rollback from another terminal recorded, locked by its process
 //!   workflow.md                the document as the release started with it, byte for byte
 //!   pins/<n>.json              pod templates as pinned; may hold secrets, never in a report
 //!   output/<command>-<n>.log   what commands printed
@@ -14,6 +15,7 @@
     reason = "the journal has a thread of its own, and a lock is waited for"
 )]
 
+mod beside;
 mod folder;
 mod follow;
 mod list;
@@ -22,9 +24,11 @@ mod writer;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use beside::Beside;
 pub use folder::Folder;
 pub use follow::ReadOnly;
 pub use list::{Summary, list, resolve};
@@ -80,6 +84,9 @@ pub fn state_dir() -> Result<PathBuf, StoreError> {
 #[derive(Debug)]
 pub struct Store {
     folder: Folder,
+    /// Of the file that is written.
+    path: PathBuf,
+    beside: Beside,
     medium: FileMedium,
     length: u64,
     last_seq: u64,
@@ -112,10 +119,12 @@ impl Store {
         let mut medium = FileMedium::new(journal, folder.reserve_path());
         medium.fill_reserve().map_err(StoreError::io("allocate", &folder.reserve_path()))?;
         folder.sync()?;
-        Ok(Self { folder: folder.clone(), medium, length: 0, last_seq: 0 })
+        let beside = Beside::of(folder.clone());
+        Ok(Self { folder: folder.clone(), path, beside, medium, length: 0, last_seq: 0 })
     }
 
-    /// Takes an existing release up for writing. A torn last line is copied to `torn-<offset>.bin`,
+    /// Takes an existing release up for writing; what was recorded beside its journal is among the
+    /// records. A torn last line is copied to `torn-<offset>.bin`,
     /// then cut off; the answer reports it.
     ///
     /// - Errors: [`StoreError::Held`] while another process writes it; [`StoreError::Journal`] when
@@ -131,7 +140,7 @@ impl Store {
         };
         lock(&journal, &path, id)?;
         let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
-        let read =
+        let mut read =
             journal::read(&bytes).map_err(|source| StoreError::Journal { path: path.clone(), source })?;
         let mut medium = FileMedium::new(journal, folder.reserve_path());
         let mut length = bytes.len() as u64;
@@ -143,14 +152,31 @@ impl Store {
         // On a full disk the release is resumed without a reserve: the panel says what that means.
         let _ = medium.fill_reserve();
         let last_seq = read.records.last().map_or(0, |record| record.seq);
-        Ok((Self { folder, medium, length, last_seq }, read))
+        let mut beside = Beside::of(folder.clone());
+        read.records = journal::merged(vec![read.records, beside.poll()?]);
+        Ok((Self { folder, path, beside, medium, length, last_seq }, read))
     }
 
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    /// The number of the last record on disk; 0 in a new release.
+    /// What other processes record of this release from here on.
+    pub fn others(&self) -> Beside {
+        self.beside.clone()
+    }
+
+    /// Takes the file away again, of which nothing is worth keeping.
+    pub fn discard(path: &Path) -> Result<(), StoreError> {
+        fs::remove_file(path).map_err(StoreError::io("remove", path))
+    }
+
+    /// The file that is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the last record on disk; 0 in a new file.
     pub fn last_seq(&self) -> u64 {
         self.last_seq
     }
@@ -165,9 +191,8 @@ impl Store {
     ///
     /// - Errors: [`StoreError::Io`] when the system has no thread left.
     pub fn start(self, answer: impl FnMut(Written) + Send + 'static) -> Result<Writer, StoreError> {
-        let path = self.folder.journal_path();
         Writer::start(self.medium, self.length, self.last_seq, writer::RETRY, answer)
-            .map_err(StoreError::io("start a thread for", &path))
+            .map_err(StoreError::io("start a thread for", &self.path))
     }
 }
 
@@ -198,6 +223,17 @@ fn lock(journal: &File, path: &Path, id: &ReleaseId) -> Result<(), StoreError> {
         }
     }
     Err(StoreError::Held { id: id.clone() })
+}
+
+/// What a file that others write has from a byte on; `None` when it was cut back before that.
+fn unread(file: &File, from: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(unread) = file.metadata()?.len().checked_sub(from) else { return Ok(None) };
+    let mut bytes = vec![0; usize::try_from(unread).unwrap_or(usize::MAX)];
+    match file.read_exact_at(&mut bytes, from) {
+        // It was cut between the two calls: nothing of it counted yet.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(Vec::new())),
+        read => read.map(|()| Some(bytes)),
+    }
 }
 
 /// Whether some process writes this journal now.

@@ -212,6 +212,73 @@ async fn a_follower_wakes_up_when_a_record_comes_and_when_the_writer_goes() {
     assert_eq!(view.next().await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_rollback_from_another_terminal_is_recorded_beside_a_held_journal_and_read_with_it() {
+    let state = TempDir::new().unwrap();
+    write(state.path(), "r1", [note(2).event.fact]);
+    let (held, _) = Store::open_for_writing(state.path(), &id("r1")).unwrap();
+    let mut others = held.others();
+    let (mut view, _) = ReadOnly::open(state.path(), &id("r1")).unwrap();
+    assert!(!others.is_held() && !view.is_rolled_back());
+
+    let beside = Store::beside(state.path(), &id("r1")).unwrap();
+    assert_eq!(mode(beside.path()), 0o600);
+    // Later than the second record of the journal by its moment, the first of its own file.
+    let fired = Record { seq: 1, ..note(9) };
+    fs::write(beside.path(), encode(&fired)).unwrap();
+    assert!(others.is_held() && view.is_rolled_back());
+    assert_eq!(others.poll().unwrap(), [fired.clone()]);
+    assert_eq!(others.poll().unwrap(), [], "each once");
+    assert_eq!(view.next().await.unwrap(), Some(vec![fired.clone()]));
+
+    fs::write(held.folder().journal_path(), encode(&opened("r1")) + &encode(&note(2)) + &encode(&note(3)))
+        .unwrap();
+    drop((held, beside));
+    assert!(!others.is_held());
+    let (_, read) = ReadOnly::open(state.path(), &id("r1")).unwrap();
+    assert_eq!(read.records, [opened("r1"), note(2), note(3), fired.clone()]);
+    let (again, read) = Store::open_for_writing(state.path(), &id("r1")).unwrap();
+    assert_eq!((again.last_seq(), read.records.len()), (3, 4), "the journal goes on with its own numbers");
+    assert_eq!(again.others().poll().unwrap(), [], "what was read is not told again");
+}
+
+#[test]
+fn a_rollback_that_was_never_fired_leaves_no_file() {
+    let state = TempDir::new().unwrap();
+    write(state.path(), "r1", []);
+    let beside = Store::beside(state.path(), &id("r1")).unwrap();
+    let path = beside.path().to_owned();
+    drop(beside);
+    Store::discard(&path).unwrap();
+    assert_eq!(ReadOnly::open(state.path(), &id("r1")).unwrap().1.records.len(), 1);
+}
+
+#[test]
+fn the_history_knows_what_was_rolled_back_from_another_terminal() {
+    let state = TempDir::new().unwrap();
+    write_rolled_back(state.path(), "r1", []);
+    let phase = |state: &TempDir| list(state.path()).unwrap()[0].phase;
+    let before = phase(&state);
+    let beside = Store::beside(state.path(), &id("r1")).unwrap();
+    let seen = RolloutSeen {
+        target: TargetRef {
+            kind: Kind::Deployment,
+            namespace: "shop".into(),
+            name: "app".into(),
+            container: None,
+        },
+        state: RolloutState::Complete,
+        why: String::new(),
+        revision: None,
+        template_print: "old".into(),
+        image: String::new(),
+    };
+    let safe = Record { seq: 1, ..record(90, Fact::RolloutChanged(seen)) };
+    fs::write(beside.path(), encode(&safe)).unwrap();
+    drop(beside);
+    assert_eq!((before, phase(&state)), (Some(Phase::RollingBack), Some(Phase::RolledBack)));
+}
+
 #[test]
 fn a_line_on_its_way_is_not_called_torn_while_its_writer_lives() {
     let state = TempDir::new().unwrap();

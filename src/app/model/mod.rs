@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use super::keymap::Keymap;
 use crate::release::{
-    Arming, ArmingState, Current, Effect, Operator, Phase, Release, RollbackState, State, arming,
+    Arming, ArmingState, Current, Effect, Operator, Phase, Release, RollbackState, Shown, State, arming,
 };
 use crate::watch::{Link, Moment, System};
 pub use crate::watch::{Preflight, PreflightOutcome};
@@ -88,6 +88,9 @@ pub struct JournalState {
     pub withheld: Vec<(u64, Effect)>,
     /// Why the disk takes nothing any more.
     pub failed: Option<String>,
+    /// Who rolls this release back from another terminal: until they are gone nothing that changes
+    /// the outside leaves this process.
+    pub handed_to: Option<String>,
 }
 
 /// The process is on its way out.
@@ -160,6 +163,16 @@ impl Model {
             return Arming { state: ArmingState::Disarmed, why: vec![READ_ONLY.to_owned()] };
         }
         arming(&state.targets, &state.pins, &state.findings, self.observed.armed_at, self.now)
+    }
+
+    /// What runs now, for the rollback to be fired from.
+    pub fn what_runs(&self) -> Vec<Shown> {
+        let shown = |seen: &Seen| Shown {
+            target: seen.facts.target.clone(),
+            uid: seen.facts.uid.clone(),
+            template_print: seen.facts.template_print.clone(),
+        };
+        self.observed.workloads.values().map(shown).collect()
     }
 
     pub fn rollback(&self) -> Option<&RollbackState> {

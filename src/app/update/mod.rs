@@ -13,8 +13,8 @@ mod watching;
 use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
 use crate::release::{
-    ARMING_INTERVAL, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, RolloutOrdered, Run,
-    StepResult, has_way_back,
+    ARMING_INTERVAL, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, Run, Shown, StepResult,
+    Timer, has_way_back,
 };
 use crate::watch::{Preflight, TargetRef};
 
@@ -103,6 +103,17 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
     }
 }
 
+/// Fires the rollback, from what was `shown` as running now.
+pub fn roll_back(model: &mut Model, shown: Vec<Shown>, reason: Option<String>) -> Vec<Ask> {
+    let evidence = model.rollback_evidence();
+    deed(model, Fact::RollbackFired { reason, shown, evidence })
+}
+
+/// Goes on with a rollback whose process ended.
+pub fn go_on_rolling_back(model: &mut Model) -> Vec<Ask> {
+    deed(model, Fact::Reopened)
+}
+
 /// Hands an event to the release and, if it is taken, to the journal.
 fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
     let effects = model.release.handle(&event)?;
@@ -112,6 +123,9 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
     let essential = matches!(phase, Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed);
     let mut asks = vec![Ask::Append { seq, event: Box::new(event), essential }];
     for effect in effects {
+        if model.journal.handed_to.is_some() && belongs_to_the_way_back(&effect) {
+            continue;
+        }
         if let Effect::PinBaseline { until } = effect {
             asks.extend(observations::pin_baseline(model, until));
         } else if !effect.changes_outside() || (effect.goes_unrecorded() && model.journal.failed.is_some()) {
@@ -123,6 +137,11 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
     Ok(asks)
 }
 
+/// What the process that rolls back does itself.
+fn belongs_to_the_way_back(effect: &Effect) -> bool {
+    effect.changes_outside() || matches!(effect, Effect::WakeAt { timer: Timer::RollbackRetry { .. }, .. })
+}
+
 /// Something the operator did: refused in words, or recorded under their name.
 fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
     let only_seen = match &model.mode {
@@ -132,6 +151,10 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
         }
         Mode::Watching(_) => Some("nothing is released here, only watched".to_owned()),
     };
+    let only_seen = only_seen.or_else(|| {
+        let by = model.journal.handed_to.as_ref().filter(|_| !matches!(fact, Fact::Left { .. }))?;
+        Some(format!("{by} rolls this release back from another terminal: nothing is started here"))
+    });
     if let Some(text) = only_seen {
         flash(model, text, true);
         return Vec::new();
@@ -253,48 +276,64 @@ fn journal(model: &mut Model, news: JournalNews) -> Vec<Ask> {
         }
         JournalNews::Failed { why, .. } => {
             model.journal.failed = Some(why.clone());
-            let mut asks = Vec::new();
-            for (_, effect) in std::mem::take(&mut model.journal.withheld) {
-                match effect {
-                    effect if effect.goes_unrecorded() => asks.push(Ask::Do(effect)),
-                    // It never left, and the release must not believe that it runs.
-                    Effect::Run(run) => {
-                        let exit = Exit::NotStarted(format!("the journal cannot be written: {why}"));
-                        let fact = Fact::CommandEnded {
-                            command: run.command,
-                            attempt: run.attempt,
-                            exit,
-                            took_ms: 0,
-                        };
-                        asks.extend(found(model, fact));
-                    }
-                    Effect::Order(ordered) => {
-                        let why = format!("the journal cannot be written: {why}");
-                        asks.extend(found(model, not_sent(&ordered, why)));
-                    }
-                    effect => asks.push(Ask::Do(effect)),
-                }
-            }
+            let (way_back, other): (Vec<_>, Vec<_>) = std::mem::take(&mut model.journal.withheld)
+                .into_iter()
+                .partition(|(_, effect)| effect.goes_unrecorded());
+            let mut asks = never_left(model, other, &format!("the journal cannot be written: {why}"));
+            asks.extend(way_back.into_iter().map(|(_, effect)| Ask::Do(effect)));
             asks
         }
-        JournalNews::Followed(events) => {
-            for event in events {
-                if let Err(refusal) = model.release.handle(&event) {
-                    tracing::warn!(%refusal, "a followed record does not fit");
-                }
-                if let Some(by) = &event.by
-                    && let Mode::Following { holder } = &mut model.mode
-                {
-                    holder.clone_from(&by.name);
-                }
-            }
-            Vec::new()
-        }
+        JournalNews::Followed(events) => events.iter().flat_map(|event| followed(model, event)).collect(),
+        JournalNews::HolderGone if model.mode == Mode::Driving => taken_back(model),
         JournalNews::HolderGone => {
             flash(model, "the process that held this release is gone: `gonogo resume` takes it up", false);
             Vec::new()
         }
     }
+}
+
+/// What another process did to this release. It does itself what that asks for, but for stopping a
+/// command: its process is a child of ours.
+fn followed(model: &mut Model, event: &Event) -> Vec<Ask> {
+    let effects = match model.release.handle(event) {
+        Ok(effects) => effects,
+        Err(refusal) => {
+            tracing::warn!(%refusal, "a followed record does not fit");
+            return Vec::new();
+        }
+    };
+    let by = event.by.as_ref().map(|by| by.name.clone());
+    match (&mut model.mode, by) {
+        (Mode::Following { holder }, Some(by)) => *holder = by,
+        (Mode::Driving, by) if matches!(event.fact, Fact::RollbackFired { .. } | Fact::Reopened) => {
+            let by = by.unwrap_or_else(|| "somebody".to_owned());
+            flash(model, format!("{by} rolls this release back from another terminal"), false);
+            model.journal.handed_to = Some(by);
+        }
+        _ => {}
+    }
+    if model.mode != Mode::Driving {
+        return Vec::new();
+    }
+    let mut asks = Vec::new();
+    if model.journal.handed_to.is_some() {
+        // It would work against the way back.
+        let waiting = std::mem::take(&mut model.journal.withheld);
+        asks = never_left(model, waiting, "the release is rolled back from another terminal");
+    }
+    let is_ours = |effect: &Effect| matches!(effect, Effect::Stop { .. } | Effect::Ring);
+    asks.extend(effects.into_iter().filter(is_ours).map(Ask::Do));
+    asks
+}
+
+/// The process that rolled back is gone: what it left undone is done here.
+fn taken_back(model: &mut Model) -> Vec<Ask> {
+    let Some(by) = model.journal.handed_to.take() else { return Vec::new() };
+    if model.state().phase != Phase::RollingBack {
+        return Vec::new();
+    }
+    flash(model, format!("the rollback of {by} ended on the way: it goes on here"), false);
+    go_on_rolling_back(model)
 }
 
 fn output(model: &mut Model, batch: OutputBatch) {
@@ -305,10 +344,21 @@ fn output(model: &mut Model, batch: OutputBatch) {
     output.cut = output.cut.max(batch.cut);
 }
 
-/// The answer to an order that never left.
-fn not_sent(ordered: &RolloutOrdered, why: String) -> Fact {
-    let failure = Failure { kind: FailureKind::Refused, summary: format!("not sent: {why}") };
-    Fact::RolloutOrderEnded { attempt: ordered.attempt, result: StepResult::Failed(failure) }
+/// What waited for its record and now stays here: the release must not believe that it runs.
+fn never_left(model: &mut Model, waited: Vec<(u64, Effect)>, why: &str) -> Vec<Ask> {
+    let fact = |effect| match effect {
+        Effect::Run(Run { command, attempt, .. }) => {
+            Some(Fact::CommandEnded { command, attempt, exit: Exit::NotStarted(why.to_owned()), took_ms: 0 })
+        }
+        Effect::Order(ordered) => {
+            let failure = Failure { kind: FailureKind::Refused, summary: format!("not sent: {why}") };
+            let result = StepResult::Failed(failure);
+            Some(Fact::RolloutOrderEnded { attempt: ordered.attempt, result })
+        }
+        // Only what changes the outside waits; the way back is sent again.
+        _ => None,
+    };
+    waited.into_iter().filter_map(|(_, effect)| fact(effect)).flat_map(|fact| found(model, fact)).collect()
 }
 
 /// Leaves: for a person's key, a signal, or a terminal that went away.
@@ -324,22 +374,10 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
         Phase::RollbackFailed => 12,
         Phase::Preparing | Phase::Running | Phase::Held | Phase::RollingBack => LEFT_OPEN,
     };
-    let mut asks = Vec::new();
+    // A patch of the way back is sent again when the release is taken up.
     let waiting = std::mem::take(&mut model.journal.withheld);
-    for (_, effect) in waiting {
-        // It never left, and must not be in doubt when the release is taken up again. A patch of the
-        // way back is sent again then.
-        let fact = match effect {
-            Effect::Run(Run { command, attempt, .. }) => {
-                let exit = Exit::NotStarted("gonogo was leaving".to_owned());
-                Fact::CommandEnded { command, attempt, exit, took_ms: 0 }
-            }
-            Effect::Order(ordered) => not_sent(&ordered, "gonogo was leaving".to_owned()),
-            _ => continue,
-        };
-        let told = found(model, fact);
-        asks.extend(told.into_iter().filter(|ask| matches!(ask, Ask::Append { .. })));
-    }
+    let mut asks = never_left(model, waiting, "gonogo was leaving");
+    asks.retain(|ask| matches!(ask, Ask::Append { .. }));
     if model.mode == Mode::Driving && exit_code == LEFT_OPEN {
         asks.extend(found(model, Fact::Left { why: why.to_owned() }));
     }

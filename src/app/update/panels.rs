@@ -3,7 +3,7 @@
 use super::{Ask, deed, flash, keys, leave, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
-use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Shown, Vote, has_way_back};
+use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Vote, has_way_back};
 use crate::watch::TargetRef;
 use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
@@ -363,15 +363,9 @@ fn fire(model: &mut Model) -> Vec<Ask> {
         model.view.panel = Some(Panel::RollbackCommands { selected: 0 });
         return Vec::new();
     }
-    let shown = model.observed.workloads.values().map(|seen| Shown {
-        target: seen.facts.target.clone(),
-        uid: seen.facts.uid.clone(),
-        template_print: seen.facts.template_print.clone(),
-    });
-    let shown = shown.collect();
+    let shown = model.what_runs();
     let reason = model.view.rollback_reason.take();
-    let evidence = model.rollback_evidence();
-    deed(model, Fact::RollbackFired { reason, shown, evidence })
+    super::roll_back(model, shown, reason)
 }
 
 fn give_order(model: &mut Model, target: TargetRef, order: Order) -> Vec<Ask> {

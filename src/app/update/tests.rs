@@ -1,5 +1,6 @@
 //! Messages in, asks out: the keyboard, the write-ahead, and what silence means.
 
+mod elsewhere;
 mod outage;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};

@@ -33,12 +33,12 @@ pub fn draw(paint: &Paint, buffer: &mut Buffer, area: Rect) {
 }
 
 pub fn word(state: ArmingState) -> (&'static str, Role) {
-    match state {
-        ArmingState::Armed => ("ARMED", Role::Ok),
-        ArmingState::Degraded => ("DEGRADED", Role::Warning),
-        ArmingState::NotProven => ("NOT PROVEN", Role::Warning),
-        ArmingState::Disarmed => ("DISARMED", Role::Bad),
-    }
+    let role = match state {
+        ArmingState::Armed => Role::Ok,
+        ArmingState::Degraded | ArmingState::NotProven => Role::Warning,
+        ArmingState::Disarmed => Role::Bad,
+    };
+    (state.word(), role)
 }
 
 /// Where the rollback goes to: `rev 7 myapp:v1.2.0`, or how many targets.
