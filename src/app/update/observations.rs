@@ -52,13 +52,19 @@ pub(super) fn observed(model: &mut Model, observation: Observation) -> Vec<Ask> 
             if link == Link::Live {
                 answered(model, system);
             }
-            model.observed.links.insert(system, link);
-            match model.cluster_silence() {
+            let is_live = system == System::Cluster && link == Link::Live;
+            let was_live = model.observed.links.insert(system, link) == Some(Link::Live);
+            let mut asks = match model.cluster_silence() {
                 Some((since, _)) if !was_silent => fell_silent(model, since),
                 // What was to be judged again meanwhile was not.
                 None if was_silent => judge_all(model),
                 _ => Vec::new(),
+            };
+            if is_live && !was_live && model.mode == Mode::Driving {
+                // A test of the way back before the cluster could answer was none.
+                asks.extend(super::arm(model));
             }
+            asks
         }
     }
 }

@@ -170,3 +170,15 @@ fn world_time_that_runs_ten_times_as_fast_is_unseen_ten_times_as_long() {
     script.send(What::Judge);
     assert_eq!(state(&script), RolloutState::Stuck);
 }
+
+#[test]
+fn the_way_back_is_proven_anew_as_soon_as_the_cluster_answers() {
+    let mut script = Script::rolling_out();
+    outage(&mut script, 800, 1_400);
+    let arms = |asks: &[Ask]| asks.iter().filter(|ask| matches!(ask, Ask::Do(Effect::Arm { .. }))).count();
+    let n_before = arms(&script.asked);
+    script.link(System::Cluster, Link::Live);
+    assert_eq!(arms(&script.asked) - n_before, 1);
+    script.link(System::Cluster, Link::Live);
+    assert_eq!(arms(&script.asked) - n_before, 1, "and then by the clock again");
+}
