@@ -14,7 +14,7 @@ use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
 use crate::release::{
     ARMING_INTERVAL, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, RolloutOrdered, Run,
-    StepResult, has_way_back,
+    StepResult,
 };
 use crate::watch::{Preflight, TargetRef};
 
@@ -136,8 +136,13 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
         flash(model, text, true);
         return Vec::new();
     }
-    let is_way_back =
-        matches!(fact, Fact::RollbackFired { .. } | Fact::RollbackReason { .. } | Fact::Left { .. });
+    let is_way_back = matches!(
+        fact,
+        Fact::RollbackFired { .. }
+            | Fact::RollbackReason { .. }
+            | Fact::BlockerDeleted { .. }
+            | Fact::Left { .. }
+    );
     if let Some(why) = model.journal.failed.clone().filter(|_| !is_way_back) {
         flash(
             model,
@@ -214,7 +219,7 @@ fn tick(model: &mut Model) -> Vec<Ask> {
     let state = model.state();
     if state.pins.is_empty() {
         let due = since(model.observed.pin_asked_at).is_none_or(|age| age.as_secs() >= 5);
-        if due && state.targets.iter().any(has_way_back) && !state.phase.is_over() {
+        if due && !state.targets.is_empty() && !state.phase.is_over() {
             asks.push(Ask::Do(Effect::Pin { targets: state.targets.clone() }));
             model.observed.pin_asked_at = Some(model.now);
         }
