@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use super::World;
 use super::prometheus::Prometheus;
 use super::world::{Acting, News, WorldSettings, tell};
-use crate::release::has_way_back;
 use crate::watch::Preflight;
 use crate::workflow::Metric;
 
@@ -17,11 +16,6 @@ pub(super) async fn run(settings: Arc<WorldSettings>, acting: Arc<Acting>, news:
     let mut lines: Vec<Preflight> = acting.tools.iter().map(|tool| tool_line(&acting, tool)).collect();
     lines.extend(cluster_line(&settings, &acting));
     lines.extend(acting.left_out.iter().map(|why| Preflight::limited("cluster", why)));
-    let uncovered = settings.targets.iter().filter(|target| !has_way_back(target));
-    lines.extend(uncovered.map(|target| {
-        let why = "R does not cover it: its way back is the document's own commands, unproven";
-        Preflight::limited(target.to_string(), why)
-    }));
     for line in lines {
         tell(&news, News::Preflight(line)).await;
     }

@@ -44,6 +44,7 @@ pub enum Action {
     ShortenSoak,
     RollbackPanel,
     Fire,
+    DeleteBlocker,
     Diff,
     Reason,
     CancelRollback,
@@ -127,6 +128,7 @@ impl Action {
             A::ShortenSoak,
             A::RollbackPanel,
             A::Fire,
+            A::DeleteBlocker,
             A::Diff,
             A::Reason,
             A::CancelRollback,
@@ -224,6 +226,7 @@ impl Action {
                 | A::ShortenSoak
                 | A::RollbackPanel
                 | A::Fire
+                | A::DeleteBlocker
                 | A::Diff
                 | A::Reason
                 | A::CancelRollback
@@ -286,6 +289,9 @@ impl Action {
             Action::ShortenSoak => ("shorten-soak", "shorten", "end the soak early, with role and reason"),
             Action::RollbackPanel => ("rollback", "rollback", "open the rollback panel"),
             Action::Fire => ("fire", "roll back now", "roll back now"),
+            Action::DeleteBlocker => {
+                ("delete-blocker", "delete that pod", "delete the one pod that holds the way back")
+            }
             Action::Diff => ("diff", "diff", "show what the rollback would change"),
             Action::Reason => ("reason", "reason", "type a reason"),
             Action::CancelRollback => {

@@ -205,8 +205,16 @@ impl Keymap {
         if parsed.is_empty() {
             return Err(format!("`{}` needs at least one key", action.name()));
         }
-        if action == Action::Fire && parsed.iter().any(|key| !is_deliberate(*key)) {
-            return Err("the key that fires the rollback must be a capital letter".to_owned());
+        if parsed.iter().any(|key| !is_deliberate(*key)) {
+            match action {
+                Action::Fire => {
+                    return Err("the key that fires the rollback must be a capital letter".to_owned());
+                }
+                Action::DeleteBlocker => {
+                    return Err("the key that deletes a pod must be a capital letter".to_owned());
+                }
+                _ => {}
+            }
         }
         let contexts: Vec<Context> = self
             .bindings
@@ -265,6 +273,7 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::OutputPanel, "r", A::Run),
         (C::OutputPanel, "q esc enter", A::Close),
         (C::RollbackPanel, "Y", A::Fire),
+        (C::RollbackPanel, "D", A::DeleteBlocker),
         (C::RollbackPanel, "d", A::Diff),
         (C::RollbackPanel, "t", A::Reason),
         (C::RollbackPanel, "x", A::CancelRollback),
@@ -393,6 +402,14 @@ mod tests {
         assert!(keymap.rebind("fire", "Z").is_ok());
         assert_eq!(keymap.action(&[Context::RollbackPanel], Key::parse("Z").unwrap()), Some(Action::Fire));
         assert_eq!(keymap.action(&[Context::RollbackPanel], Key::parse("Y").unwrap()), None);
+    }
+
+    #[test]
+    fn a_pod_is_deleted_on_a_capital_only() {
+        let mut keymap = Keymap::default();
+        let key = keymap.key(&[Context::RollbackPanel], Action::DeleteBlocker);
+        assert!(key.is_some_and(is_deliberate));
+        assert!(keymap.rebind("delete-blocker", "space").unwrap_err().contains("capital letter"));
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Turn {
         }
         screen.draw(|frame| ui::draw(frame, model, &mut self.scrolls, theme))?;
         let is_rollback = matches!(model.view.panel, Some(Panel::Rollback { .. }));
-        model.view.rollback_painted = is_rollback && self.scrolls.panel_painted;
+        model.rollback_was_painted(is_rollback && self.scrolls.panel_painted);
         if self.scrolls.log_rows > 0 {
             model.view.log.height = self.scrolls.log_rows;
         }

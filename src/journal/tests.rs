@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::release::{
-    Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator, Order, Outcome, Pin,
-    PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run, Shown, StepResult, Timer, Verdict, Vote,
+    Blocker, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator, Order, Outcome,
+    Pin, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run, Shown, StepResult, Timer, Verdict, Vote,
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
@@ -65,6 +65,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         why: text(),
         since: flag.then_some(at),
     };
+    let blocker = || Blocker { pod: id.clone(), uid: text(), revision: id.clone() };
     let finding = |outcome| Finding { target: target.clone(), what: text(), outcome };
     vec![
         Fact::Opened {
@@ -132,7 +133,8 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 uid: id.clone(),
                 at,
                 revision: flag.then_some(big),
-                replica_set: id.clone(),
+                kept_in: id.clone(),
+                limit: flag.then(text),
                 template_hash: text(),
                 template_print: id.clone(),
                 images: vec![Image { container: id.clone(), image: text() }],
@@ -156,6 +158,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             revision: flag.then_some(big),
             template_print: id.clone(),
             image: text(),
+            blocker: flag.then(blocker),
         }),
         read(Verdict::Pass),
         read(Verdict::Fail),
@@ -181,6 +184,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         order(Order::Abort),
         order(Order::Retry),
         Fact::RolloutOrderEnded { attempt: n, result: StepResult::AlreadyThere },
+        Fact::BlockerDeleted { target: target.clone(), blocker: blocker() },
     ]
 }
 
@@ -226,12 +230,13 @@ fn variant(fact: &Fact) -> usize {
         Fact::RollbackFired { .. } => 35,
         Fact::RollbackReason { .. } => 36,
         Fact::RollbackCancelled => 37,
+        Fact::BlockerDeleted { .. } => 41,
         Fact::RollbackStepEnded { .. } => 38,
         Fact::RolloutOrdered(_) => 39,
         Fact::RolloutOrderEnded { .. } => 40,
     }
 }
-const N_VARIANTS: usize = 41;
+const N_VARIANTS: usize = 42;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::event::{RolloutOrdered, Run, Shown, Timer};
+use super::event::{Blocker, RolloutOrdered, Run, Shown, Timer};
 use super::pin::Pin;
 use crate::watch::TargetRef;
 use crate::workflow::{CommandId, Probe};
@@ -47,14 +47,28 @@ impl Effect {
     }
 }
 
-/// One patch of the rollback plan.
+/// One action of the rollback plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchBack {
     pub step: usize,
     pub attempt: u32,
+    pub measure: Measure,
     pub pin: Pin,
     /// What the panel showed: the patch goes out only if that is still so.
     pub shown: Option<Shown>,
+}
+
+/// What an action of the plan does to the cluster. Each does nothing where it is done already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Measure {
+    /// Abort what an Argo Rollout has under way.
+    Abort,
+    /// Put the pinned template back.
+    Template,
+    /// Let an Argo Rollout leave its steps out.
+    Promote,
+    /// Delete this pod, and no other of its name.
+    Delete(Blocker),
 }
 
 /// A moment on the clock that the delay belongs to.

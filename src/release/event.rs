@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pin::{Finding, Pin};
 pub use crate::watch::Verdict;
+pub use crate::watch::rollout::Blocker;
 use crate::watch::rollout::RolloutState;
 pub use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
@@ -283,6 +284,11 @@ pub enum Fact {
     },
     /// A queued rollback is withdrawn before the API server ever got it.
     RollbackCancelled,
+    /// The operator wants this pod gone, which holds the way back: named on the screen before.
+    BlockerDeleted {
+        target: TargetRef,
+        blocker: Blocker,
+    },
     RollbackStepEnded {
         step: usize,
         attempt: u32,
@@ -438,6 +444,9 @@ pub struct RolloutSeen {
     /// The image of the target's container.
     #[serde(default)]
     pub image: String,
+    /// The pod that holds it until somebody deletes that pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocker: Option<Blocker>,
 }
 
 /// What a delay was for.

@@ -10,6 +10,7 @@ pub mod effect;
 pub mod event;
 mod orders;
 pub mod pin;
+mod plan;
 mod progress;
 mod rollback;
 pub mod state;
@@ -19,9 +20,10 @@ pub mod table;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub use effect::{Effect, PatchBack, WakeTime};
+pub use effect::{Effect, Measure, PatchBack, WakeTime};
 pub use event::*;
-pub use pin::{Finding, Outcome, Pin, Template, has_way_back};
+pub use pin::{Finding, Outcome, Pin, Template, To};
+pub use plan::plan;
 pub use progress::{Current, StepStatus};
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use state::*;
@@ -269,6 +271,7 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::RollbackCancelled => self.cancel_rollback(at),
+            Fact::BlockerDeleted { target, blocker } => self.delete_blocker(at, target, blocker),
             Fact::RolloutOrdered(ordered) => self.order_rollout(at, by, ordered),
             Fact::RolloutOrderEnded { attempt, result } => {
                 self.rollout_order_ended(at, *attempt, result);

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::watch::{Image, TargetRef};
-use crate::workflow::Kind;
 
 /// A pod template as the API server gave it. Opaque: the core compares prints, never contents.
 ///
@@ -14,10 +13,34 @@ use crate::workflow::Kind;
 #[serde(transparent)]
 pub struct Template(pub serde_json::Value);
 
-/// Whether gonogo's own plan can bring a workload of this kind back. For the others the document's
-/// own commands are all there is, and they are unproven.
-pub fn has_way_back(target: &TargetRef) -> bool {
-    target.kind == Kind::Deployment
+/// A revision as a person names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// The newest whose template is another one than the workload's own. After a rollback that is
+    /// the bad one: it is told and confirmed like any other.
+    Previous,
+    Revision(u64),
+}
+
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            To::Previous => f.write_str("previous"),
+            To::Revision(number) => write!(f, "revision {number}"),
+        }
+    }
+}
+
+impl std::str::FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "previous" => Ok(To::Previous),
+            Ok(number) if number > 0 => Ok(To::Revision(number)),
+            _ => Err("write the number of a revision, or `previous`".to_owned()),
+        }
+    }
 }
 
 /// One workload as it was when the release started.
@@ -28,8 +51,10 @@ pub struct Pin {
     /// World time of the reading.
     pub at: Timestamp,
     pub revision: Option<u64>,
-    /// The ReplicaSet that runs it, by name and template hash; empty when there is none to find.
-    pub replica_set: String,
+    /// The ReplicaSet or ControllerRevision that holds this very template, by name and hash; empty
+    /// when there was none to find.
+    #[serde(alias = "replica_set")]
+    pub kept_in: String,
     pub template_hash: String,
     /// See [`crate::watch::WorkloadFacts::template_print`].
     pub template_print: String,
@@ -37,6 +62,9 @@ pub struct Pin {
     /// Image ids with digest that its pods were running; empty when none had pulled one.
     pub digests: Vec<String>,
     pub replicas: u32,
+    /// What kept it from being a proven good state when it was read, such as an update in the middle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
 }
 
 impl Pin {
@@ -66,4 +94,21 @@ pub enum Outcome {
     Broken(String),
     /// Could not be found out.
     Unknown(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pin_that_was_kept_before_there_were_other_kinds_is_still_read() {
+        let kept = json!({"target": {"kind": "deployment", "namespace": "shop", "name": "app",
+                "container": null}, "uid": "u", "at": "2026-11-22T14:00:00Z", "revision": 7,
+            "replica_set": "app-5d4", "template_hash": "5d4", "template_print": "p", "images": [],
+            "digests": [], "replicas": 4});
+        let pin: Pin = serde_json::from_value(kept).unwrap();
+        assert_eq!((pin.kept_in.as_str(), pin.limit), ("app-5d4", None));
+    }
 }

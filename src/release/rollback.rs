@@ -1,14 +1,13 @@
 //! The way back: its pin, its arming, its plan, and the reading back that makes it "safe".
 //!
 //! The plan is data: every action is idempotent, so one whose answer was never seen is simply sent
-//! again. Order: all patches, last released target first, then each target until it held, then the
-//! readings that were bad.
+//! again. Its order stands in [`super::plan`]; at its end the readings that were bad are read again.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::effect::PatchBack;
 use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
-use super::pin::{Finding, Outcome, Pin, has_way_back};
+use super::pin::{Finding, Outcome, Pin};
+use super::plan::plan;
 use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
 use super::{Effect, Refusal, Release, Timer, WakeTime, name};
 use crate::watch::rollout::RolloutState;
@@ -20,6 +19,9 @@ pub const ARMING_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
 /// A queued rollback knocks again after 1, 2, 4 and then every 5 seconds of wall time.
 const RETRY_CEILING_S: i64 = 5;
+
+/// So many unanswered aborts are enough: the template goes back without one.
+const ABORTS: u32 = 3;
 
 /// Whether the rollback key would work, as the line at the bottom says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +55,8 @@ impl ArmingState {
 
 /// Concludes from what was tested, and from how long ago, whether the way back works.
 ///
-/// - Shape: without a target that can be brought back the document's own commands are all there is:
-///   degraded; so it is when some of the targets are not part of the plan.
+/// - Shape: without a target the document's own commands are all there is: degraded; so it is when some
+///   of the targets are not part of the plan.
 /// - Units: `checked` and `now` are compared on the wall clock.
 pub fn arming(
     targets: &[TargetRef],
@@ -63,9 +65,8 @@ pub fn arming(
     checked: Option<Moment>,
     now: Moment,
 ) -> Arming {
-    if !targets.iter().any(has_way_back) {
-        let whose = if targets.is_empty() { "no target".to_owned() } else { names(targets.iter()) };
-        let why = format!("{whose}: the document's own commands, unproven");
+    if targets.is_empty() {
+        let why = "no target: the document's own commands, unproven".to_owned();
         return Arming { state: ArmingState::Degraded, why: vec![why] };
     }
     let broken = words(findings, |outcome| match outcome {
@@ -78,8 +79,7 @@ pub fn arming(
     let unpinned = || targets.iter().filter(|target| !pins.iter().any(|pin| &pin.target == *target));
     let fresh = checked.is_some_and(|at| now.wall.duration_since(at.wall) <= ARMING_INTERVAL * 2);
     if pins.is_empty() || !fresh || findings.is_empty() {
-        let unread = unpinned().filter(|target| has_way_back(target));
-        let why = unread.map(|target| format!("{target} was not read yet")).collect();
+        let why = unpinned().map(|target| format!("{target} was not read yet")).collect();
         return Arming { state: ArmingState::NotProven, why };
     }
     let mut limited = words(findings, |outcome| match outcome {
@@ -279,6 +279,9 @@ impl Release {
             Some(rollback) if self.state.phase == Phase::RollbackFailed => {
                 rollback.shown = shown.to_vec();
                 rollback.failure = None;
+                // What a person asked for once is not asked for by another `Y`.
+                let is_asked = |step: &PlanStep| matches!(step.action, PlanAction::Delete(..));
+                rollback.plan.retain(|step| matches!(step.state, PlanState::Done { .. }) || !is_asked(step));
                 for step in &mut rollback.plan {
                     if !matches!(step.state, PlanState::Done { .. }) {
                         step.state = PlanState::Waiting;
@@ -286,16 +289,14 @@ impl Release {
                 }
             }
             _ => {
-                let pins = || self.state.pins.iter().rev().map(|pin| pin.target.clone());
-                let actions = pins().map(PlanAction::Patch).chain(pins().map(PlanAction::Settle));
-                let waiting = |action| PlanStep { action, state: PlanState::Waiting, n_sent: 0 };
+                let steps = plan(&self.state.pins).into_iter().map(PlanStep::new).collect();
                 let breached = self.state.criteria.iter().filter(|(_, state)| state.is_breached());
                 self.state.rollback = Some(RollbackState {
                     fired_at: at,
                     fired_by: name(by),
                     reason: reason.cloned(),
                     shown: shown.to_vec(),
-                    plan: actions.chain([PlanAction::Clear]).map(waiting).collect(),
+                    plan: steps,
                     accepted_at: None,
                     accepted_ms: None,
                     verified_at: None,
@@ -349,16 +350,22 @@ impl Release {
         if !answers_us {
             return Vec::new();
         }
+        // From here on the pinned template is what is expected; an abort changes no template.
+        let is_patch = matches!(step.action, PlanAction::Patch(_));
         match result {
             StepResult::Accepted { took_ms } => {
                 step.state = PlanState::Done { at, took_ms: Some(*took_ms) };
-                rollback.accepted_at.get_or_insert(at);
-                rollback.accepted_ms.get_or_insert(*took_ms);
+                if is_patch {
+                    rollback.accepted_at.get_or_insert(at);
+                    rollback.accepted_ms.get_or_insert(*took_ms);
+                }
                 Vec::new()
             }
             StepResult::AlreadyThere => {
                 step.state = PlanState::Done { at, took_ms: None };
-                rollback.accepted_at.get_or_insert(at);
+                if is_patch {
+                    rollback.accepted_at.get_or_insert(at);
+                }
                 Vec::new()
             }
             StepResult::Failed(Failure {
@@ -366,11 +373,24 @@ impl Release {
                 summary,
             }) => {
                 rollback.may_have_arrived |= *kind == FailureKind::TimedOut;
+                // A server that answers, and cannot do this, must not keep the template waiting.
+                if *kind == FailureKind::TimedOut
+                    && matches!(step.action, PlanAction::Abort(_))
+                    && attempt >= ABORTS
+                {
+                    let failure = Failure { kind: *kind, summary: summary.clone() };
+                    step.state = PlanState::Failed(failure);
+                    return vec![Effect::Ring];
+                }
                 let wait = 1_i64.checked_shl(attempt.saturating_sub(1).min(8)).unwrap_or(RETRY_CEILING_S);
                 let until = at.wall + SignedDuration::from_secs(wait.min(RETRY_CEILING_S));
                 step.state = PlanState::Queued { attempt, until, why: summary.clone() };
                 let timer = Timer::RollbackRetry { step: index, attempt };
                 vec![Effect::WakeAt { at: WakeTime::Wall(until), timer }]
+            }
+            StepResult::Failed(failure) if step.action.is_help() => {
+                step.state = PlanState::Failed(failure.clone());
+                vec![Effect::Ring]
             }
             StepResult::Failed(failure) => {
                 step.state = PlanState::Failed(failure.clone());
@@ -388,7 +408,7 @@ impl Release {
             return Vec::new();
         }
         match self.state.rollback.as_ref().and_then(|rollback| rollback.plan.get(index)) {
-            Some(step) if queued(step) => self.send_patch(at, index),
+            Some(step) if queued(step) => self.send_step(at, index),
             _ => Vec::new(),
         }
     }
@@ -407,19 +427,7 @@ impl Release {
             let was_sent = |step: &PlanStep| matches!(step.state, PlanState::Sent { .. });
             rollback.may_have_arrived |= rollback.plan.iter().any(was_sent);
         }
-        unseen.into_iter().flat_map(|index| self.send_patch(at, index)).collect()
-    }
-
-    fn send_patch(&mut self, at: Moment, index: usize) -> Vec<Effect> {
-        let Some(rollback) = &mut self.state.rollback else { return Vec::new() };
-        let Some(step) = rollback.plan.get_mut(index) else { return Vec::new() };
-        let PlanAction::Patch(target) = &step.action else { return Vec::new() };
-        let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Vec::new() };
-        step.n_sent = step.n_sent.saturating_add(1);
-        let attempt = step.n_sent;
-        step.state = PlanState::Sent { attempt, at };
-        let shown = rollback.shown.iter().find(|shown| &shown.target == target).cloned();
-        vec![Effect::RollBack(Box::new(PatchBack { step: index, attempt, pin: pin.clone(), shown }))]
+        unseen.into_iter().flat_map(|index| self.send_step(at, index)).collect()
     }
 
     /// Takes the plan as far as the facts allow.
@@ -429,8 +437,7 @@ impl Release {
         }
         loop {
             let Some(rollback) = &self.state.rollback else { return Vec::new() };
-            let open = rollback.plan.iter().position(|step| !matches!(step.state, PlanState::Done { .. }));
-            let Some(index) = open else {
+            let Some(index) = rollback.plan.iter().position(|step| !step.is_over()) else {
                 if let Some(rollback) = &mut self.state.rollback {
                     rollback.verified_at = Some(at);
                     rollback.failure = None;
@@ -440,9 +447,12 @@ impl Release {
             };
             let step = &rollback.plan[index];
             let done = match &step.action {
-                PlanAction::Patch(_) => {
+                PlanAction::Abort(_)
+                | PlanAction::Patch(_)
+                | PlanAction::Promote(_)
+                | PlanAction::Delete(..) => {
                     return match step.state {
-                        PlanState::Waiting => self.send_patch(at, index),
+                        PlanState::Waiting => self.send_step(at, index),
                         _ => Vec::new(),
                     };
                 }
@@ -513,12 +523,18 @@ impl Release {
     pub fn rollback_missing(&self) -> Vec<String> {
         let Some(rollback) = &self.state.rollback else { return Vec::new() };
         let mut missing = Vec::new();
-        for step in rollback.plan.iter().filter(|step| !matches!(step.state, PlanState::Done { .. })) {
+        for step in rollback.plan.iter().filter(|step| !step.is_over()) {
+            let sent = match &step.action {
+                PlanAction::Abort(target) => Some(format!("the abort of {target}")),
+                PlanAction::Patch(target) => Some(format!("the patch of {target}")),
+                PlanAction::Promote(target) => Some(format!("the promotion of {target}")),
+                PlanAction::Delete(_, blocker) => Some(format!("the deletion of pod {}", blocker.pod)),
+                PlanAction::Settle(_) | PlanAction::Clear => None,
+            };
             match (&step.action, &step.state) {
-                (PlanAction::Patch(target), PlanState::Queued { why, .. }) => {
-                    missing.push(format!("the patch of {target}, queued: {why}"));
+                (_, PlanState::Queued { why, .. }) => {
+                    missing.extend(sent.map(|sent| format!("{sent}, queued: {why}")));
                 }
-                (PlanAction::Patch(target), _) => missing.push(format!("the patch of {target}")),
                 (PlanAction::Settle(target), _) => {
                     let pin = self.state.pins.iter().find(|pin| &pin.target == target);
                     let ours = self
@@ -532,6 +548,7 @@ impl Release {
                     });
                 }
                 (PlanAction::Clear, _) => missing.extend(self.unclear()),
+                _ => missing.extend(sent),
             }
         }
         missing

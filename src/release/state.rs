@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{
-    Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run, Shown,
-    StepResult, Verdict, Vote,
+    Blocker, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run,
+    Shown, StepResult, Verdict, Vote,
 };
 use super::pin::{Finding, Pin};
 use crate::watch::{Moment, TargetRef};
@@ -276,22 +276,20 @@ pub struct PlanStep {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlanAction {
+    /// Send the traffic of an Argo Rollout back to its stable version, if anything is under way. Its
+    /// spec holds the bad version still.
+    Abort(TargetRef),
     /// Put the pinned template back.
     Patch(TargetRef),
+    /// Let an Argo Rollout leave its steps out on the way to the pinned template, if that is not its
+    /// stable version any more.
+    Promote(TargetRef),
+    /// Delete the pod that holds the way back: only after a person was shown it and said so.
+    Delete(TargetRef, Blocker),
     /// Wait until the pinned template's rollout is complete and held.
     Settle(TargetRef),
     /// Read criteria and health until they are clear.
     Clear,
-}
-
-impl PlanAction {
-    /// The workload that it is about; `None` for one about the release as a whole.
-    pub fn target(&self) -> Option<&TargetRef> {
-        match self {
-            PlanAction::Patch(target) | PlanAction::Settle(target) => Some(target),
-            PlanAction::Clear => None,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
 use super::name;
-use super::state::State;
+use super::state::{PlanAction, State};
 use crate::watch::rollout::RolloutState;
 use crate::workflow::{CheckId, CommandId, StepId, Workflow};
 
@@ -93,8 +93,18 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::RollbackFired { .. } => format!("{who} ROLLBACK"),
         Fact::RollbackReason { reason } => format!("{who} rolls back because: {reason}"),
         Fact::RollbackCancelled => format!("{who} withdrew the rollback"),
-        Fact::RollbackStepEnded { result: StepResult::Accepted { took_ms }, .. } => {
-            format!("rollback patch accepted after {took_ms} ms")
+        Fact::BlockerDeleted { target, blocker } => {
+            format!("{who} deletes pod {}, which holds {target}", blocker.pod)
+        }
+        Fact::RollbackStepEnded { step, result: StepResult::Accepted { took_ms }, .. } => {
+            let plan = state.rollback.as_ref().map(|rollback| rollback.plan.as_slice()).unwrap_or_default();
+            let what = match plan.get(*step).map(|step| &step.action) {
+                Some(PlanAction::Abort(target)) => format!("abort of {target}"),
+                Some(PlanAction::Promote(target)) => format!("promotion of {target}"),
+                Some(PlanAction::Delete(_, blocker)) => format!("deletion of {}", blocker.pod),
+                _ => "patch".to_owned(),
+            };
+            format!("rollback {what} accepted after {took_ms} ms")
         }
         Fact::RollbackStepEnded { result: StepResult::Failed(failure), .. } => {
             format!("rollback: {}", failure.summary)

@@ -30,6 +30,8 @@ pub enum Deed {
     FireRollback,
     ExplainRollback,
     CancelRollback,
+    /// Delete the pod that holds the way back.
+    DeleteBlocker,
     /// Promote or retry an Argo Rollout.
     PushRollout,
     /// Abort an Argo Rollout: a stop works in every phase that may have changed something.
@@ -65,6 +67,7 @@ impl Deed {
             Fact::RollbackFired { .. } => Deed::FireRollback,
             Fact::RollbackReason { .. } => Deed::ExplainRollback,
             Fact::RollbackCancelled => Deed::CancelRollback,
+            Fact::BlockerDeleted { .. } => Deed::DeleteBlocker,
             Fact::RolloutOrdered(ordered) => match ordered.order {
                 Order::Abort => Deed::StopRollout,
                 Order::Promote | Order::PromoteFull | Order::Retry => Deed::PushRollout,
@@ -113,6 +116,7 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::FireRollback, &[Running, Held, RollbackFailed, Completed, Aborted]),
     (Deed::ExplainRollback, &[RollingBack, RolledBack, RollbackFailed]),
     (Deed::CancelRollback, &[RollingBack]),
+    (Deed::DeleteBlocker, &[RollingBack, RollbackFailed]),
     (Deed::PushRollout, &[Running]),
     (Deed::StopRollout, &[Running, Held, RollingBack, RolledBack, RollbackFailed, Completed, Aborted]),
 ];

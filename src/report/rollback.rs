@@ -90,6 +90,15 @@ impl Story<'_> {
             PlanAction::Patch(target) => {
                 format!("patch {} to its pinned template", code(&target.to_string()))
             }
+            PlanAction::Abort(target) => {
+                format!("abort {}, if anything was under way", code(&target.to_string()))
+            }
+            PlanAction::Promote(target) => {
+                format!("promote {} in full, if it was not stable", code(&target.to_string()))
+            }
+            PlanAction::Delete(target, blocker) => {
+                format!("delete pod {}, which held {}", code(&blocker.pod), code(&target.to_string()))
+            }
             PlanAction::Settle(target) => format!("wait until {} held", code(&target.to_string())),
             PlanAction::Clear => "read criteria and health until they are clear".to_owned(),
         };

@@ -389,15 +389,6 @@ impl Live {
         let mut open = rollback.plan.iter().enumerate();
         let (index, step) = open.find(|(_, step)| !matches!(step.state, PlanState::Done { .. }))?;
         Some(match (&step.action, &step.state) {
-            (PlanAction::Patch(_), PlanState::Sent { attempt, .. }) => Fact::RollbackStepEnded {
-                step: index,
-                attempt: *attempt,
-                result: StepResult::Accepted { took_ms: 80 },
-            },
-            (PlanAction::Patch(_), PlanState::Queued { attempt, .. }) => {
-                Fact::Woke { timer: Timer::RollbackRetry { step: index, attempt: *attempt } }
-            }
-            (PlanAction::Patch(_), _) => fired(),
             (PlanAction::Settle(_), _) => rollout(RolloutState::Complete, OLD),
             (PlanAction::Clear, _) => {
                 let state = self.release.state();
@@ -412,6 +403,15 @@ impl Live {
                     None => Fact::HealthChanged { healthy: true, summary: "db ok".into() },
                 }
             }
+            (_, PlanState::Sent { attempt, .. }) => Fact::RollbackStepEnded {
+                step: index,
+                attempt: *attempt,
+                result: StepResult::Accepted { took_ms: 80 },
+            },
+            (_, PlanState::Queued { attempt, .. }) => {
+                Fact::Woke { timer: Timer::RollbackRetry { step: index, attempt: *attempt } }
+            }
+            _ => fired(),
         })
     }
 
@@ -499,7 +499,8 @@ pub fn pin() -> Pin {
         uid: "7d9e".into(),
         at: start(),
         revision: Some(7),
-        replica_set: "app-5d4".into(),
+        kept_in: "app-5d4".into(),
+        limit: None,
         template_hash: "5d4".into(),
         template_print: OLD.into(),
         images: vec![Image { container: "app".into(), image: "myapp:v1.2.0".into() }],
@@ -522,6 +523,7 @@ pub fn rollout(state: RolloutState, print: &str) -> Fact {
         revision: Some(revision),
         template_print: print.into(),
         image: image.into(),
+        blocker: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! says or for its end, never for time.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "these tests start the program")]
+#![expect(clippy::print_stderr, reason = "what a real cluster did is worth reading in the test's output")]
 
 mod stage;
 
@@ -88,7 +89,7 @@ async fn a_cluster_that_does_not_answer_is_tried_until_time_is_over() {
     let stage = Stage::new(Scenario::Good).await;
     stage.release("r1").await;
     stage.set_image("v1.3.0").await;
-    stage.practice.inject(Fault::ApiDown { lasting: PATIENCE * 100 });
+    stage.inject(Fault::ApiDown { lasting: PATIENCE * 100 });
     let (code, _, said) = stage.text(&["rollback", "r1", "--yes", "--timeout", "3s"]).await;
     assert_eq!(code, 13, "{said}");
     assert!(said.contains("nothing was sent"), "{said}");
@@ -136,4 +137,62 @@ async fn killed_on_the_way_it_goes_on_where_it_was_and_patches_nothing_twice() {
     assert_eq!(stage.image().await, "myapp:v1.2.0");
     assert_eq!(stage.generation().await, before + 1, "one patch changed it, and no second one");
     assert_eq!(stage.replayed(&id).state().phase, Phase::RolledBack);
+}
+
+#[tokio::test]
+async fn without_a_release_a_revision_is_named_and_verified_like_a_pinned_one() {
+    let stage = Stage::new(Scenario::CrashLoop).await;
+    stage.set_image("v1.3.0").await;
+    let (code, _, said) = stage.text(&["rollback", "deployment/app", "--to", "77", "--yes"]).await;
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("it has no revision 77; there are 1, 2, 3"), "{said}");
+    let (code, told, _) = stage.text(&["rollback", "deployment/app", "--to", "previous", "--dry-run"]).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("rev 3 myapp:v1.3.0 → rev 2 myapp:v1.2.0"), "{told}");
+    assert!(stage.text(&["list"]).await.1.contains("no release yet"), "a look leaves nothing behind");
+
+    let (code, told) = stage.json(&["rollback", "deployment/app", "--to", "previous", "--yes"]).await;
+    assert_eq!((code, &told[0]["verified"]), (0, &json!(true)), "{told:?}");
+    assert_eq!(stage.image().await, "myapp:v1.2.0");
+    assert!(stage.text(&["list"]).await.1.contains("SAFE"));
+}
+
+/// With `GONOGO_TEST_KUBECONFIG` (`tests/cluster/run`): a real API server and real controllers.
+#[tokio::test]
+async fn on_a_real_api_server_it_comes_to_the_same() {
+    let Some(stage) = Stage::real().await else {
+        eprintln!("skipped: GONOGO_TEST_KUBECONFIG is not set");
+        return;
+    };
+    let id = stage.release("r1").await;
+    stage.set_image("v1.3.0-crash").await;
+    stage.until("the bad version is rolling out", |status| status.updated_replicas > Some(0)).await;
+    let (code, told) = stage.json(&["rollback", "r1", "--yes"]).await;
+    assert_eq!((code, &told[0]["verified"]), (0, &json!(true)), "{told:?}");
+    eprintln!("real cluster: {}", told[0]);
+    assert_eq!(stage.image().await, "myapp:v1.2.0");
+    stage
+        .until("all four are back", |status| {
+            (status.replicas, status.updated_replicas, status.ready_replicas) == (Some(4), Some(4), Some(4))
+        })
+        .await;
+    let generation = stage.generation().await;
+    assert_eq!(stage.text(&["rollback", "r1", "--yes"]).await.0, 0);
+    assert_eq!(
+        stage.generation().await,
+        generation,
+        "a second one changes nothing: the first is no mistake to undo"
+    );
+    assert_eq!(stage.replayed(&id).state().phase, Phase::RolledBack);
+
+    stage.set_image("v1.4.0").await;
+    stage
+        .until("it is out", |status| status.available_replicas == Some(4) && status.replicas == Some(4))
+        .await;
+    let (code, told) = stage
+        .json(&["rollback", "deployment/app", "-n", &stage.namespace(), "--to", "previous", "--yes"])
+        .await;
+    assert_eq!((code, &told[0]["verified"]), (0, &json!(true)), "{told:?}");
+    assert_eq!(stage.image().await, "myapp:v1.2.0");
+    stage.remove().await;
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use gonogo::adapters::kube::{ConnectOptions, KubeWorld};
 use gonogo::adapters::store::{Folder, ReadOnly, Store};
 use gonogo::journal::{self, Record};
-use gonogo::rehearsal::{Options, Practice, Scenario};
+use gonogo::rehearsal::{Fault, Options, Practice, Scenario};
 use gonogo::release::{Event, Fact, Moment, Operator, Release, ReleaseId, SignalSources};
 use gonogo::watch::TargetRef;
 use gonogo::workflow::{self, Kind, Source, Workflow};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
@@ -27,18 +28,63 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 const DOCUMENT: &str = "# Release\n\n## Steps\n\n### 1. Deploy\n\n- [ ] Pods ready\n";
 
 pub struct Stage {
-    pub practice: Practice,
+    /// `None`: a real cluster.
+    practice: Option<Practice>,
+    kubeconfig: PathBuf,
+    namespace: String,
     dir: TempDir,
 }
 
 impl Stage {
     pub async fn new(scenario: Scenario) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("config.yaml"), "settle_s: 1\noperator: ana\n").unwrap();
+        let dir = home();
         let exe = PathBuf::from("/bin/true");
         let options = Options { dir: dir.path().join("world"), scenario, speed: 120.0, exe };
-        Self { practice: Practice::start(options).await.unwrap(), dir }
+        let practice = Practice::start(options).await.unwrap();
+        let kubeconfig = practice.kubeconfig.clone();
+        Self { practice: Some(practice), kubeconfig, namespace: "shop".to_owned(), dir }
+    }
+
+    /// Four pods in a namespace of their own on a real cluster; `None` where none is named.
+    pub async fn real() -> Option<Self> {
+        let kubeconfig = PathBuf::from(std::env::var_os("GONOGO_TEST_KUBECONFIG")?);
+        let namespace = format!("rollback-{}", std::process::id());
+        let stage = Self { practice: None, kubeconfig, namespace, dir: home() };
+        let namespaces: Api<Namespace> = Api::all(stage.client().await);
+        let made = json!({"metadata": {"name": stage.namespace}});
+        namespaces.create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap();
+        let deployment = json!({"metadata": {"name": "app"}, "spec": {"replicas": 4,
+            "selector": {"matchLabels": {"app": "app"}}, "template": {"metadata": {"labels": {"app": "app"}},
+                "spec": {"terminationGracePeriodSeconds": 1,
+                    "containers": [{"name": "app", "image": "myapp:v1.2.0"}]}}}});
+        let api = stage.deployments().await;
+        api.create(&PostParams::default(), &serde_json::from_value(deployment).unwrap()).await.unwrap();
+        stage.until("four are available", |status| status.available_replicas == Some(4)).await;
+        Some(stage)
+    }
+
+    /// Waits until the deployment's status, read from the API, is as `wanted`.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&DeploymentStatus) -> bool) {
+        let api = self.deployments().await;
+        let looking = async {
+            while !api.get("app").await.unwrap().status.as_ref().is_some_and(&wanted) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what}"));
+    }
+
+    pub async fn remove(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client().await);
+        namespaces.delete(&self.namespace, &DeleteParams::background()).await.unwrap();
+    }
+
+    pub fn inject(&self, fault: Fault) {
+        self.practice.as_ref().unwrap().inject(fault);
+    }
+
+    pub fn namespace(&self) -> String {
+        self.namespace.clone()
     }
 
     pub fn state_dir(&self) -> PathBuf {
@@ -49,7 +95,7 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gonogo"));
         command.args(args).arg("--config").arg(self.dir.path().join("config.yaml"));
         command.env_clear().env("HOME", self.dir.path()).env("XDG_STATE_HOME", self.dir.path().join("state"));
-        command.env("KUBECONFIG", &self.practice.kubeconfig).env("PATH", "/usr/bin:/bin");
+        command.env("KUBECONFIG", &self.kubeconfig).env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
@@ -70,13 +116,13 @@ impl Stage {
 
     /// A release that has begun, with what runs now pinned as known good.
     pub async fn release(&self, name: &str) -> ReleaseId {
-        let kubeconfig = Some(self.practice.kubeconfig.clone().into_os_string());
+        let kubeconfig = Some(self.kubeconfig.clone().into_os_string());
         let kube =
             KubeWorld::connect(&ConnectOptions { kubeconfig, ..ConnectOptions::default() }).await.unwrap();
         let pinned = kube.pinned();
         let target = TargetRef {
             kind: Kind::Deployment,
-            namespace: pinned.namespace.clone(),
+            namespace: self.namespace.clone(),
             name: "app".into(),
             container: None,
         };
@@ -124,12 +170,18 @@ impl Stage {
             .count()
     }
 
-    async fn deployments(&self) -> Api<Deployment> {
-        let kubeconfig = Kubeconfig::read_from(&self.practice.kubeconfig).unwrap();
+    async fn client(&self) -> Client {
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
         let mut config =
             kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        config.root_cert = Some(Vec::new());
-        Api::default_namespaced(Client::try_from(config).unwrap())
+        if self.practice.is_some() {
+            config.root_cert = Some(Vec::new());
+        }
+        Client::try_from(config).unwrap()
+    }
+
+    async fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client().await, &self.namespace)
     }
 
     pub async fn set_image(&self, version: &str) {
@@ -163,6 +215,13 @@ impl Stage {
         deployment.status = None;
         api.create(&PostParams::default(), &deployment).await.unwrap();
     }
+}
+
+fn home() -> TempDir {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.yaml"), "settle_s: 1\noperator: ana\n").unwrap();
+    dir
 }
 
 fn document() -> Workflow {

@@ -122,7 +122,7 @@ fn wanted(targets: &[TargetRef]) -> Vec<Right> {
         want(&["list", "watch"], ("", "pods"), None);
         want(&["get"], ("", "pods/log"), None);
         want(&["list", "watch"], ("", "events"), None);
-        for target in targets.iter().filter(|target| target.kind == Kind::Deployment) {
+        for target in targets {
             want(&["get", "patch"], plural(target.kind), Some(&target.name));
         }
     }
@@ -264,6 +264,7 @@ mod tests {
                     "may not watch events: reasons such as failed pulls and probes are missing"
                 ),
                 ("rollback of deployment/app", "may not patch deployment/app: gonogo cannot roll it back"),
+                ("rollback of statefulset/db", "may not patch statefulset/db: gonogo cannot roll it back"),
                 ("nodes", "may not list nor watch nodes: a pod's trouble is not told from that of its node"),
             ]
         );

@@ -38,8 +38,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::RolloutOrdered;
-use crate::release::pin::{Pin, Template};
+use crate::release::pin::{Pin, Template, To};
+use crate::release::{Blocker, RolloutOrdered};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 pub use credential::Credential;
@@ -174,18 +174,31 @@ impl KubeWorld {
     /// Reads what a target runs now, as the state that a rollback returns to.
     ///
     /// - Shape: the template comes apart from the pin, because it may hold secrets.
-    /// - Errors: [`KubeError::NotRolledBack`] for every kind but Deployment, here and below.
+    /// - Errors: [`KubeError::NotRolledBack`] for a workload without a template of its own.
     pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
-        WayBack::of(&self.client, &self.place, target)?.pin(at).await
+        WayBack::of(&self.client, &self.place, target).pin(at).await
+    }
+
+    /// Reads a revision that a person names, as the state that a rollback returns to.
+    ///
+    /// - Errors: [`KubeError::NotRolledBack`] when there is none such, with those there are.
+    /// - Source: the object, its revisions, and the one that is meant.
+    pub async fn pin_earlier(
+        &self,
+        target: &TargetRef,
+        to: To,
+        at: jiff::Timestamp,
+    ) -> Result<(Pin, Template), KubeError> {
+        WayBack::of(&self.client, &self.place, target).pin_earlier(to, at).await
     }
 
     /// Tests the way back to `pin`; changes nothing.
     ///
     /// - Errors: the API server could not be asked; whatever it answers is a finding.
-    /// - Source: five requests: the deployment, its ReplicaSet, two SelfSubjectAccessReviews, and a
-    ///   server-side dry run of the very patch.
+    /// - Source: at most five requests: the workload, its kept revision, a server-side dry run of the
+    ///   very patch, and one or two SelfSubjectAccessReviews.
     pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Tested, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target)?.arm(pin, template).await
+        WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
     }
 
     /// Puts the pinned template back, if the target still carries what `shown` says (a template
@@ -198,7 +211,30 @@ impl KubeWorld {
         template: &Template,
         shown: Option<&str>,
     ) -> Result<Fired, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target)?.fire(pin, template, shown).await
+        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
+    }
+
+    /// Sends the traffic of an Argo Rollout back to its stable version, if anything but the pinned
+    /// template is under way. Its spec still holds the bad version then: [`Self::fire`] comes next.
+    ///
+    /// - Shape: how long it took in milliseconds; `None` when nothing was to be aborted.
+    pub async fn abort(&self, pin: &Pin) -> Result<Option<u64>, KubeError> {
+        WayBack::of(&self.client, &self.place, &pin.target).abort(pin).await
+    }
+
+    /// Lets an Argo Rollout that carries the pinned template again leave its steps out.
+    ///
+    /// - Shape: how long it took in milliseconds; `None` when the pinned template is stable.
+    /// - Errors: [`KubeError::Changed`] when it carries another template.
+    pub async fn promote(&self, pin: &Pin) -> Result<Option<u64>, KubeError> {
+        WayBack::of(&self.client, &self.place, &pin.target).promote(pin).await
+    }
+
+    /// Deletes the pod that holds a way back, if it is still the same pod.
+    ///
+    /// - Shape: how long it took in milliseconds; `None` when it is gone already.
+    pub async fn delete_pod(&self, target: &TargetRef, blocker: &Blocker) -> Result<Option<u64>, KubeError> {
+        WayBack::of(&self.client, &self.place, target).delete_pod(blocker).await
     }
 
     /// Tells an Argo Rollout to go on or back, if it still is what the operator saw.

@@ -166,9 +166,10 @@ impl Store {
         self.beside.clone()
     }
 
-    /// Takes the file away again, of which nothing is worth keeping.
+    /// Takes a file, or the folder of a release, away again: nothing in it is worth keeping.
     pub fn discard(path: &Path) -> Result<(), StoreError> {
-        fs::remove_file(path).map_err(StoreError::io("remove", path))
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        removed.map_err(StoreError::io("remove", path))
     }
 
     /// The file that is written.

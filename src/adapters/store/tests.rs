@@ -368,7 +368,8 @@ fn write_rolled_back(state: &Path, name: &str, then: impl IntoIterator<Item = Fa
         uid: "1".into(),
         at: first.event.at.world,
         revision: None,
-        replica_set: String::new(),
+        kept_in: String::new(),
+        limit: None,
         template_hash: String::new(),
         template_print: "old".into(),
         images: Vec::new(),
@@ -399,7 +400,8 @@ fn the_history_tells_a_rollback_that_became_safe_from_one_that_did_not() {
             container: None,
         };
         let (why, image) = (String::new(), String::new());
-        let seen = RolloutSeen { target, state, why, revision: None, template_print: "old".into(), image };
+        let (revision, template_print) = (None, "old".into());
+        let seen = RolloutSeen { target, state, why, revision, template_print, image, blocker: None };
         Fact::RolloutChanged(seen)
     };
     write_rolled_back(state.path(), "a-under-way", []);

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{News, World, fact_of, tell};
 use crate::adapters::git;
-use crate::adapters::kube::{Cause, Fired, KubeError};
+use crate::adapters::kube::{Cause, Fired, KubeError, KubeWorld};
 use crate::adapters::shell;
 use crate::release::{
-    Exit, Fact, Failure, FailureKind, PatchBack, Pin, RolloutOrdered, Run, StepResult, Template, Timer,
-    WakeTime, has_way_back,
+    Exit, Fact, Failure, FailureKind, Measure, PatchBack, Pin, RolloutOrdered, Run, StepResult, Template,
+    Timer, WakeTime,
 };
 use crate::watch::{OutputBatch, OutputLine, Preflight, TargetRef};
 use crate::workflow::Probe;
@@ -62,7 +62,7 @@ impl World {
         self.reading(async move {
             let mut pins = Vec::new();
             let mut unpinned = Vec::new();
-            for target in targets.iter().filter(|target| has_way_back(target)) {
+            for target in &targets {
                 match kube.pin(target, settings.clock.now().world).await {
                     Ok((pin, template)) => {
                         // By the place among the pins: so it is found again when a release is resumed.
@@ -76,7 +76,10 @@ impl World {
                         pins.push(pin);
                     }
                     // One that cannot be had keeps no other from being covered.
-                    Err(error) if matches!(error.cause(), Some(Cause::NotFound | Cause::Forbidden)) => {
+                    Err(error)
+                        if matches!(error.cause(), Some(Cause::NotFound | Cause::Forbidden))
+                            || matches!(error, KubeError::NotRolledBack { .. }) =>
+                    {
                         unpinned.push(format!("{target} is not covered: {error}"));
                     }
                     Err(error) => {
@@ -134,8 +137,7 @@ impl World {
         self.tasks.spawn(async move {
             let result = match kube {
                 Some(kube) => match kube.order(&ordered).await {
-                    Ok(Some(took_ms)) => StepResult::Accepted { took_ms },
-                    Ok(None) => StepResult::AlreadyThere,
+                    Ok(took_ms) => taken(took_ms),
                     Err(error) => StepResult::Failed(failure_of(&error)),
                 },
                 None => StepResult::Failed(Failure {
@@ -153,23 +155,15 @@ impl World {
         let (clock, news, templates) =
             (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
         self.tasks.spawn(async move {
-            let PatchBack { step, attempt, pin, shown } = patch;
-            let result = match (kube, template_of(&templates, &pin.target)) {
-                (Some(kube), Some(template)) => {
-                    let shown = shown.as_ref().map(|shown| shown.template_print.as_str());
-                    match kube.fire(&pin, &template, shown).await {
-                        Ok(Fired::Accepted { took_ms, .. }) => StepResult::Accepted { took_ms },
-                        Ok(Fired::AlreadyThere) => StepResult::AlreadyThere,
-                        Err(error) => StepResult::Failed(failure_of(&error)),
-                    }
-                }
-                (None, _) => StepResult::Failed(Failure {
+            let PatchBack { step, attempt, .. } = patch;
+            let result = match kube {
+                Some(kube) => match measure(&kube, &templates, &patch).await {
+                    Ok(result) => result,
+                    Err(error) => StepResult::Failed(failure_of(&error)),
+                },
+                None => StepResult::Failed(Failure {
                     kind: FailureKind::Unreachable,
                     summary: "the cluster has not been reached yet".to_owned(),
-                }),
-                (_, None) => StepResult::Failed(Failure {
-                    kind: FailureKind::Rejected,
-                    summary: format!("the pinned template of {} is lost", pin.target),
                 }),
             };
             tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
@@ -206,7 +200,40 @@ impl World {
     }
 }
 
-fn template_of(templates: &Mutex<BTreeMap<TargetRef, Template>>, target: &TargetRef) -> Option<Template> {
+type Templates = Mutex<BTreeMap<TargetRef, Template>>;
+
+async fn measure(
+    kube: &KubeWorld,
+    templates: &Templates,
+    patch: &PatchBack,
+) -> Result<StepResult, KubeError> {
+    let PatchBack { measure, pin, shown, .. } = patch;
+    match measure {
+        Measure::Abort => kube.abort(pin).await.map(taken),
+        Measure::Promote => kube.promote(pin).await.map(taken),
+        Measure::Delete(blocker) => kube.delete_pod(&pin.target, blocker).await.map(taken),
+        Measure::Template => {
+            let Some(template) = template_of(templates, &pin.target) else {
+                return Ok(StepResult::Failed(Failure {
+                    kind: FailureKind::Rejected,
+                    summary: format!("the pinned template of {} is lost", pin.target),
+                }));
+            };
+            let shown = shown.as_ref().map(|shown| shown.template_print.as_str());
+            Ok(match kube.fire(pin, &template, shown).await? {
+                Fired::Accepted { took_ms, .. } => StepResult::Accepted { took_ms },
+                Fired::AlreadyThere => StepResult::AlreadyThere,
+            })
+        }
+    }
+}
+
+/// The answer to a change that reports how long it took, or that it was made already.
+fn taken(took_ms: Option<u64>) -> StepResult {
+    took_ms.map_or(StepResult::AlreadyThere, |took_ms| StepResult::Accepted { took_ms })
+}
+
+fn template_of(templates: &Templates, target: &TargetRef) -> Option<Template> {
     templates.lock().unwrap_or_else(PoisonError::into_inner).get(target).cloned()
 }
 

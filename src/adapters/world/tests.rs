@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::adapters::store::Store;
-use crate::release::ReleaseId;
+use crate::release::{Measure, ReleaseId};
 use crate::workflow::Kind;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,14 +59,21 @@ fn patch_back() -> Effect {
         uid: "uid".into(),
         at: Clock::real().now().world,
         revision: Some(7),
-        replica_set: "app-7".into(),
+        kept_in: "app-7".into(),
+        limit: None,
         template_hash: "7".into(),
         template_print: "print".into(),
         images: Vec::new(),
         digests: Vec::new(),
         replicas: 4,
     };
-    Effect::RollBack(Box::new(PatchBack { step: 1, attempt: 2, pin, shown: None }))
+    Effect::RollBack(Box::new(PatchBack {
+        step: 1,
+        attempt: 2,
+        measure: Measure::Template,
+        pin,
+        shown: None,
+    }))
 }
 
 async fn told(news: &mut mpsc::Receiver<News>) -> Fact {

@@ -480,7 +480,7 @@ impl Script {
 
     /// What the loop notes after a frame with the rollback panel on it.
     pub fn painted(&mut self) {
-        self.model.view.rollback_painted = true;
+        self.model.rollback_was_painted(true);
     }
 
     pub fn see(&mut self, facts: WorkloadFacts) {
@@ -739,7 +739,8 @@ fn pin() -> Pin {
         uid: "uid-app".to_owned(),
         at: start(),
         revision: Some(7),
-        replica_set: "app-5d40b".to_owned(),
+        kept_in: "app-5d40b".to_owned(),
+        limit: None,
         template_hash: "5d40b".to_owned(),
         template_print: "print-v1.2.0".to_owned(),
         images: vec![Image {

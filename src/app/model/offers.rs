@@ -69,6 +69,7 @@ impl Model {
             },
             Panel::Rollback { .. } => {
                 let mut offers = Vec::new();
+                offers.extend(self.release.blocker().map(|_| A::DeleteBlocker));
                 match self.state().phase {
                     Phase::RollingBack if self.rollback_is_queued() => offers.push(A::CancelRollback),
                     Phase::RollingBack | Phase::RolledBack => {}
@@ -177,6 +178,13 @@ impl Model {
             Some(CommandKind::Run | CommandKind::Choice) => vec![A::Open, A::Skip, A::NotApplicable],
             _ => vec![A::Open],
         }
+    }
+
+    /// Notes after a frame what the operator has seen of the rollback panel, if anything.
+    pub fn rollback_was_painted(&mut self, painted: bool) {
+        self.view.rollback_painted = painted;
+        let blocker = self.release.blocker().filter(|_| painted);
+        self.view.blocker_painted = blocker.map(|(_, blocker)| blocker.uid.clone());
     }
 
     /// Whether a fired rollback has not reached the API server yet.

@@ -36,6 +36,8 @@ pub struct View {
     pub outputs: BTreeMap<(CommandId, u32), Output>,
     /// Whether the rollback panel that is open has been on the screen: before that `Y` is nothing.
     pub rollback_painted: bool,
+    /// UID of the pod that this panel named: no other is deleted by its key.
+    pub blocker_painted: Option<String>,
     /// A reason typed before `Y`, to go with it.
     pub rollback_reason: Option<String>,
     /// The start panel as it was left, while another panel covers it.

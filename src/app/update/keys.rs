@@ -54,7 +54,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
 /// What a key that is held down must not do again and again.
 fn is_decision(action: Action) -> bool {
     use Action as A;
-    matches!(action, A::Confirm | A::Go | A::Run | A::Fire)
+    matches!(action, A::Confirm | A::Go | A::Run | A::Fire | A::DeleteBlocker)
 }
 
 fn is_movement(action: Action) -> bool {
@@ -152,7 +152,7 @@ pub(super) fn open_rollback(model: &mut Model) -> Vec<Ask> {
         return Vec::new();
     }
     model.view.prompt = None;
-    model.view.rollback_painted = false;
+    model.rollback_was_painted(false);
     model.view.panel_scroll = 0;
     model.view.panel = Some(Panel::Rollback { diff: false });
     arm(model)

@@ -13,8 +13,8 @@ mod watching;
 use super::model::{Flash, Leaving, Mode, Model, Panel};
 use super::msg::{JournalNews, Msg, OutputBatch, What};
 use crate::release::{
-    ARMING_INTERVAL, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, Run, Shown, StepResult,
-    Timer, has_way_back,
+    ARMING_INTERVAL, Blocker, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, Run, Shown,
+    StepResult, Timer,
 };
 use crate::watch::{Preflight, TargetRef};
 
@@ -109,6 +109,11 @@ pub fn roll_back(model: &mut Model, shown: Vec<Shown>, reason: Option<String>) -
     deed(model, Fact::RollbackFired { reason, shown, evidence })
 }
 
+/// Deletes the pod that holds the way back, after a person named it.
+pub fn delete_blocker(model: &mut Model, target: TargetRef, blocker: Blocker) -> Vec<Ask> {
+    deed(model, Fact::BlockerDeleted { target, blocker })
+}
+
 /// Goes on with a rollback whose process ended.
 pub fn go_on_rolling_back(model: &mut Model) -> Vec<Ask> {
     deed(model, Fact::Reopened)
@@ -159,8 +164,13 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
         flash(model, text, true);
         return Vec::new();
     }
-    let is_way_back =
-        matches!(fact, Fact::RollbackFired { .. } | Fact::RollbackReason { .. } | Fact::Left { .. });
+    let is_way_back = matches!(
+        fact,
+        Fact::RollbackFired { .. }
+            | Fact::RollbackReason { .. }
+            | Fact::BlockerDeleted { .. }
+            | Fact::Left { .. }
+    );
     if let Some(why) = model.journal.failed.clone().filter(|_| !is_way_back) {
         flash(
             model,
@@ -237,7 +247,7 @@ fn tick(model: &mut Model) -> Vec<Ask> {
     let state = model.state();
     if state.pins.is_empty() {
         let due = since(model.observed.pin_asked_at).is_none_or(|age| age.as_secs() >= 5);
-        if due && state.targets.iter().any(has_way_back) && !state.phase.is_over() {
+        if due && !state.targets.is_empty() && !state.phase.is_over() {
             asks.push(Ask::Do(Effect::Pin { targets: state.targets.clone() }));
             model.observed.pin_asked_at = Some(model.now);
         }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Ask, found};
 use crate::app::model::{Mode, Model, Pane, Seen};
-use crate::release::{Effect, Fact, Phase, RolloutSeen, has_way_back};
+use crate::release::{Effect, Fact, Phase, RolloutSeen};
 use crate::watch::metrics::CriterionReading;
 use crate::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
@@ -106,7 +106,7 @@ fn workload(model: &mut Model, facts: WorkloadFacts) -> Vec<Ask> {
     news(model, Pane::Rollout);
     let mut asks = judge_one(model, &target);
     // The known-good state is read as soon as there is something to read; the tick asks again.
-    let can_pin = model.mode == Mode::Driving && model.state().targets.iter().any(has_way_back);
+    let can_pin = model.mode == Mode::Driving && !model.state().targets.is_empty();
     if can_pin && model.state().pins.is_empty() && model.observed.pin_asked_at.is_none() {
         model.observed.pin_asked_at = Some(now);
         asks.push(Ask::Do(Effect::Pin { targets: model.state().targets.clone() }));
@@ -152,10 +152,14 @@ fn judge_at(model: &mut Model, target: &TargetRef, at: Timestamp) -> Vec<Ask> {
         revision: seen.facts.revision,
         template_print: seen.facts.template_print.clone(),
         image: image_of(&seen.facts),
+        blocker: seen.verdict.blocker.clone(),
     };
     let known = model.state().rollouts.get(target);
-    let same =
-        known.is_some_and(|known| known.state == told.state && known.template_print == told.template_print);
+    let same = known.is_some_and(|known| {
+        known.state == told.state
+            && known.template_print == told.template_print
+            && known.blocker == told.blocker
+    });
     if !same && told.state != RolloutState::Unknown {
         asks.extend(found(model, Fact::RolloutChanged(told)));
     }

@@ -3,7 +3,7 @@
 use super::{Ask, deed, flash, keys, leave, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
-use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Vote, has_way_back};
+use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Vote};
 use crate::watch::TargetRef;
 use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
@@ -72,6 +72,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             deed(model, Fact::CommandStopped { command, attempt })
         }
         (A::Fire, Panel::Rollback { .. }) => fire(model),
+        (A::DeleteBlocker, Panel::Rollback { .. }) => delete_blocker(model),
         (A::Diff, Panel::Rollback { diff }) => {
             model.view.panel_scroll = 0;
             model.view.panel = Some(Panel::Rollback { diff: !diff });
@@ -359,13 +360,31 @@ fn fire(model: &mut Model) -> Vec<Ask> {
         flash(model, format!("not started: {READ_ONLY}"), true);
         return Vec::new();
     }
-    if !model.state().targets.iter().any(has_way_back) {
+    if model.state().targets.is_empty() {
         model.view.panel = Some(Panel::RollbackCommands { selected: 0 });
         return Vec::new();
     }
     let shown = model.what_runs();
     let reason = model.view.rollback_reason.take();
     super::roll_back(model, shown, reason)
+}
+
+/// Deletes the pod that holds the way back, which the panel names: one at a time, never unasked.
+fn delete_blocker(model: &mut Model) -> Vec<Ask> {
+    if model.settings.read_only {
+        flash(model, format!("not started: {READ_ONLY}"), true);
+        return Vec::new();
+    }
+    let blocker = model.release.blocker().map(|(target, blocker)| (target.clone(), blocker.clone()));
+    let Some((target, blocker)) = blocker else {
+        flash(model, "no pod holds the way back", true);
+        return Vec::new();
+    };
+    // It came up after the frame that the operator looks at: the next one names it.
+    if model.view.blocker_painted.as_ref() != Some(&blocker.uid) {
+        return Vec::new();
+    }
+    super::delete_blocker(model, target, blocker)
 }
 
 fn give_order(model: &mut Model, target: TargetRef, order: Order) -> Vec<Ask> {

@@ -264,6 +264,50 @@ fn y_does_nothing_before_the_rollback_panel_was_painted() {
     assert_eq!(script.model.state().phase, Phase::RollingBack);
 }
 
+/// What was asked of the cluster about pods.
+fn deletions(script: &Script) -> usize {
+    let is_one = |ask: &&Ask| matches!(ask, Ask::Do(Effect::RollBack(back)) if matches!(back.measure, crate::release::Measure::Delete(_)));
+    script.asked.iter().filter(is_one).count()
+}
+
+/// A key on a disk that answers at once.
+fn key(script: &mut Script, name: &str) {
+    wait(script, 1_000);
+    script.key(name);
+}
+
+#[test]
+fn a_pod_is_deleted_only_after_it_was_named_on_the_screen_and_once() {
+    let mut script = Script::trapped();
+    key(&mut script, "D");
+    assert_eq!(deletions(&script), 0, "the frame that names it was not seen yet");
+    script.painted();
+    key(&mut script, "D");
+    assert_eq!(deletions(&script), 1);
+    script.painted();
+    key(&mut script, "D");
+    assert_eq!(deletions(&script), 1);
+    assert!(told(&script).contains("no pod holds the way back"), "{}", told(&script));
+}
+
+#[test]
+fn the_key_that_deletes_a_pod_means_nothing_elsewhere_and_does_nothing_read_only() {
+    let mut script = Script::trapped();
+    script.painted();
+    script.model.settings.read_only = true;
+    key(&mut script, "D");
+    assert_eq!(deletions(&script), 0);
+    assert!(told(&script).contains("read-only"), "{}", told(&script));
+    script.model.settings.read_only = false;
+    key(&mut script, "q");
+    key(&mut script, "D");
+    assert_eq!(deletions(&script), 0);
+    let mut calm = Script::rolling_back();
+    calm.painted();
+    key(&mut calm, "D");
+    assert_eq!(deletions(&calm), 0);
+}
+
 #[test]
 fn y_outside_the_panel_and_an_alt_key_are_nothing() {
     let mut script = Script::breached();

@@ -95,7 +95,10 @@ fn action(step: &PlanStep, fired_at: Moment) -> Action {
 
 pub(super) fn what(action: &PlanAction) -> String {
     match action {
+        PlanAction::Abort(target) => format!("abort {target}"),
         PlanAction::Patch(target) => format!("patch {target}"),
+        PlanAction::Promote(target) => format!("promote {target}"),
+        PlanAction::Delete(target, blocker) => format!("delete pod {} of {target}", blocker.pod),
         PlanAction::Settle(target) => format!("settle {target}"),
         PlanAction::Clear => "criteria and health clear".to_owned(),
     }

@@ -4,6 +4,7 @@
 mod ends;
 mod find;
 mod json;
+mod revision;
 mod text;
 
 use std::io::IsTerminal as _;
@@ -19,13 +20,14 @@ use super::cluster::ClusterFlags;
 use super::duration::duration;
 use super::release::{clock_beside, kept, place_of, place_of_practice, runtime, start};
 use super::{DONE, FAILED, Format, Setup, print};
-use crate::adapters::store::{self, ReadOnly, Store};
+use crate::adapters::store::{self, Folder, ReadOnly, Store};
 use crate::adapters::{World, prompt};
 use crate::app::Headless;
 use crate::app::model::{Mode, Model};
 use crate::app::update;
+use crate::config::Config;
 use crate::logging;
-use crate::release::{ArmingState, Phase, ReleaseId};
+use crate::release::{ArmingState, Phase, ReleaseId, To};
 use ends::Ends;
 use text::Teller;
 
@@ -51,9 +53,16 @@ pub(super) struct Rollback {
     /// that is open, else the newest]
     #[arg(value_name = "RELEASE")]
     which: Option<String>,
+    /// Go back to this revision of KIND/NAME instead of what a release pinned: its number, or `previous`
+    #[arg(long, value_name = "REVISION")]
+    to: Option<To>,
     /// Say what would be done, and whether it would work
     #[arg(long)]
     dry_run: bool,
+    /// Delete this pod if it holds the way back of a StatefulSet: gonogo names it and waits; may be
+    /// repeated
+    #[arg(long = "delete-pod", value_name = "POD")]
+    delete_pods: Vec<String>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -81,14 +90,25 @@ pub(super) fn rollback(flags: Rollback, setup: &Setup) -> color_eyre::Result<u8>
         return usage("nothing may be changed (read-only); --dry-run says what would be done");
     }
     let state_dir = store::state_dir()?;
-    let namespace = flags.cluster.namespace.as_deref();
-    let id = match find::find(&state_dir, flags.which.as_deref(), namespace)? {
-        Ok(id) => id,
-        Err(why) => return usage(&why),
-    };
-    logging::start(&state_dir.join("gonogo.log"))?;
+    if let Err(error) = logging::start(&state_dir.join("gonogo.log")) {
+        complain(&format!("the log file cannot be written: {error}"));
+    }
     runtime()?.block_on(async {
-        let opening = Opening::of(&flags, setup, &state_dir, &id).await?;
+        let found = match flags.to {
+            Some(to) => revision::open(&flags, to, &config, &state_dir).await?,
+            None => find::find(&state_dir, flags.which.as_deref(), flags.cluster.namespace.as_deref())?,
+        };
+        let id = match found {
+            Ok(id) => id,
+            Err(why) => return usage(&why),
+        };
+        let mut opening = Opening::of(&flags, &config, &state_dir, &id).await?;
+        if flags.to.is_some()
+            && let Opening::Ready { own_file, .. } = &mut opening
+        {
+            // A release that was opened for nothing else goes with it.
+            *own_file = Some(Folder::of(&state_dir, &id)?.path().to_owned());
+        }
         let (headless, own_file) = match opening {
             Opening::Ready { headless, own_file } => (*headless, own_file),
             Opening::Refused(code, words) => {
@@ -102,7 +122,7 @@ pub(super) fn rollback(flags: Rollback, setup: &Setup) -> color_eyre::Result<u8>
         };
         let deadline = Instant::now() + flags.timeout.unwrap_or(PATIENCE);
         let teller = Teller::new(TimeZone::system());
-        let mut running = Running { headless, flags, teller, deadline, ends: Vec::new() };
+        let mut running = Running { headless, flags, teller, deadline, ends: Vec::new(), blocked_by: None };
         let end = running.play().await;
         running.conclude(end?, own_file).await
     })
@@ -127,7 +147,7 @@ fn tell_aside(text: &str) {
 enum Opening {
     Ready {
         headless: Box<Headless>,
-        /// Where this rollback is recorded.
+        /// What is taken away again when nothing is fired.
         own_file: Option<PathBuf>,
     },
     /// Nothing is left to do.
@@ -138,11 +158,10 @@ enum Opening {
 impl Opening {
     async fn of(
         flags: &Rollback,
-        setup: &Setup,
+        config: &Config,
         state_dir: &Path,
         id: &ReleaseId,
     ) -> color_eyre::Result<Self> {
-        let config = setup.settings()?;
         let (journal, read) = ReadOnly::open(state_dir, id)?;
         let kept = kept(journal.folder().document()?, &read)?;
         let state = kept.release.state();
@@ -160,21 +179,25 @@ impl Opening {
         }
         let mut place = match &state.practice {
             Some(world) => place_of_practice(&kept.document.workflow, world),
-            None => place_of(&kept.release, &kept.opened, flags.cluster.clone(), &config)?,
+            None => place_of(&kept.release, &kept.opened, flags.cluster.clone(), config)?,
         };
         let Some(cluster) = &mut place.cluster else {
             return Ok(Opening::Refused(FAILED, place.left_out.join(", ")));
         };
         cluster.sign_in().await?;
         let clock = clock_beside(&kept.release, kept.last);
-        let me = assemble::operator(flags.operator.clone(), &config, &place.directory);
+        let me = assemble::operator(flags.operator.clone(), config, &place.directory);
         let news = World::news();
+        // No command is run, so none needs to be told the context.
+        place.pin = None;
         // Its own file: whoever holds the journal may hold it for ever.
-        let store = (!flags.dry_run).then(|| Store::beside(state_dir, id)).transpose()?;
+        let store = (!flags.dry_run).then(|| Store::beside(state_dir, id)).transpose();
+        let unrecorded = store.as_ref().err().map(ToString::to_string);
+        let store = store.unwrap_or_default();
         let own_file = store.as_ref().map(|store| store.path().to_owned());
         let writer = store.map(|store| start(store, &news.0)).transpose()?;
         let parts = Parts {
-            config: &config,
+            config,
             place,
             document: &kept.document,
             me,
@@ -189,7 +212,12 @@ impl Opening {
             n_records: 0,
             asks: Vec::new(),
         };
-        Ok(Opening::Ready { headless: Box::new(assemble::headless(parts)?), own_file })
+        let mut headless = Box::new(assemble::headless(parts)?);
+        if let Some(why) = unrecorded {
+            complain(&format!("this rollback will not be recorded: {why}"));
+            headless.model.journal.failed = Some(why);
+        }
+        Ok(Opening::Ready { headless, own_file })
     }
 }
 
@@ -209,6 +237,8 @@ struct Running {
     teller: Teller,
     deadline: Instant,
     ends: Vec<Ends>,
+    /// Uid of the pod that was complained of last.
+    blocked_by: Option<String>,
 }
 
 impl Running {
@@ -301,6 +331,7 @@ impl Running {
             if self.flags.format == Format::Text {
                 print(&news)?;
             }
+            self.unblock();
             let failure = self.headless.model.rollback().and_then(|rollback| rollback.failure.clone());
             match self.headless.model.state().phase {
                 Phase::RolledBack => return Ok(End::Verified),
@@ -313,6 +344,22 @@ impl Running {
                 Ok(Some(_)) => return Ok(End::NotVerified(format!("interrupted; {again}"))),
                 Err(_) => return Ok(End::NotVerified(format!("time ran out; {again}"))),
             }
+        }
+    }
+
+    /// A pod of the bad version that its StatefulSet waits for is deleted only if it was named.
+    fn unblock(&mut self) {
+        let Some((target, blocker)) = self.headless.model.release.blocker() else { return };
+        let (target, blocker) = (target.clone(), blocker.clone());
+        if self.flags.delete_pods.contains(&blocker.pod) {
+            self.headless.act(|model| update::delete_blocker(model, target, blocker));
+        } else if self.blocked_by.as_ref() != Some(&blocker.uid) {
+            complain(&format!(
+                "pod {0} of the bad version holds the way back of {target}: it is not ready, and not replaced \
+                 before it is; start this again with --delete-pod {0}",
+                blocker.pod
+            ));
+            self.blocked_by = Some(blocker.uid);
         }
     }
 

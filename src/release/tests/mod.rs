@@ -5,6 +5,7 @@ mod breaches;
 mod checks;
 mod commands;
 mod holds;
+mod kinds;
 mod orders;
 mod polls;
 mod properties;
@@ -154,7 +155,8 @@ fn pin(name: &str) -> Pin {
         uid: format!("uid-{name}"),
         at: start(),
         revision: Some(7),
-        replica_set: format!("{name}-5d4"),
+        kept_in: format!("{name}-5d4"),
+        limit: None,
         template_hash: "5d4".to_owned(),
         template_print: old(name),
         images: vec![Image { container: name.to_owned(), image: "myapp:v1.2.0".to_owned() }],
@@ -179,6 +181,7 @@ fn seen(name: &str, state: RolloutState, print: String, revision: u64) -> Fact {
         revision: Some(revision),
         template_print: print,
         image: "myapp".to_owned(),
+        blocker: None,
     })
 }
 

@@ -16,7 +16,7 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 22] = [
+const DEEDS: [(Deed, &str); 23] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
@@ -37,6 +37,7 @@ const DEEDS: [(Deed, &str); 22] = [
     (Deed::FireRollback, ".yy..yyy"),
     (Deed::ExplainRollback, "...yyy.."),
     (Deed::CancelRollback, "...y...."),
+    (Deed::DeleteBlocker, "...y.y.."),
     (Deed::PushRollout, ".y......"),
     (Deed::StopRollout, ".yyyyyyy"),
 ];
@@ -118,6 +119,11 @@ fn sample(play: &Play, deed: Deed) -> Fact {
         Deed::FireRollback => fired(),
         Deed::ExplainRollback => Fact::RollbackReason { reason },
         Deed::CancelRollback => Fact::RollbackCancelled,
+        Deed::DeleteBlocker => {
+            let blocker =
+                Blocker { pod: "app-1".to_owned(), uid: "p1".to_owned(), revision: "app-2".to_owned() };
+            Fact::BlockerDeleted { target: target("app"), blocker }
+        }
         Deed::PushRollout => ordered("app", Order::Promote, 1),
         Deed::StopRollout => ordered("app", Order::Abort, 1),
     }

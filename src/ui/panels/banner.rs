@@ -129,7 +129,17 @@ fn rolling_back(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
     } else {
         String::new()
     };
+    // Only a person gets it going again: this comes before all that is only waited for.
+    let delete = paint.model.release.blocker().map(|(_, blocker)| {
+        let pod = &blocker.pod;
+        if matches!(paint.model.view.panel, Some(Panel::Rollback { .. })) {
+            press(paint, Action::DeleteBlocker, &format!("deletes {pod}, which holds it"))
+        } else {
+            press(paint, Action::RollbackPanel, &format!("opens it: {pod} holds it, until it is deleted"))
+        }
+    });
     let parts = vec![
+        must(delete.unwrap_or_default()),
         or_short(3, to, ""),
         must(format!("{since} since Y")),
         may(4, accepted),

@@ -5,9 +5,7 @@ use ratatui::text::Line;
 use super::{Sheet, evidence, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::Seen;
-use crate::release::{
-    Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, has_way_back, summary,
-};
+use crate::release::{Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, summary};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -30,6 +28,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
     } else {
         not_covered(paint, &mut sheet);
     }
+    blocker(paint, &mut sheet);
     sheet.blank();
     plan(paint, &mut sheet);
     sheet.blank();
@@ -87,7 +86,7 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
     sheet.facts(paint, "to", &parts, Role::Ok);
 }
 
-/// What a rollback that was fired went away from, as long as its ReplicaSet is still there to tell.
+/// What a rollback that was fired went away from, as long as its revision is still there to tell.
 fn came_from(paint: &Paint, seen: &Seen, pin: &Pin) -> Option<Vec<String>> {
     let shown = paint.model.rollback()?.shown.iter().find(|shown| shown.target == pin.target)?;
     let mut sets = seen.facts.revisions.iter();
@@ -108,9 +107,6 @@ fn no_pin<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     let targets = &model.state().targets;
     let why = if targets.is_empty() {
         "no target: gonogo has no plan of its own".to_owned()
-    } else if !targets.iter().any(has_way_back) {
-        let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
-        format!("{}: gonogo has no plan of its own for this kind yet", names.join(", "))
     } else {
         "the target was not read yet: gonogo has no plan of its own".to_owned()
     };
@@ -135,10 +131,7 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         }
         return;
     }
-    let pins = || model.state().pins.iter().rev();
-    let patches = pins().map(|pin| PlanAction::Patch(pin.target.clone()));
-    let settles = pins().map(|pin| PlanAction::Settle(pin.target.clone()));
-    let actions: Vec<PlanAction> = patches.chain(settles).chain([PlanAction::Clear]).collect();
+    let actions = crate::release::plan(&model.state().pins);
     if model.state().pins.is_empty() {
         for command in &model.release.workflow().rollback.commands {
             let words = summary::first_line(&command.text);
@@ -156,6 +149,22 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     }
 }
 
+/// The pod that holds it, as a question: nothing of it is done before a person says so.
+fn blocker<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let model = paint.model;
+    let Some((target, blocker)) = model.release.blocker() else { return };
+    let (pod, revision) = (&blocker.pod, &blocker.revision);
+    let words = format!(
+        "{pod} runs {revision}, is not ready, and {target} does not replace it before it is: deleted, it comes \
+         back as pinned"
+    );
+    sheet.fact(paint, "holds it", &words, Role::Bad);
+    let trouble = model.observed.workloads.get(target).and_then(|seen| seen.verdict.trouble.as_ref());
+    if let Some(trouble) = trouble.filter(|trouble| trouble.pod.as_ref() == Some(pod)) {
+        sheet.fact(paint, "", &trouble.line(), Role::Text);
+    }
+}
+
 fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
     let model = paint.model;
     let pin = |target| model.state().pins.iter().find(|pin| &pin.target == target);
@@ -167,6 +176,15 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
             };
             ("patch", format!("/spec/template of {target} {to}{}", dry_run(paint, target)))
         }
+        PlanAction::Abort(target) => {
+            ("abort", format!("{target}, if anything is under way: its traffic goes back to stable at once"))
+        }
+        PlanAction::Promote(target) => {
+            let words =
+                format!("all steps of {target}, if what was pinned is not its stable version any more");
+            ("skip", words)
+        }
+        PlanAction::Delete(target, blocker) => ("delete", format!("pod {} of {target}", blocker.pod)),
         PlanAction::Settle(target) => {
             let n = pin(target).map_or(String::new(), |pin| format!("{} pods of ", pin.replicas));
             let settle = model.settings.settle_s;
@@ -202,7 +220,10 @@ fn dry_run(paint: &Paint, target: &crate::watch::TargetRef) -> String {
 
 fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: &PlanStep) {
     let (verb, words) = match &step.action {
+        PlanAction::Abort(target) => ("abort", target.to_string()),
         PlanAction::Patch(target) => ("patch", target.to_string()),
+        PlanAction::Promote(target) => ("skip", format!("all steps of {target}")),
+        PlanAction::Delete(target, blocker) => ("delete", format!("pod {} of {target}", blocker.pod)),
         PlanAction::Settle(target) => {
             let seen = paint.model.observed.workloads.get(target);
             let now = seen.filter(|_| !matches!(step.state, PlanState::Done { .. })).map(|seen| {
@@ -350,6 +371,9 @@ fn safe<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
 fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     let model = paint.model;
     let mut hints = Vec::new();
+    if model.release.blocker().is_some() {
+        hints.push(paint.hint(Action::DeleteBlocker, "delete that pod"));
+    }
     match model.state().phase {
         Phase::RollingBack if model.rollback_is_queued() => {
             hints.push(paint.hint(Action::CancelRollback, "withdraw it"));

@@ -89,15 +89,31 @@ fn the_question_before_an_abort() {
 
 #[test]
 fn what_the_rollback_does_not_cover_is_on_its_panel() {
-    let mut script = pressed(several(), &["R"]);
+    let app = workload(&[Pods { tag: "v1.3.0", revision: 8, ready: 4, starting: 0 }]);
+    let some = Script::begun_pinning(vec![app, stateful_set(3, 0), argo_rollout(2)], 1);
+    let mut script = pressed(some, &["R"]);
     script.arm();
     let screen = drawn(&script.model, 150, 40);
     assert!(screen.contains("DEGRADED"), "{screen}");
     assert!(screen.contains("statefulset/db: stays as it is"), "{screen}");
     assert!(screen.contains("rollout/web: stays as it is"), "{screen}");
-    let only = pressed(Script::begun_on(vec![stateful_set(3, 0)]), &["R"]);
+    let only = pressed(Script::begun_pinning(vec![stateful_set(3, 0)], 0), &["R"]);
     let screen = drawn(&only.model, 150, 40);
-    assert!(screen.contains("gonogo has no plan of its own for this kind yet"), "{screen}");
+    assert!(screen.contains("was not read yet: gonogo has no plan of its own"), "{screen}");
+}
+
+#[test]
+fn the_way_back_of_an_argo_rollout_before_it_is_fired() {
+    assert_snapshot!(drawn_wide_and_small(&pressed(Script::begun_on(vec![argo_rollout(1)]), &["R"])));
+}
+
+#[test]
+fn the_pod_that_holds_a_statefulset_with_the_key_that_deletes_it() {
+    assert_snapshot!(drawn_wide_and_small(&Script::trapped()));
+    let mut elsewhere = Script::trapped();
+    elsewhere.key("q");
+    let screen = drawn(&elsewhere.model, 150, 26);
+    assert!(screen.contains("R opens it: db-3 holds it"), "{screen}");
 }
 
 fn orders(script: &Script) -> Vec<&Ask> {

@@ -32,7 +32,7 @@ use expectation::{Ownership, ownership};
 pub use history::RolloutHistory;
 use history::{Break, Settle};
 pub use readiness::ignore_window;
-pub use state::{Aggregate, RolloutState, RolloutVerdict};
+pub use state::{Aggregate, Blocker, RolloutState, RolloutVerdict};
 
 /// Judges one workload by its newest facts.
 ///
@@ -58,6 +58,7 @@ pub fn judge(
         field: finding.fact.words,
         decider: finding.fact.decider,
         trouble: finding.trouble,
+        blocker: finding.blocker,
         warning: finding.warning,
         ours: finding.ours,
         counts: Counts::of(facts),
@@ -72,6 +73,7 @@ struct Finding {
     state: RolloutState,
     fact: Fact,
     trouble: Option<Trouble>,
+    blocker: Option<Blocker>,
     warning: Option<String>,
     ours: bool,
     wake_at: Option<Timestamp>,
@@ -85,6 +87,7 @@ impl Finding {
             state,
             fact,
             trouble: None,
+            blocker: None,
             warning: None,
             ours: true,
             wake_at: None,
@@ -99,6 +102,10 @@ impl Finding {
 
     fn about(self, trouble: Option<Trouble>) -> Self {
         Self { trouble, ..self }
+    }
+
+    fn held_by(self, blocker: Option<Blocker>) -> Self {
+        Self { blocker, ..self }
     }
 
     fn waking(self, at: Option<Timestamp>) -> Self {
@@ -302,11 +309,12 @@ fn unfinished(
         return new(State::Failed, trouble.decider, trouble.reason.clone()).about(Some(trouble.clone()));
     }
     if let Some(Passed { decider, words, trouble }) = passed {
-        let (field, of_pod) = match trap {
-            Some(trap) => (trap.fact.words, Some(trap.trouble)),
-            None => (field, first_doomed.or(worst.trouble)),
+        let (field, of_pod, blocker) = match trap {
+            Some(trap) => (trap.fact.words, Some(trap.trouble), Some(trap.blocker)),
+            None => (field, first_doomed.or(worst.trouble), None),
         };
-        return new(State::Failed, decider, format!("{words}, {field}")).about(of_pod.or(Some(trouble)));
+        let failed = new(State::Failed, decider, format!("{words}, {field}"));
+        return failed.about(of_pod.or(Some(trouble))).held_by(blocker);
     }
     if let Some(Break { decider, words, trouble }) = unstable {
         return new(State::Failed, decider, words).about(Some(trouble));
@@ -315,7 +323,8 @@ fn unfinished(
         return new(State::Stuck, trouble.decider, trouble.reason.clone()).about(Some(trouble));
     }
     if let Some(trap) = trap {
-        return Finding::new(State::Stuck, trap.fact).about(Some(trap.trouble)).waking(wake_at);
+        let stuck = Finding::new(State::Stuck, trap.fact).waking(wake_at);
+        return stuck.about(Some(trap.trouble)).held_by(Some(trap.blocker));
     }
     if let Some(trouble) = first_doomed {
         let words = format!("{n_doomed} of {} new pods doomed, {field}", pods.len());

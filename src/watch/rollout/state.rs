@@ -94,6 +94,16 @@ impl RolloutState {
     }
 }
 
+/// A pod of another revision than the wanted one that will not become ready, and that its controller
+/// does not replace before it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    pub pod: String,
+    pub uid: String,
+    /// Name of the revision that it was made from.
+    pub revision: String,
+}
+
 /// The conclusion, and everything a screen says beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolloutVerdict {
@@ -106,6 +116,8 @@ pub struct RolloutVerdict {
     pub decider: &'static str,
     /// The pod most in need of a look, if any; also given while the rollout still progresses.
     pub trouble: Option<Trouble>,
+    /// The pod that holds the rollout until somebody deletes it; nothing else gets it going again.
+    pub blocker: Option<Blocker>,
     /// Complete, but a person should know this.
     pub warning: Option<String>,
     /// Whether the template is the one that the release put there (or only watches).
@@ -128,6 +140,7 @@ impl RolloutVerdict {
             field: why.into(),
             decider: "object",
             trouble: None,
+            blocker: None,
             warning: None,
             ours: false,
             counts: Counts::default(),

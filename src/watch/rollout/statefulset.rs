@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::counts::{self, Fact, POD_REVISION};
 use super::doom::{Look, Trouble};
-use super::plus;
+use super::{Blocker, plus};
 use crate::watch::facts::{PodFacts, UpdateStrategy, WorkloadFacts};
 
 /// How long a pod of another revision may be unready before it is called a trap on that ground
@@ -89,6 +89,7 @@ pub(super) fn some_of(pods: &[&PodFacts]) -> String {
 pub(super) struct Trap {
     pub fact: Fact,
     pub trouble: Trouble,
+    pub blocker: Blocker,
 }
 
 #[derive(Debug)]
@@ -136,6 +137,8 @@ pub(super) fn trap(look: &Look<'_>) -> Option<Trapped> {
     let words =
         format!("delete pod {name}: it is not ready on {revision}, and is not replaced before it is ready");
     let trouble = seen.trouble.unwrap_or_else(|| look.trouble_of(pod));
-    let trap = Trap { fact: Fact::new(POD_REVISION, words), trouble: Trouble { blocks: true, ..trouble } };
+    let blocker = Blocker { pod: name.clone(), uid: pod.uid.clone(), revision: revision.to_owned() };
+    let trouble = Trouble { blocks: true, ..trouble };
+    let trap = Trap { fact: Fact::new(POD_REVISION, words), trouble, blocker };
     Some(Trapped::Now(Box::new(trap)))
 }

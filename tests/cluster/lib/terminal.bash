@@ -31,9 +31,13 @@ see() {
 keys() { sleep 0.3; terminal send-keys -t gonogo "$@"; }
 agree() { [[ $2 == "$3" ]] || fail "$1: $2, expected $3"; echo "kubectl agrees: $1"; }
 
-# Starts the release of workflow.md, and with it the change of the image to $1; returns when it is done.
+# What is released, and the document of it.
+workload=deployment
+document=$here/workflow.md
+
+# Starts the release of $document, and with it the change of the image to $1; returns when it is done.
 release() {
-  open_terminal run "$here/workflow.md" --namespace shop --param VERSION="$1" --operator ana
+  open_terminal run "$document" --namespace shop --param VERSION="$1" --operator ana
   see 'PREPARING'
   see 'ARMED → rev 1 myapp:v1.2.0'
   keys r
@@ -43,17 +47,17 @@ release() {
   keys Space
   see '▶ ❯ Depending on the tool'
   keys Enter
-  see "\( \) 1 +kubectl set image deployment/app app=myapp:$1"
+  see "\( \) 1 +kubectl set image $workload/app app=myapp:$1"
   keys 1
   see '\(•\) 1 +kubectl set image'
   keys r
-  see 'deployment.apps/app image updated'
+  see "$workload.apps/app image updated"
 }
 
-# What runs before a release: deployment.yaml, complete.
+# What runs before a release, complete: $1, or deployment.yaml.
 deploy() {
   kubectl create namespace shop >/dev/null
-  kubectl apply -f "$here/deployment.yaml" >/dev/null
-  kubectl rollout status -n shop deployment/app --timeout=60s >/dev/null
+  kubectl apply -f "${1:-$here/deployment.yaml}" >/dev/null
+  kubectl rollout status -n shop "$workload/app" --timeout=60s >/dev/null
 }
-field() { kubectl get -n shop deployment app -o jsonpath="$1"; }
+field() { kubectl get -n shop "$workload" app -o jsonpath="$1"; }

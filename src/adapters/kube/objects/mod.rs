@@ -22,7 +22,7 @@ pub(super) use deployment::Deployment;
 pub(super) use event::Warning;
 pub(super) use node::{Node, NodeEntry};
 pub(super) use pod::{Joined, Pod, PodEntry};
-pub(super) use revision::{ControllerRevision, ReplicaSet, RevisionEntry};
+pub(super) use revision::{ControllerRevision, ReplicaSet, RevisionEntry, kept_template};
 pub(super) use rollout::Rollout;
 pub(super) use stateful_set::StatefulSet;
 pub(super) use workload::{Rolling, Workload};

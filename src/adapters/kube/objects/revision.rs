@@ -44,6 +44,12 @@ resource!(
     NamespaceResourceScope
 );
 
+/// The template that a ReplicaSet or a ControllerRevision holds, as it was written.
+pub(crate) fn kept_template(object: &Value) -> Option<Value> {
+    let template = object.pointer("/data/spec/template").or_else(|| object.pointer("/spec/template"));
+    template.cloned().map(as_written)
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct WireSet {

@@ -1,0 +1,255 @@
+//! Everything the way back needs, tested without changing anything, in at most five requests: the
+//! object, its kept revision, a dry run of the very patch, and two questions about rights.
+
+use futures::future::OptionFuture;
+
+use super::fire::is_failed_test;
+use super::{Now, Pin, Template, WayBack, patch};
+use crate::adapters::kube::access::{Answer, Right, plural};
+use crate::adapters::kube::error::{Cause, KubeError};
+use crate::adapters::kube::objects::Workload;
+use crate::release::pin::{Finding, Outcome};
+use crate::watch::{RevisionFacts, UpdateStrategy, template};
+use crate::workflow::Kind;
+
+/// What a test of the way back found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tested {
+    pub findings: Vec<Finding>,
+    /// What the patch would change, `- ` and `+ ` lines; see [`template::diff`].
+    pub diff: Vec<String>,
+}
+
+impl Tested {
+    fn only(finding: Finding) -> Self {
+        Self { findings: vec![finding], diff: Vec::new() }
+    }
+}
+
+/// A right beside that to send the patch, and what follows when it is missing.
+struct Asked {
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    named: bool,
+    without: &'static str,
+}
+
+/// What only some workloads need to be asked about.
+fn special(now: &Workload, kind: Kind) -> Option<Asked> {
+    match (kind, &now.strategy) {
+        (Kind::StatefulSet, UpdateStrategy::Ordinals { in_order: true, .. }) => Some(Asked {
+            verb: "delete",
+            group: "",
+            resource: "pods",
+            named: false,
+            without: "a pod that never gets ready holds the way back until somebody else deletes it",
+        }),
+        (Kind::Rollout, _) => Some(Asked {
+            verb: "patch",
+            group: "argoproj.io",
+            resource: "rollouts/status",
+            named: true,
+            without: "traffic goes back with the template only, and step by step",
+        }),
+        _ => None,
+    }
+}
+
+const LIST_PODS: Asked = Asked {
+    verb: "list",
+    group: "",
+    resource: "pods",
+    named: false,
+    without: "its pods cannot be read back",
+};
+
+impl WayBack<'_> {
+    /// Tests everything the way back needs; changes nothing.
+    ///
+    /// - Errors: only when the API server could not be asked at all, so that an old result is not
+    ///   mistaken for a new one.
+    pub async fn arm(&self, pin: &Pin, pinned: &Template) -> Result<Tested, KubeError> {
+        let now = match self.read().await {
+            Ok(now) => now,
+            Err(KubeError::NotRolledBack { why, .. }) => {
+                return Ok(Tested::only(self.finding("own template", Outcome::Broken(why))));
+            }
+            Err(error) => {
+                return match error.cause() {
+                    Some(Cause::NotFound) => {
+                        Ok(Tested::only(self.finding("exists", Outcome::Broken("it was deleted".into()))))
+                    }
+                    Some(Cause::Forbidden | Cause::Unauthorized) => {
+                        let why = format!("may not read it: {error}");
+                        Ok(Tested::only(self.finding("may read", Outcome::Broken(why))))
+                    }
+                    _ => Err(error),
+                };
+            }
+        };
+        if now.workload.uid != pin.uid {
+            let why = "it was deleted and made anew since it was pinned".to_owned();
+            return Ok(Tested::only(self.finding("same object", Outcome::Broken(why))));
+        }
+        let special = special(&now.workload, self.target.kind);
+        // One request more was needed to read a borrowed template; that pods may not be listed is told
+        // by their watch, too.
+        let list_pods = now.lender.is_none().then(|| self.may(&LIST_PODS));
+        let (kept, dry_run, pods, asked) = tokio::join!(
+            self.kept(pin),
+            self.dry_run(pinned, &now),
+            OptionFuture::from(list_pods),
+            OptionFuture::from(special.as_ref().map(|asked| self.may(asked))),
+        );
+        let (may_patch, dry_run) = dry_run?;
+        let not_paused = match (now.workload.paused, now.resumes()) {
+            (false, _) => Outcome::Fine,
+            (true, true) => Outcome::Limited("it is paused: the way back resumes it".into()),
+            (true, false) => Outcome::Limited("it is paused: resume it, else no pod goes back".into()),
+        };
+        let owner = now.workload.gitops_owner.as_ref().or(now.holder().gitops_owner.as_ref());
+        let nobody_else = match owner {
+            None => Outcome::Fine,
+            Some(owner) => Outcome::Limited(format!("{owner} would undo it: suspend its sync first")),
+        };
+        let mut findings = vec![
+            self.finding(&format!("may patch {}", plural(now.kind(self.target)).1), may_patch),
+            self.finding(&format!("{} kept", self.keeper().0), kept?),
+            self.finding("dry run", dry_run),
+            self.finding("not paused", not_paused),
+            self.finding("no GitOps owner", nobody_else),
+        ];
+        if let Some(pods) = pods {
+            findings.push(self.finding(&LIST_PODS.name(), pods?));
+        }
+        if let (Some(special), Some(outcome)) = (&special, asked) {
+            findings.push(self.finding(&special.name(), outcome?));
+        }
+        // Told only where they limit: most workloads have nothing of the sort.
+        let told = [("update strategy", by_hand(&now.workload)), ("pinned", pin.limit.clone())];
+        let told = told.into_iter().filter_map(|(what, why)| Some((what, why?)));
+        findings.extend(told.map(|(what, why)| self.finding(what, Outcome::Limited(why))));
+        Ok(Tested { findings, diff: template::diff(&now.holder().template, &pinned.0) })
+    }
+
+    /// Whether the patch may be sent, and whether it would be taken.
+    ///
+    /// A dry run needs the same right as the patch, so its answer tells of the right too; to ask for
+    /// it apart would cost a request for each workload at every test.
+    async fn dry_run(&self, pinned: &Template, now: &Now) -> Result<(Outcome, Outcome), KubeError> {
+        let (cause, detail) = match self.send(now, patch(pinned, now), true).await {
+            Ok(_) => return Ok((Outcome::Fine, Outcome::Fine)),
+            Err(KubeError::Call { cause, detail, .. }) if is_answer(cause) => (cause, detail),
+            Err(error) => return Err(error),
+        };
+        let unknown = || Outcome::Unknown(format!("{}: {detail}", cause.words()));
+        Ok(match cause {
+            Cause::Forbidden if !is_admission(&detail) => {
+                let (plural, namespace) = (plural(now.kind(self.target)).1, &self.target.namespace);
+                let why = format!("may not patch {plural} in {namespace}");
+                (Outcome::Broken(why), Outcome::Broken(format!("not allowed: {detail}")))
+            }
+            Cause::Server | Cause::Busy => (unknown(), unknown()),
+            Cause::Rejected if detail.contains("does not support dry run") => {
+                (Outcome::Fine, Outcome::Limited(detail))
+            }
+            // Somebody writes right now; the next check will tell.
+            Cause::Conflict => (Outcome::Fine, Outcome::Unknown(detail)),
+            Cause::Rejected if is_failed_test(&detail) => {
+                (Outcome::Fine, Outcome::Unknown("it changed while it was tested".into()))
+            }
+            _ => (Outcome::Fine, Outcome::Broken(detail)),
+        })
+    }
+
+    async fn kept(&self, pin: &Pin) -> Result<Outcome, KubeError> {
+        if pin.kept_in.is_empty() {
+            return Ok(Outcome::Limited("none was found when it was pinned".into()));
+        }
+        let gone = || {
+            let name = &pin.kept_in;
+            Outcome::Limited(format!("{name} is gone: the pinned template itself is sent"))
+        };
+        match self.revision(&pin.kept_in).await {
+            Ok(kept) if is_pinned(&kept.facts, pin) => Ok(Outcome::Fine),
+            Ok(_) => Ok(gone()),
+            Err(error) => match error.cause() {
+                Some(Cause::NotFound) => Ok(gone()),
+                Some(Cause::Forbidden) => Ok(Outcome::Unknown(format!("may not read {}", self.keeper().1))),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Asks for a right without which the way back is limited.
+    async fn may(&self, asked: &Asked) -> Result<Outcome, KubeError> {
+        let Asked { verb, group, resource, named, without } = *asked;
+        let namespace = &self.target.namespace;
+        let right = Right {
+            verb,
+            group,
+            resource,
+            namespace: namespace.clone(),
+            name: named.then(|| self.target.name.clone()),
+        };
+        match self.place.call("ask for permissions", right.ask(self.client)).await {
+            Ok(Answer::Allowed) => Ok(Outcome::Fine),
+            Ok(Answer::Denied(reason)) => {
+                let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
+                Ok(Outcome::Limited(format!("may not {verb} {resource} in {namespace}{reason}: {without}")))
+            }
+            Ok(Answer::Unclear) => Ok(Outcome::Unknown("the API server gave no answer".into())),
+            Err(error) => match error.cause() {
+                Some(Cause::Forbidden) => Ok(Outcome::Unknown("may not ask for own permissions".into())),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn finding(&self, what: &str, outcome: Outcome) -> Finding {
+        Finding { target: self.target.clone(), what: what.to_owned(), outcome }
+    }
+}
+
+impl Asked {
+    fn name(&self) -> String {
+        format!("may {} {}", self.verb, self.resource)
+    }
+}
+
+/// What stays as it is although the template goes back.
+fn by_hand(now: &Workload) -> Option<String> {
+    match &now.strategy {
+        UpdateStrategy::OnDelete => Some("OnDelete: pods go back only when somebody deletes them".to_owned()),
+        UpdateStrategy::Ordinals { partition, .. } if *partition > 0 => {
+            let kept = (*partition).min(now.spec_replicas);
+            Some(format!(
+                "partition {partition}: the first {kept} of {} pods stay as they are",
+                now.spec_replicas
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a revision still holds what was pinned; that of an Argo Rollout is known by its hash, see
+/// [`super::holds`].
+fn is_pinned(kept: &RevisionFacts, pin: &Pin) -> bool {
+    let by_hash = pin.target.kind == Kind::Rollout
+        && kept.template_hash == pin.template_hash
+        && kept.images == pin.images;
+    by_hash || kept.template_print == pin.template_print
+}
+
+/// Whether the server answered at all, so that its answer is a finding.
+fn is_answer(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Forbidden | Cause::Rejected | Cause::Conflict | Cause::NotFound | Cause::Server | Cause::Busy
+    )
+}
+
+fn is_admission(detail: &str) -> bool {
+    detail.contains("admission") || detail.contains("denied the request")
+}
