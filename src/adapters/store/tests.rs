@@ -272,6 +272,7 @@ fn the_history_knows_what_was_rolled_back_from_another_terminal() {
         revision: None,
         template_print: "old".into(),
         image: String::new(),
+        blocker: None,
     };
     let safe = Record { seq: 1, ..record(90, Fact::RolloutChanged(seen)) };
     fs::write(beside.path(), encode(&safe)).unwrap();
