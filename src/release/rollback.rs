@@ -1,7 +1,7 @@
 //! The way back: its pin, its arming, its plan, and the reading back that makes it "safe".
 //!
 //! The plan is data: every action is idempotent, so one whose answer was never seen is simply sent
-//! again. Its order stands in [`super::plan`]; at its end the readings that were bad are read again.
+//! again. Its order stands in [`mod@super::plan`]; at its end the readings that were bad are read again.
 
 use jiff::{SignedDuration, Timestamp};
 

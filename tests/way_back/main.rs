@@ -2,7 +2,8 @@
 //! adapter acts, and what the cluster holds then is read apart from both.
 //!
 //! Each play runs in the practice world, and in the cluster that `GONOGO_TEST_WORLD` (`simulated`,
-//! `node`, `argo`) and `GONOGO_TEST_KUBECONFIG` name; `tests/cluster/run` sets both.
+//! `node`, `argo`) and `GONOGO_TEST_KUBECONFIG` name; `tests/cluster/run` sets both. `GONOGO_TEST_ALONE`
+//! leaves the practice world out.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "how long it took to be safe is worth reading")]
 
@@ -32,7 +33,8 @@ where
     F: Future<Output = ()>,
 {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if only.contains(&Which::Practice) {
+    let alone = std::env::var_os("GONOGO_TEST_ALONE").is_some() && Which::from_env().is_some();
+    if only.contains(&Which::Practice) && !alone {
         let practising = Practising::start().await;
         play(practising.world.clone()).await;
     }

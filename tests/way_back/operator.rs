@@ -44,7 +44,7 @@ pub struct Operator {
     history: RolloutHistory,
     pub last: Option<WorkloadFacts>,
     pub verdict: Option<RolloutVerdict>,
-    /// What was asked of the cluster, in order.
+    /// What was asked of the cluster and not there already, in order; refused or not.
     pub sent: Vec<Measure>,
     story: Vec<String>,
 }
