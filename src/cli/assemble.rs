@@ -246,6 +246,9 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         shell,
         child_env: place.child_env,
         folder: parts.folder,
+        me: me.clone(),
+        release: state.id.clone(),
+        way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
         document: (document.path.clone(), document.bytes.clone()),
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
@@ -269,6 +272,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
         settings,
         speed: place.speed,
         leaving: None,
+        watch_next: None,
     };
     let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
     if let Ok(size) = screen.size() {

@@ -30,6 +30,10 @@ pub enum Deed {
     FireRollback,
     ExplainRollback,
     CancelRollback,
+    /// Take the lock from whoever holds it.
+    TakeLock,
+    /// Give the lock back before the release is over, or after a rollback.
+    GiveLock,
     /// Promote or retry an Argo Rollout.
     PushRollout,
     /// Abort an Argo Rollout: a stop works in every phase that may have changed something.
@@ -65,6 +69,8 @@ impl Deed {
             Fact::RollbackFired { .. } => Deed::FireRollback,
             Fact::RollbackReason { .. } => Deed::ExplainRollback,
             Fact::RollbackCancelled => Deed::CancelRollback,
+            Fact::LockTakenOver { .. } => Deed::TakeLock,
+            Fact::LockGiven { .. } => Deed::GiveLock,
             Fact::RolloutOrdered(ordered) => match ordered.order {
                 Order::Abort => Deed::StopRollout,
                 Order::Promote | Order::PromoteFull | Order::Retry => Deed::PushRollout,
@@ -76,11 +82,13 @@ impl Deed {
             | Fact::CommandEnded { .. }
             | Fact::Pinned { .. }
             | Fact::Armed { .. }
+            | Fact::ArmingChanged { .. }
             | Fact::BaselinePinned { .. }
             | Fact::RolloutChanged(_)
             | Fact::CriterionRead { .. }
             | Fact::HealthChanged { .. }
             | Fact::Woke { .. }
+            | Fact::LockChanged { .. }
             | Fact::RollbackStepEnded { .. }
             | Fact::RolloutOrderEnded { .. } => Deed::Observe,
         }
@@ -113,6 +121,8 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::FireRollback, &[Running, Held, RollbackFailed, Completed, Aborted]),
     (Deed::ExplainRollback, &[RollingBack, RolledBack, RollbackFailed]),
     (Deed::CancelRollback, &[RollingBack]),
+    (Deed::TakeLock, &[Preparing, Running, Held, RollingBack, RollbackFailed]),
+    (Deed::GiveLock, &[Held, RolledBack, RollbackFailed, Completed, Aborted]),
     (Deed::PushRollout, &[Running]),
     (Deed::StopRollout, &[Running, Held, RollingBack, RolledBack, RollbackFailed, Completed, Aborted]),
 ];

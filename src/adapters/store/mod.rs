@@ -17,7 +17,9 @@
 mod folder;
 mod follow;
 mod list;
+mod locks;
 mod medium;
+mod past;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
@@ -28,6 +30,8 @@ use std::time::Duration;
 pub use folder::Folder;
 pub use follow::ReadOnly;
 pub use list::{Summary, list, resolve};
+pub use locks::{LockFile, Locks};
+pub use past::{Pasts, pasts};
 pub use writer::{Writer, Written};
 
 use crate::journal::{self, JournalError, ReadJournal, TornTail};

@@ -5,6 +5,7 @@ mod breaches;
 mod checks;
 mod commands;
 mod holds;
+mod locks;
 mod orders;
 mod polls;
 mod properties;

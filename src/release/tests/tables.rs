@@ -16,7 +16,7 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 22] = [
+const DEEDS: [(Deed, &str); 24] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
@@ -37,6 +37,8 @@ const DEEDS: [(Deed, &str); 22] = [
     (Deed::FireRollback, ".yy..yyy"),
     (Deed::ExplainRollback, "...yyy.."),
     (Deed::CancelRollback, "...y...."),
+    (Deed::TakeLock, "yyyy.y.."),
+    (Deed::GiveLock, "..y.yyyy"),
     (Deed::PushRollout, ".y......"),
     (Deed::StopRollout, ".yyyyyyy"),
 ];
@@ -118,6 +120,8 @@ fn sample(play: &Play, deed: Deed) -> Fact {
         Deed::FireRollback => fired(),
         Deed::ExplainRollback => Fact::RollbackReason { reason },
         Deed::CancelRollback => Fact::RollbackCancelled,
+        Deed::TakeLock => Fact::LockTakenOver { from: None, reason },
+        Deed::GiveLock => Fact::LockGiven { reason },
         Deed::PushRollout => ordered("app", Order::Promote, 1),
         Deed::StopRollout => ordered("app", Order::Abort, 1),
     }
@@ -180,6 +184,8 @@ fn no_phase_refuses_what_the_world_tells() {
             Fact::Woke { timer: Timer::RollbackRetry { step: 0, attempt: 7 } },
             step_ended(0, 7, ACCEPTED),
             Fact::RolloutOrderEnded { attempt: 7, result: ACCEPTED },
+            Fact::LockChanged { standing: LockStanding::Free },
+            Fact::ArmingChanged { state: ArmingState::NotProven },
         ]
     };
     for phase in PHASES {
