@@ -50,6 +50,11 @@ pub enum Action {
     CancelRollback,
     SettledGood,
     SettledBad,
+    /// Who holds the lock.
+    Lock,
+    TakeLock,
+    GiveLock,
+    WatchHolder,
 
     // ── what is watched, where there is no release
     Workloads,
@@ -134,6 +139,10 @@ impl Action {
             A::CancelRollback,
             A::SettledGood,
             A::SettledBad,
+            A::Lock,
+            A::TakeLock,
+            A::GiveLock,
+            A::WatchHolder,
             A::Workloads,
             A::Mark,
             A::MarkAll,
@@ -232,6 +241,10 @@ impl Action {
                 | A::CancelRollback
                 | A::SettledGood
                 | A::SettledBad
+                | A::Lock
+                | A::TakeLock
+                | A::GiveLock
+                | A::WatchHolder
                 | A::Promote
                 | A::PromoteFull
                 | A::AbortRollout
@@ -299,6 +312,10 @@ impl Action {
             }
             Action::SettledGood => ("succeeded", "it succeeded", "say that the command in doubt succeeded"),
             Action::SettledBad => ("failed", "it failed", "say that the command in doubt failed"),
+            Action::Lock => ("lock", "lock", "who holds the lock; take it over, or give it back"),
+            Action::TakeLock => ("take-lock", "take over", "take the lock over, with a reason"),
+            Action::GiveLock => ("give-lock", "give back", "give the lock back, with a reason"),
+            Action::WatchHolder => ("watch-holder", "watch", "release nothing, watch the holder's release"),
             Action::Workloads => ("workloads", "workloads", "choose what is watched"),
             Action::Mark => ("mark", "mark", "mark the selected workload, to watch it with others"),
             Action::MarkAll => ("mark-all", "mark all", "mark all workloads, or none"),

@@ -17,6 +17,7 @@ pub enum Context {
     OrderPanel,
     PollPanel,
     ListPanel,
+    LockPanel,
     FinishPanel,
     QuitPanel,
     /// Any other panel: text to read.
@@ -43,6 +44,7 @@ impl Context {
             | Context::RollbackPanel
             | Context::OrderPanel
             | Context::PollPanel
+            | Context::LockPanel
             | Context::FinishPanel
             | Context::QuitPanel
             | Context::Checklist => true,
@@ -59,6 +61,7 @@ impl Context {
             Context::OrderPanel => "Order to an Argo Rollout",
             Context::PollPanel => "Go / no-go",
             Context::ListPanel => "Lists",
+            Context::LockPanel => "Lock",
             Context::FinishPanel => "Completing",
             Context::QuitPanel => "Leaving",
             Context::TextPanel => "Text",
@@ -297,6 +300,12 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::ListPanel, "space", A::Mark),
         (C::ListPanel, "a", A::MarkAll),
         (C::ListPanel, "q esc", A::Close),
+        (C::LockPanel, "t", A::TakeLock),
+        (C::LockPanel, "g", A::GiveLock),
+        (C::LockPanel, "w", A::WatchHolder),
+        (C::LockPanel, "down j", A::Down),
+        (C::LockPanel, "up k", A::Up),
+        (C::LockPanel, "q esc", A::Close),
         (C::FinishPanel, "r", A::Run),
         (C::FinishPanel, "q esc", A::Close),
         (C::QuitPanel, "l", A::LeaveOpen),

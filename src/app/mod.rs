@@ -228,6 +228,8 @@ fn of_world(news: News) -> What {
         News::Output(batch) => What::Output(batch),
         News::Probed { probe, pass, value } => What::Probed { probe, pass, value },
         News::Preflight(line) => What::Preflight(line),
+        News::Lock(sight) => What::Lock(sight),
+        News::Past(past) => What::Past(past),
         News::Identity(identity) => What::Identity(identity),
         News::Diff(diff) => What::Diff(diff),
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),

@@ -1,8 +1,11 @@
 //! Everything that can wake the loop.
 
+use std::collections::BTreeMap;
+
 use crossterm::event::KeyEvent;
 
-use crate::release::Event;
+use crate::journal::past::WorkloadPast;
+use crate::release::{Event, LockSight};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use crate::watch::{OutputBatch, OutputLine};
 use crate::workflow::Probe;
@@ -35,6 +38,10 @@ pub enum What {
         pass: bool,
         value: String,
     },
+    /// Who else holds the lock, before the release wants it.
+    Lock(Box<LockSight>),
+    /// What past releases tell of the targets.
+    Past(BTreeMap<TargetRef, WorkloadPast>),
     /// Who the cluster says we are.
     Identity(String),
     /// What the rollback would change, `- ` and `+ ` lines.

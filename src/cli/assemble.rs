@@ -256,6 +256,9 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         shell,
         child_env: place.child_env,
         folder: parts.folder,
+        me: me.clone(),
+        release: state.id.clone(),
+        way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
         document: (document.path.clone(), document.bytes.clone()),
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
@@ -279,6 +282,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         settings,
         speed: place.speed,
         leaving: None,
+        watch_next: None,
     };
     Ok(Headless { model, world, clock, news, followed: parts.followed, asks: parts.asks, judge_at: None })
 }

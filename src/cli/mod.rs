@@ -9,7 +9,9 @@ mod logs;
 mod plan;
 mod release;
 mod rollback;
+mod stats;
 mod status;
+mod unlock;
 mod watch;
 
 use std::ffi::OsString;
@@ -92,11 +94,17 @@ enum Command {
     Rollback(rollback::Rollback),
     /// List the releases kept on this machine, newest first
     List,
+    /// Sum the past releases up: rollbacks, time to safe, gaps of the way back
+    #[command(after_help = stats::AFTER_HELP)]
+    Stats(stats::Flags),
     /// Print the report of a release as Markdown
     Report {
         /// The release, or the beginning of its id [default: the newest]
         id: Option<String>,
     },
+    /// Give back the lock that a release left behind, such as after a rollback
+    #[command(after_help = unlock::AFTER_HELP)]
+    Unlock(unlock::Flags),
     /// Print what a workflow would do
     Plan {
         file: PathBuf,
@@ -197,8 +205,10 @@ impl Command {
             Command::Logs(flags) => Some(&mut flags.cluster),
             Command::Resume { cluster, .. } => Some(cluster),
             Command::Rollback(flags) => Some(&mut flags.cluster),
+            Command::Unlock(flags) => Some(&mut flags.cluster),
             Command::Demo(_)
             | Command::List
+            | Command::Stats(_)
             | Command::Report { .. }
             | Command::Plan { .. }
             | Command::Lint { .. } => None,
@@ -234,8 +244,10 @@ fn parse(called: Called, args: impl IntoIterator<Item = OsString>) -> Result<Cli
         _ => None,
     };
     let of_release = match &cli.command {
-        Command::Resume { cluster, .. } if cluster.context.is_some() || cluster.namespace.is_some() => {
-            Some("the release knows its context and namespace; it is taken up where it was opened")
+        Command::Resume { cluster, .. } | Command::Unlock(unlock::Flags { cluster, .. })
+            if cluster.context.is_some() || cluster.namespace.is_some() =>
+        {
+            Some("the release knows its context and namespace: it was opened there")
         }
         Command::Rollback(flags) if flags.cluster.context.is_some() => {
             Some("the release knows its context; it is rolled back where it was opened")
@@ -264,6 +276,8 @@ pub fn run(called: Called) -> u8 {
         Command::Lint { file, preview: true } => plan::preview(&file),
         Command::Lint { file, preview: false } => plan::lint(&file),
         Command::List => history::list(),
+        Command::Unlock(flags) => unlock::unlock(flags, setup),
+        Command::Stats(flags) => stats::stats(&flags),
         Command::Report { id } => history::report(id.as_deref()),
         Command::Status(flags) => setup.settings().and_then(|config| status::status(&flags, &config)),
         Command::Watch(flags) => setup.settings().and_then(|config| watch::watch(flags, &config)),

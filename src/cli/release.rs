@@ -17,7 +17,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::store::{self, Beside, ReadOnly, Store, StoreError, Writer};
 use crate::adapters::{News, World};
 use crate::app;
-use crate::app::model::{Mode, Model};
+use crate::app::model::{Mode, Model, WatchNext};
 use crate::app::msg::JournalNews;
 use crate::app::update::Ask;
 use crate::config::Config;
@@ -25,7 +25,7 @@ use crate::journal::{self, ReadJournal};
 use crate::logging;
 use crate::rehearsal::{Options, Practice};
 use crate::release::{
-    Event, Fact, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
+    Event, Fact, LockStanding, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
 };
 use crate::workflow::{self, Workflow};
 
@@ -39,6 +39,7 @@ pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     let config = setup.settings()?;
     let document = document::read(&flags.file)?;
     let params = checked_params(&document.workflow, flags.params)?;
+    let cluster = flags.cluster.clone();
     let place = PlaceFlags {
         cluster: flags.cluster,
         targets: flags.targets,
@@ -51,7 +52,27 @@ pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
         bail!("the release is meant for context {context}, which cannot be used: {why}");
     }
     let me = assemble::operator(flags.operator, &config, &place.directory);
-    runtime()?.block_on(open(Opening { config, document, params, place, me, practice: None }))
+    let elsewhere = ClusterFlags { context: place.context.clone(), ..cluster };
+    let opening = Opening { config: config.clone(), document, params, place, me, practice: None };
+    let (code, next) = runtime()?.block_on(open(opening))?;
+    match next {
+        Some(next) => watch_instead(next, elsewhere, config),
+        None => Ok(code),
+    }
+}
+
+/// Shows the release that holds the lock: live from its journal when this machine has it, else what
+/// the cluster shows of its workload.
+fn watch_instead(next: WatchNext, cluster: ClusterFlags, config: Config) -> color_eyre::Result<u8> {
+    let state_dir = store::state_dir()?;
+    let is_here = |id: &ReleaseId| ReadOnly::open(&state_dir, id).is_ok_and(|(journal, _)| journal.is_held());
+    match next.release.filter(is_here) {
+        Some(id) => runtime()?.block_on(watch(config, cluster, &state_dir, &id)),
+        None => {
+            let cluster = ClusterFlags { namespace: Some(next.target.namespace.clone()), ..cluster };
+            super::watch::watch(super::watch::Watch::of(next.target.to_string(), cluster), &config)
+        }
+    }
 }
 
 pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
@@ -76,7 +97,9 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
         }
         let place = Place::practice(&document.workflow, &practice);
         let me = assemble::operator(Some("you".to_owned()), &config, &place.directory);
-        open(Opening { config, document, params, place, me, practice: Some((practice, directory)) }).await
+        let practice = Some((practice, directory));
+        let (code, _) = open(Opening { config, document, params, place, me, practice }).await?;
+        Ok(code)
     })
 }
 
@@ -115,7 +138,8 @@ struct Opening {
     practice: Option<(Practice, PathBuf)>,
 }
 
-async fn open(opening: Opening) -> color_eyre::Result<u8> {
+/// - Shape: the exit code, and what is to be watched next.
+async fn open(opening: Opening) -> color_eyre::Result<(u8, Option<WatchNext>)> {
     let Opening { config, document, params, place, me, practice } = opening;
     if document.workflow.steps.is_empty() {
         bail!("{} has no step to walk through; see gonogo lint {0}", document.path.display());
@@ -242,7 +266,7 @@ async fn take_up(
         n_records,
         asks,
     };
-    play_beside(others, parts, practice).await
+    play_beside(others, parts, practice).await.map(|(code, _)| code)
 }
 
 async fn watch(
@@ -298,7 +322,7 @@ async fn watch(
         asks: Vec::new(),
     };
     tokio::select! {
-        code = play(parts, None) => code,
+        played = play(parts, None) => played.map(|(code, _)| code),
         () = async { following.await; std::future::pending().await } => Ok(super::FAILED),
     }
 }
@@ -311,7 +335,7 @@ async fn play_beside(
     mut others: Beside,
     mut parts: Parts<'_>,
     practice: Option<Practice>,
-) -> color_eyre::Result<u8> {
+) -> color_eyre::Result<(u8, Option<WatchNext>)> {
     let (told, followed) = mpsc::channel(64);
     parts.followed = Some(followed);
     let following = async move {
@@ -334,8 +358,8 @@ async fn play_beside(
         }
     };
     tokio::select! {
-        code = play(parts, practice) => code,
-        () = following => Ok(super::FAILED),
+        played = play(parts, practice) => played,
+        () = following => Ok((super::FAILED, None)),
     }
 }
 
@@ -408,7 +432,10 @@ pub(super) fn place_of(
 }
 
 /// Plays a release to the end of this process, and says how it stands.
-async fn play(mut parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::Result<u8> {
+async fn play(
+    mut parts: Parts<'_>,
+    practice: Option<Practice>,
+) -> color_eyre::Result<(u8, Option<WatchNext>)> {
     // Once the screen is taken no plugin may ask for a password any more.
     if let Some(options) = &mut parts.place.cluster
         && let Err(error) = options.sign_in().await
@@ -429,7 +456,7 @@ async fn play(mut parts: Parts<'_>, practice: Option<Practice>) -> color_eyre::R
     }
     // A terminal that went away takes no farewell, and that is no failure of the release.
     let _ = print(&farewell(&model));
-    Ok(code)
+    Ok((code, model.watch_next))
 }
 
 fn farewell(model: &Model) -> String {
@@ -444,7 +471,12 @@ fn farewell(model: &Model) -> String {
             let safe = state.rollback.as_ref().and_then(crate::release::RollbackState::time_to_safe);
             let clock = if state.practice.is_some() { " on the practice clock" } else { "" };
             let safe = safe.map(|(fired, _)| format!(", safe {fired:#} after Y{clock}")).unwrap_or_default();
-            format!("rolled back {id}{safe}\n{told}")
+            let is_locked = state.lock.standing.as_ref().is_some_and(LockStanding::is_ours);
+            let kept = match is_locked && state.practice.is_none() {
+                true => format!("its lock stays until others may release: gonogo unlock {id} --reason …\n"),
+                false => String::new(),
+            };
+            format!("rolled back {id}{safe}\n{kept}{told}")
         }
         Phase::RollbackFailed => format!("ROLLBACK FAILED {id}\ngo on with: gonogo resume {id}\n{told}"),
         Phase::Preparing | Phase::Running | Phase::Held | Phase::RollingBack => {

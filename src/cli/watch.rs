@@ -34,6 +34,13 @@ pub(super) struct Watch {
     health: Option<String>,
 }
 
+impl Watch {
+    /// One workload, with the signals of the settings.
+    pub(super) fn of(target: String, cluster: ClusterFlags) -> Self {
+        Self { targets: vec![target], cluster, prometheus: None, health: None }
+    }
+}
+
 /// - Errors: what can be known without asking the cluster, and a terminal that is none.
 pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
     release::needs_a_terminal("gonogo status KIND/NAME prints how it stands")?;
@@ -103,5 +110,6 @@ fn model(config: &Config, now: Moment, watching: Watching, settings: Settings) -
         settings,
         speed: 1.0,
         leaving: None,
+        watch_next: None,
     }
 }

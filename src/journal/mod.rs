@@ -5,6 +5,7 @@
 //! `rollback-<time>-<pid>.jsonl` holds records of the same shape, numbered from 1 on its own, so a process
 //! that never waits for the journal's lock can leave a record too.
 
+pub mod past;
 mod read;
 mod record;
 mod replay;

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::release::{
-    Blocker, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator, Order, Outcome,
-    Pin, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run, Shown, StepResult, Timer, Verdict, Vote,
+    ArmingState, Blocker, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, LockHolder,
+    LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run,
+    Shown, StepResult, Takeover, Timer, Verdict, Vote,
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
@@ -66,6 +67,19 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         since: flag.then_some(at),
     };
     let blocker = || Blocker { pod: id.clone(), uid: text(), revision: id.clone() };
+    let lock = |standing| Fact::LockChanged { standing };
+    let takeover =
+        || Takeover { from: text(), from_release: flag.then(|| ReleaseId(id.clone())), at, because: text() };
+    let holder = || LockHolder {
+        who: text(),
+        host: id.clone(),
+        release: flag.then(|| ReleaseId(id.clone())),
+        reason: text(),
+        version: some(id.clone()),
+        since: flag.then_some(at),
+        kept: some(text()),
+        takeover: flag.then(takeover),
+    };
     let finding = |outcome| Finding { target: target.clone(), what: text(), outcome };
     vec![
         Fact::Opened {
@@ -185,6 +199,18 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         order(Order::Retry),
         Fact::RolloutOrderEnded { attempt: n, result: StepResult::AlreadyThere },
         Fact::BlockerDeleted { target: target.clone(), blocker: blocker() },
+        lock(LockStanding::Ours {
+            since: at,
+            local_only: some(text()),
+            takeovers: flag.then(takeover).into_iter().collect(),
+        }),
+        lock(LockStanding::Held { target: target.clone(), holder: holder() }),
+        lock(LockStanding::Lost { target, holder: holder() }),
+        lock(LockStanding::Free),
+        lock(LockStanding::Without { why: text() }),
+        Fact::LockTakenOver { from: flag.then(|| ReleaseId(id.clone())), reason: text() },
+        Fact::LockGiven { reason: text() },
+        Fact::ArmingChanged { state: ArmingState::NotProven },
     ]
 }
 
@@ -230,13 +256,17 @@ fn variant(fact: &Fact) -> usize {
         Fact::RollbackFired { .. } => 35,
         Fact::RollbackReason { .. } => 36,
         Fact::RollbackCancelled => 37,
-        Fact::BlockerDeleted { .. } => 41,
         Fact::RollbackStepEnded { .. } => 38,
         Fact::RolloutOrdered(_) => 39,
         Fact::RolloutOrderEnded { .. } => 40,
+        Fact::LockChanged { .. } => 41,
+        Fact::LockTakenOver { .. } => 42,
+        Fact::LockGiven { .. } => 43,
+        Fact::ArmingChanged { .. } => 44,
+        Fact::BlockerDeleted { .. } => 45,
     }
 }
-const N_VARIANTS: usize = 42;
+const N_VARIANTS: usize = 46;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

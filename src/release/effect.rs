@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::{Blocker, RolloutOrdered, Run, Shown, Timer};
+use super::lock::LockWanted;
 use super::pin::Pin;
 use crate::watch::TargetRef;
 use crate::workflow::{CommandId, Probe};
@@ -26,6 +27,12 @@ pub enum Effect {
     RollBack(Box<PatchBack>),
     /// Tell an Argo Rollout to go on or back. Answered by `RolloutOrderEnded`.
     Order(Box<RolloutOrdered>),
+    /// Take the lock of the workloads, and hold it. Answered by `LockChanged`.
+    Lock(Box<LockWanted>),
+    /// Let the lock stay, if it is ours, when this process has gone.
+    KeepLock { why: String },
+    /// Give the lock back, if it is ours. Answered by `LockChanged`.
+    GiveLock { why: String },
     /// Find out whether something is so. Answered by `Sensed`.
     Sense { probe: Probe },
     /// Tell the release when this moment has come. Answered by `Woke`.
@@ -38,7 +45,8 @@ impl Effect {
     /// Whether this changes something outside gonogo: such an effect waits for its record to be
     /// durable, and is withheld when the journal cannot be written.
     pub fn changes_outside(&self) -> bool {
-        matches!(self, Effect::Run(_) | Effect::RollBack(_) | Effect::Order(_))
+        // What is done to a lock that is already ours is no change that anybody waits for.
+        matches!(self, Effect::Run(_) | Effect::RollBack(_) | Effect::Order(_) | Effect::Lock(_))
     }
 
     /// Whether it goes out even though its record cannot be kept: the way back always does.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::lock::LockStanding;
 use super::pin::{Finding, Pin};
+use super::rollback::ArmingState;
 pub use crate::watch::Verdict;
 pub use crate::watch::rollout::Blocker;
 use crate::watch::rollout::RolloutState;
@@ -235,6 +237,10 @@ pub enum Fact {
     Armed {
         findings: Vec<Finding>,
     },
+    /// Whether the way back would work, as the screen says it: silence changes that, too.
+    ArmingChanged {
+        state: ArmingState,
+    },
     BaselinePinned {
         /// Finite numbers: JSON has no other, and a `null` on disk is left out again.
         #[serde(deserialize_with = "finite_values")]
@@ -293,6 +299,23 @@ pub enum Fact {
         step: usize,
         attempt: u32,
         result: StepResult,
+    },
+
+    // ── the lock
+    /// How this release stands to the lock of its workloads.
+    LockChanged {
+        standing: LockStanding,
+    },
+    /// A person takes the lock from the holder that they were shown.
+    LockTakenOver {
+        /// The release that holds it; none for a holder that is no release of gonogo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<ReleaseId>,
+        reason: String,
+    },
+    /// A person gives the lock back before the release is over, or after a rollback.
+    LockGiven {
+        reason: String,
     },
 
     // ── Argo Rollouts

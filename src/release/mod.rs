@@ -8,6 +8,7 @@ mod checks;
 mod commands;
 pub mod effect;
 pub mod event;
+pub mod lock;
 mod orders;
 pub mod pin;
 mod plan;
@@ -22,6 +23,10 @@ use std::sync::Arc;
 
 pub use effect::{Effect, Measure, PatchBack, WakeTime};
 pub use event::*;
+pub use lock::{
+    LockHolder, LockIntent, LockRecord, LockSight, LockStanding, LockState, LockVerdict, LockWanted,
+    LockWatch, Takeover,
+};
 pub use pin::{Finding, Outcome, Pin, Template, To};
 pub use plan::plan;
 pub use progress::{Current, StepStatus};
@@ -103,6 +108,7 @@ impl Release {
             timeboxes: BTreeMap::new(),
             pins: Vec::new(),
             findings: Vec::new(),
+            lock: LockState::default(),
             baseline: None,
             rollouts: BTreeMap::new(),
             first_templates: BTreeMap::new(),
@@ -148,6 +154,11 @@ impl Release {
         if !table::takes(self.state.phase, deed) {
             return Err(self.refuse_phase(deed));
         }
+        if matches!(deed, Deed::RunForward | Deed::PushRollout)
+            && let Some(refusal) = self.lock_refusal()
+        {
+            return Err(refusal);
+        }
         let summary = summary::of(event, &self.workflow, &self.state);
         let mut effects = self.apply(event)?;
         self.note_operator(event);
@@ -180,12 +191,14 @@ impl Release {
                 if let Some(hold) = self.state.hold.take() {
                     self.state.holds.push((hold.reason, hold.since, at));
                 }
-                Ok(Vec::new())
+                Ok(self.unpark())
             }
             Fact::Aborted { reason } => {
                 self.finish(Phase::Aborted, at);
                 self.state.end_reason = Some(reason.clone());
-                Ok(self.stop_all())
+                let mut effects = self.stop_all();
+                effects.extend(self.drop_lock(format!("aborted: {reason}")));
+                Ok(effects)
             }
             Fact::Completed => self.complete(at),
             Fact::Noted { text } => {
@@ -242,6 +255,7 @@ impl Release {
                 self.state.findings.clone_from(findings);
                 Ok(Vec::new())
             }
+            Fact::ArmingChanged { .. } => Ok(Vec::new()),
             Fact::BaselinePinned { values } => {
                 let kept = values.iter().filter(|(_, value)| value.is_finite());
                 let kept = kept.map(|(name, value)| (name.clone(), as_recorded(*value)));
@@ -272,6 +286,12 @@ impl Release {
             }
             Fact::RollbackCancelled => self.cancel_rollback(at),
             Fact::BlockerDeleted { target, blocker } => self.delete_blocker(at, target, blocker),
+            Fact::LockChanged { standing } => {
+                self.lock_changed(standing);
+                Ok(Vec::new())
+            }
+            Fact::LockTakenOver { from, reason } => self.take_lock_over(from.as_ref(), reason),
+            Fact::LockGiven { reason } => self.give_lock(by, reason),
             Fact::RolloutOrdered(ordered) => self.order_rollout(at, by, ordered),
             Fact::RolloutOrderEnded { attempt, result } => {
                 self.rollout_order_ended(at, *attempt, result);
@@ -307,7 +327,9 @@ impl Release {
         self.state.begun_at = Some(at);
         self.state.last_answer = at;
         self.state.phase = Phase::Running;
-        Ok(self.arm())
+        let mut effects = self.take_lock();
+        effects.extend(self.arm());
+        Ok(effects)
     }
 
     /// What a new process has to do again, and what the old one left unsettled.
@@ -318,6 +340,7 @@ impl Release {
         if self.state.pins.is_empty() && !self.state.targets.is_empty() && !self.state.changed_anything() {
             effects.push(Effect::Pin { targets: self.state.targets.clone() });
         }
+        effects.extend(self.retake_lock());
         effects.extend(self.arm());
         effects.extend(self.soak_timers());
         effects.extend(self.resend_rollback(at));
@@ -329,7 +352,7 @@ impl Release {
             return Err(Refusal::new(format!("the release cannot end: {blocker}"), "close it first"));
         }
         self.finish(Phase::Completed, at);
-        Ok(Vec::new())
+        Ok(self.drop_lock("completed".to_owned()))
     }
 
     fn finish(&mut self, phase: Phase, at: Moment) {

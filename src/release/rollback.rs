@@ -31,7 +31,8 @@ pub struct Arming {
     pub why: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ArmingState {
     Armed,
     /// Works, with the limits that are named.
@@ -311,7 +312,9 @@ impl Release {
         self.state.phase = Phase::RollingBack;
         self.state.ended_at = None;
         // A deployment command that still runs would work against the way back.
-        Ok(self.stop_all())
+        let mut effects = self.stop_all();
+        effects.extend(self.lock_for_rollback());
+        Ok(effects)
     }
 
     pub(super) fn cancel_rollback(&mut self, at: Moment) -> Result<Vec<Effect>, Refusal> {
@@ -443,7 +446,9 @@ impl Release {
                     rollback.failure = None;
                 }
                 self.finish(Phase::RolledBack, at);
-                return vec![Effect::Ring];
+                let mut effects = self.keep_lock(at);
+                effects.push(Effect::Ring);
+                return effects;
             };
             let step = &rollback.plan[index];
             let done = match &step.action {

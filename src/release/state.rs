@@ -8,6 +8,7 @@ use super::event::{
     Blocker, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run,
     Shown, StepResult, Verdict, Vote,
 };
+use super::lock::LockState;
 use super::pin::{Finding, Pin};
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
@@ -64,6 +65,7 @@ pub struct State {
     pub timeboxes: BTreeMap<(StepId, usize), Moment>,
     pub pins: Vec<Pin>,
     pub findings: Vec<Finding>,
+    pub lock: LockState,
     pub baseline: Option<(Moment, BTreeMap<String, f64>)>,
     pub rollouts: BTreeMap<TargetRef, RolloutSeen>,
     /// The template that each target carried when it was first seen, if no command had run before.

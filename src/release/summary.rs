@@ -1,6 +1,7 @@
 //! One line of plain words for what happened: the screen's "last" lines and the report read it.
 
 use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
+use super::lock::LockStanding;
 use super::name;
 use super::state::{PlanAction, State};
 use crate::watch::rollout::RolloutState;
@@ -109,6 +110,9 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::RollbackStepEnded { result: StepResult::Failed(failure), .. } => {
             format!("rollback: {}", failure.summary)
         }
+        Fact::LockChanged { standing } => lock_line(standing)?,
+        Fact::LockTakenOver { reason, .. } => format!("{who} takes the lock over: {reason}"),
+        Fact::LockGiven { reason } => format!("{who} gives the lock back: {reason}"),
         Fact::RolloutOrdered(ordered) => format!("{who} told {} to {}", ordered.target, ordered.order),
         Fact::RolloutOrderEnded { attempt, result } => {
             let known = state.orders.iter().find(|known| known.ordered.attempt == *attempt)?;
@@ -122,11 +126,33 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::Sensed { .. }
         | Fact::CommandSpawned { .. }
         | Fact::Armed { .. }
+        | Fact::ArmingChanged { .. }
         | Fact::BaselinePinned { .. }
         | Fact::CriterionRead { .. }
         | Fact::HealthChanged { .. }
         | Fact::Woke { .. }
         | Fact::RollbackStepEnded { .. } => return None,
+    })
+}
+
+fn lock_line(standing: &LockStanding) -> Option<String> {
+    Some(match standing {
+        LockStanding::Ours { local_only, takeovers, .. } => {
+            let place = local_only.as_ref().map(|why| format!(", local only: {why}")).unwrap_or_default();
+            let from = takeovers.iter().map(|takeover| format!("{} ({})", takeover.from, takeover.because));
+            let from: Vec<String> = from.collect();
+            let from =
+                if from.is_empty() { from.join("") } else { format!(", taken from {}", from.join(", ")) };
+            format!("the lock is ours{from}{place}")
+        }
+        LockStanding::Held { target, holder } => {
+            format!("{} holds the lock of {target}: {}", holder.name(), holder.words())
+        }
+        LockStanding::Lost { target, holder } => {
+            format!("{} took the lock of {target}: {}", holder.name(), holder.words())
+        }
+        LockStanding::Free => "the lock is given back".to_owned(),
+        LockStanding::Without { why } => format!("goes on without a lock: {why}"),
     })
 }
 

@@ -32,6 +32,10 @@ pub enum Deed {
     CancelRollback,
     /// Delete the pod that holds the way back.
     DeleteBlocker,
+    /// Take the lock from whoever holds it.
+    TakeLock,
+    /// Give the lock back before the release is over, or after a rollback.
+    GiveLock,
     /// Promote or retry an Argo Rollout.
     PushRollout,
     /// Abort an Argo Rollout: a stop works in every phase that may have changed something.
@@ -68,6 +72,8 @@ impl Deed {
             Fact::RollbackReason { .. } => Deed::ExplainRollback,
             Fact::RollbackCancelled => Deed::CancelRollback,
             Fact::BlockerDeleted { .. } => Deed::DeleteBlocker,
+            Fact::LockTakenOver { .. } => Deed::TakeLock,
+            Fact::LockGiven { .. } => Deed::GiveLock,
             Fact::RolloutOrdered(ordered) => match ordered.order {
                 Order::Abort => Deed::StopRollout,
                 Order::Promote | Order::PromoteFull | Order::Retry => Deed::PushRollout,
@@ -79,11 +85,13 @@ impl Deed {
             | Fact::CommandEnded { .. }
             | Fact::Pinned { .. }
             | Fact::Armed { .. }
+            | Fact::ArmingChanged { .. }
             | Fact::BaselinePinned { .. }
             | Fact::RolloutChanged(_)
             | Fact::CriterionRead { .. }
             | Fact::HealthChanged { .. }
             | Fact::Woke { .. }
+            | Fact::LockChanged { .. }
             | Fact::RollbackStepEnded { .. }
             | Fact::RolloutOrderEnded { .. } => Deed::Observe,
         }
@@ -117,6 +125,8 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::ExplainRollback, &[RollingBack, RolledBack, RollbackFailed]),
     (Deed::CancelRollback, &[RollingBack]),
     (Deed::DeleteBlocker, &[RollingBack, RollbackFailed]),
+    (Deed::TakeLock, &[Preparing, Running, Held, RollingBack, RollbackFailed]),
+    (Deed::GiveLock, &[Held, RolledBack, RollbackFailed, Completed, Aborted]),
     (Deed::PushRollout, &[Running]),
     (Deed::StopRollout, &[Running, Held, RollingBack, RolledBack, RollbackFailed, Completed, Aborted]),
 ];

@@ -5,7 +5,9 @@
 
 mod burst;
 mod items;
+mod lock;
 mod rollback;
+pub mod stats;
 mod text;
 
 use std::fmt::Write as _;
@@ -143,6 +145,7 @@ impl Story<'_> {
             let elapsed = end.wall.duration_since(state.opened_at.wall);
             rows.push(row("Took", format!("{} of work, {} in all", length(worked), length(elapsed))));
         }
+        rows.extend(self.lock().into_iter().map(|line| row("Lock", line)));
         rows.push(row("Checks", self.automation()));
         let mut text = format!("{title}\n\n{}", table(&["", ""], &rows));
         if let Some(practice) = &state.practice {

@@ -1,6 +1,8 @@
 //! Whole screens, drawn into a buffer.
 
 mod kinds;
+mod locks;
+mod past;
 mod watching;
 
 use insta::assert_snapshot;

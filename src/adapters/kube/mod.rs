@@ -13,6 +13,7 @@ mod connect;
 mod credential;
 mod error;
 mod heartbeat;
+mod lease;
 mod limits;
 mod listwatch;
 mod logs;
@@ -39,12 +40,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::release::pin::{Pin, Template, To};
-use crate::release::{Blocker, RolloutOrdered};
+use crate::release::{Blocker, LockRecord, RolloutOrdered};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 pub use credential::Credential;
 use error::Place;
 pub use error::{Cause, KubeError};
+pub use lease::LeaseSeen;
+use lease::Leases;
 pub use logs::{LogRequest, LogTail, LogTarget, TargetError};
 use rollback::WayBack;
 pub use rollback::{Fired, Tested};
@@ -235,6 +238,42 @@ impl KubeWorld {
     /// - Shape: how long it took in milliseconds; `None` when it is gone already.
     pub async fn delete_pod(&self, target: &TargetRef, blocker: &Blocker) -> Result<Option<u64>, KubeError> {
         WayBack::of(&self.client, &self.place, target).delete_pod(blocker).await
+    }
+
+    /// Reads the lock of a workload; `None` when nobody ever took it.
+    ///
+    /// - Source: the Lease `gonogo-<kind>-<name>` in its namespace.
+    pub async fn lease(&self, target: &TargetRef) -> Result<Option<LeaseSeen>, KubeError> {
+        self.leases().read(target).await
+    }
+
+    /// Writes who holds the lock of a workload, over the version that was read, or as the first.
+    ///
+    /// - Shape: the new version.
+    /// - Errors: [`Cause::Conflict`] when somebody else was quicker.
+    pub async fn write_lease(
+        &self,
+        target: &TargetRef,
+        record: &LockRecord,
+        over: Option<&str>,
+    ) -> Result<String, KubeError> {
+        self.leases().write(target, record, over).await
+    }
+
+    /// Leaves the lock of a workload without a holder.
+    pub async fn clear_lease(&self, target: &TargetRef, why: &str, over: &str) -> Result<(), KubeError> {
+        self.leases().clear(target, why, over).await
+    }
+
+    /// Why locks cannot be kept in a namespace, as far as the API server says so.
+    ///
+    /// - Source: at most three SelfSubjectAccessReviews.
+    pub async fn may_not_lock(&self, namespace: &str) -> Option<String> {
+        self.leases().may_not(namespace).await
+    }
+
+    fn leases(&self) -> Leases<'_> {
+        Leases { client: &self.client, place: &self.place }
     }
 
     /// Tells an Argo Rollout to go on or back, if it still is what the operator saw.

@@ -33,6 +33,12 @@ impl Folder {
         &self.path
     }
 
+    /// The state directory that this release is kept in.
+    pub fn state_dir(&self) -> &Path {
+        let releases = self.path.parent().unwrap_or(&self.path);
+        releases.parent().unwrap_or(releases)
+    }
+
     pub fn journal_path(&self) -> PathBuf {
         self.path.join("journal.jsonl")
     }
@@ -149,7 +155,7 @@ fn file_name(id: &str) -> String {
 }
 
 /// FNV-1a: the standard library's hashes may differ from one gonogo to the next, names must not.
-fn print_of(text: &str) -> u64 {
+pub(super) fn print_of(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -85,7 +85,7 @@ pub fn resolve(state_dir: &Path, wanted: Option<&str>) -> Result<ReleaseId, Stor
 }
 
 /// In the order of their names. What is no release's folder is left out.
-fn ids(state_dir: &Path) -> Result<Vec<ReleaseId>, StoreError> {
+pub(super) fn ids(state_dir: &Path) -> Result<Vec<ReleaseId>, StoreError> {
     let path = folder::releases(state_dir);
     let entries = match fs::read_dir(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -166,7 +166,7 @@ fn fill(summary: &mut Summary, state_dir: &Path) -> Result<(), StoreError> {
 }
 
 /// A line's record. Its place in the journal is not known here, so only its own shape is judged.
-fn record(line: &[u8]) -> Result<Record, journal::JournalError> {
+pub(super) fn record(line: &[u8]) -> Result<Record, journal::JournalError> {
     let record: Result<Record, _> = serde_json::from_slice(line);
     match record {
         Ok(record) if record.v <= journal::VERSION => Ok(record),
@@ -183,19 +183,18 @@ fn record(line: &[u8]) -> Result<Record, journal::JournalError> {
 /// Whether a line may hold a record that sets the phase. Inside a JSON text its quotes would be
 /// escaped, so nobody's words can look like this.
 fn says_phase(line: &[u8]) -> bool {
-    const DECIDING: [&[u8]; 7] = [
-        b"begun\"",
-        b"held\"",
-        b"released\"",
-        b"aborted\"",
-        b"completed\"",
-        b"rollback-fired\"",
-        b"rollback-cancelled\"",
-    ];
+    const DECIDING: [&str; 7] =
+        ["begun", "held", "released", "aborted", "completed", "rollback-fired", "rollback-cancelled"];
+    names(line, &DECIDING)
+}
+
+/// Whether a line may hold one of these facts.
+pub(super) fn names(line: &[u8], facts: &[&str]) -> bool {
     let name = b"\"fact\":\"";
     memchr::memmem::find(line, name).is_some_and(|at| {
         let fact = &line[at + name.len()..];
-        DECIDING.iter().any(|deciding| fact.starts_with(deciding))
+        let is_whole = |known: &str| fact.get(known.len()) == Some(&b'"');
+        facts.iter().any(|known| fact.starts_with(known.as_bytes()) && is_whole(known))
     })
 }
 

@@ -19,7 +19,9 @@ mod beside;
 mod folder;
 mod follow;
 mod list;
+mod locks;
 mod medium;
+mod past;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
@@ -32,6 +34,8 @@ pub use beside::Beside;
 pub use folder::Folder;
 pub use follow::ReadOnly;
 pub use list::{Summary, list, resolve};
+pub use locks::{LockFile, Locks};
+pub use past::{Pasts, pasts};
 pub use writer::{Writer, Written};
 
 use crate::journal::{self, JournalError, ReadJournal, TornTail};

@@ -428,6 +428,50 @@ fn the_history_tells_a_rollback_that_became_safe_from_one_that_did_not() {
 }
 
 #[test]
+fn the_past_tells_how_long_each_rollback_took_and_leaves_out_what_it_cannot_read() {
+    let state = TempDir::new().unwrap();
+    let seen = |print: &str, state| {
+        let target = TargetRef {
+            kind: Kind::Deployment,
+            namespace: "shop".into(),
+            name: "app".into(),
+            container: None,
+        };
+        let (why, image) = (String::new(), String::new());
+        Fact::RolloutChanged(RolloutSeen {
+            target,
+            state,
+            why,
+            revision: Some(9),
+            template_print: print.into(),
+            image,
+            blocker: None,
+        })
+    };
+    let settling = || seen("old", RolloutState::Settling);
+    write_rolled_back(state.path(), "a", [settling(), settling(), seen("old", RolloutState::Complete)]);
+    write_rolled_back(state.path(), "b", [seen("new", RolloutState::Failed)]);
+    write(state.path(), "c", [begun(2).event.fact, Fact::Completed]);
+    write(state.path(), "d", []);
+    fs::write(Folder::of(state.path(), &id("d")).unwrap().journal_path(), "no journal\n").unwrap();
+    let all = pasts(state.path(), |_| true).unwrap();
+    let told: Vec<_> = all.known.iter().map(|past| (past.id.0.as_str(), past.phase)).collect();
+    assert_eq!(told, [("a", Phase::RolledBack), ("b", Phase::RollingBack), ("c", Phase::Completed)]);
+    assert_eq!(all.unread.len(), 1);
+    // Fired as the fourth record, a second each; complete with the eighth.
+    let second = |n| Some(jiff::SignedDuration::from_secs(n));
+    let rollbacks: Vec<_> = all.known.iter().flat_map(|past| &past.rollbacks).collect();
+    assert_eq!(rollbacks.iter().map(|one| one.to_safe).collect::<Vec<_>>(), [second(4), None]);
+    let of_app =
+        pasts(state.path(), |opened| matches!(opened, Fact::Opened { targets, .. } if !targets.is_empty()));
+    let of_app = of_app.unwrap();
+    assert_eq!(of_app.known.len(), 2);
+    let targets = of_app.known[0].targets.clone();
+    let known = crate::journal::past::of_workloads(&of_app.known, None, &targets);
+    assert_eq!(known[&targets[0]].way_back, second(4));
+}
+
+#[test]
 fn a_release_is_found_by_the_beginning_of_its_name() {
     let state = TempDir::new().unwrap();
     assert!(matches!(resolve(state.path(), None), Err(StoreError::NoneOpen)));

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::lock::Keeper;
 use super::{News, World, fact_of, tell};
 use crate::adapters::git;
 use crate::adapters::kube::{Cause, Fired, KubeError, KubeWorld};
 use crate::adapters::shell;
 use crate::release::{
-    Exit, Fact, Failure, FailureKind, Measure, PatchBack, Pin, RolloutOrdered, Run, StepResult, Template,
-    Timer, WakeTime,
+    Exit, Fact, Failure, FailureKind, LockWanted, Measure, Order, PatchBack, Pin, RolloutOrdered, Run,
+    StepResult, Template, Timer, WakeTime,
 };
 use crate::watch::{OutputBatch, OutputLine, Preflight, TargetRef};
 use crate::workflow::Probe;
@@ -19,9 +20,17 @@ impl World {
         let Some(acting) = self.acting.clone() else { return };
         let settings = Arc::clone(&self.settings);
         let (news, running) = (self.news.clone(), Arc::clone(&self.running));
+        let keeper = self.keeper.clone().filter(|_| !acting.way_back.contains(&run.command));
         self.tasks.spawn(async move {
             let clock = &settings.clock;
             let (command, attempt) = (run.command.clone(), run.attempt);
+            if let Some(keeper) = keeper
+                && let Err(why) = keeper.pass().await
+            {
+                let exit = Exit::NotStarted(why);
+                let fact = Fact::CommandEnded { command, attempt, exit, took_ms: 0 };
+                return tell(&news, fact_of(clock, fact)).await;
+            }
             let output = acting.folder.output_path(&command, attempt);
             let mut started = match acting.shell.start(&run, &params, Some(&output)).await {
                 Ok(started) => started,
@@ -131,10 +140,36 @@ impl World {
         });
     }
 
+    pub(super) fn lock(&self, wanted: LockWanted) {
+        if let Some(keeper) = &self.keeper {
+            keeper.ask();
+        }
+        self.with_lock(|keeper| async move { keeper.take(wanted).await });
+    }
+
+    /// Does something to the lock that is not torn off when the process leaves.
+    pub(super) fn with_lock<W>(&self, work: impl FnOnce(Arc<Keeper>) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(keeper) = self.keeper.clone() {
+            self.tasks.spawn(work(keeper));
+        }
+    }
+
     pub(super) fn order(&self, ordered: RolloutOrdered) {
         let kube = self.kube.borrow().clone();
         let (clock, news) = (self.settings.clock.clone(), self.news.clone());
+        // A stop waits for nobody.
+        let keeper = self.keeper.clone().filter(|_| ordered.order != Order::Abort);
         self.tasks.spawn(async move {
+            if let Some(keeper) = keeper
+                && let Err(why) = keeper.pass().await
+            {
+                let result = StepResult::Failed(Failure { kind: FailureKind::Refused, summary: why });
+                let fact = Fact::RolloutOrderEnded { attempt: ordered.attempt, result };
+                return tell(&news, fact_of(&clock, fact)).await;
+            }
             let result = match kube {
                 Some(kube) => match kube.order(&ordered).await {
                     Ok(took_ms) => taken(took_ms),

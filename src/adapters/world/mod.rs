@@ -2,11 +2,12 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the tasks of a release are started")]
 
 mod effects;
+mod lock;
 #[cfg(test)]
 mod tests;
 mod watching;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,14 +22,17 @@ use super::health::Health;
 use super::kube::{ConnectOptions, KubeWorld};
 use super::prometheus::PrometheusSettings;
 use super::shell::{Shell, Stopper};
-use super::store::{Folder, Writer, Written};
+use super::store::{Folder, Locks, Writer, Written};
 use super::{preflight, save};
 use crate::journal::Record;
+use crate::journal::past::WorkloadPast;
 use crate::release::{
-    Effect, Event, Exit, Fact, Failure, FailureKind, PatchBack, Pin, Run, StepResult, Template,
+    Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, PatchBack, Pin,
+    ReleaseId, Run, StepResult, Template,
 };
 use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef};
 use crate::workflow::{CommandId, Probe};
+use lock::{Keeper, Keeping};
 
 /// News that may wait for the loop. Log readers are held back when it is full, facts wait for a place.
 const NEWS: usize = 1024;
@@ -51,6 +55,10 @@ pub enum News {
         value: String,
     },
     Preflight(Preflight),
+    /// What past releases tell of the targets.
+    Past(BTreeMap<TargetRef, WorkloadPast>),
+    /// Who else holds the lock, before it is wanted.
+    Lock(Box<LockSight>),
     Identity(String),
     /// The process was stopped and goes on: the terminal is no longer as it was left.
     Continued,
@@ -93,6 +101,11 @@ pub struct Acting {
     /// On top of gonogo's own environment, for git.
     pub child_env: Vec<(OsString, OsString)>,
     pub folder: Folder,
+    /// Who acts here, and in which release: the lock is held in their name.
+    pub me: Operator,
+    pub release: ReleaseId,
+    /// The document's own way back: no lock keeps it waiting.
+    pub way_back: BTreeSet<CommandId>,
     /// The document as it lies on disk, and what its bytes were at the start.
     pub document: (PathBuf, Vec<u8>),
     /// Programs that the workflow's commands call.
@@ -110,6 +123,7 @@ pub struct Acting {
 pub struct World {
     settings: Arc<WorldSettings>,
     acting: Option<Arc<Acting>>,
+    keeper: Option<Arc<Keeper>>,
     writer: Option<Writer>,
     news: mpsc::Sender<News>,
     kube: watch::Sender<Option<KubeWorld>>,
@@ -149,8 +163,24 @@ impl World {
                 Err(error) => tracing::warn!(%error, "the pinned template cannot be read"),
             }
         }
-        let acting = Some(Arc::new(acting));
-        Self { acting, writer, templates: Arc::new(Mutex::new(templates)), ..Self::watched(settings, news) }
+        let watched = Self::watched(settings, news);
+        let keeper = writer.is_some().then(|| Arc::new(watched.keeper(&acting)));
+        let templates = Arc::new(Mutex::new(templates));
+        Self { acting: Some(Arc::new(acting)), keeper, writer, templates, ..watched }
+    }
+
+    fn keeper(&self, acting: &Acting) -> Keeper {
+        let cluster = self.settings.cluster.as_ref().and_then(|options| options.settle().ok());
+        let cluster = cluster.map(|pinned| pinned.host).unwrap_or_default();
+        Keeper::new(Keeping {
+            clock: self.settings.clock.clone(),
+            me: acting.me.clone(),
+            release: acting.release.clone(),
+            targets: self.settings.targets.clone(),
+            kube: self.kube.subscribe(),
+            files: Locks::new(acting.folder.state_dir(), &cluster),
+            news: self.news.clone(),
+        })
     }
 
     /// A world that is only looked at: nothing can be started in it. Without targets the namespace's
@@ -160,6 +190,7 @@ impl World {
             chosen: watch::channel(settings.targets.clone()).0,
             settings: Arc::new(settings),
             acting: None,
+            keeper: None,
             writer: None,
             news,
             kube: watch::channel(None).0,
@@ -182,9 +213,13 @@ impl World {
         );
         self.reading(connecting);
         if let Some(acting) = &self.acting {
-            let settings = Arc::clone(&self.settings);
+            let (settings, settings_of_past) = (Arc::clone(&self.settings), Arc::clone(&self.settings));
             self.reading(preflight::run(settings, Arc::clone(acting), self.news.clone()));
             self.reading(watching::watch_document(Arc::clone(acting), self.news.clone()));
+            self.reading(watching::remember(settings_of_past, Arc::clone(acting), self.news.clone()));
+        }
+        if let Some(keeper) = self.keeper.clone().filter(|_| !self.settings.targets.is_empty()) {
+            self.reading(async move { keeper.run().await });
         }
         self.reading(watching::signals(self.news.clone()));
         let (observations, mut observed) = mpsc::channel(256);
@@ -255,6 +290,9 @@ impl World {
             Effect::Arm { pins } => self.arm(pins),
             Effect::RollBack(patch) => self.roll_back(*patch),
             Effect::Order(ordered) => self.order(*ordered),
+            Effect::Lock(wanted) => self.lock(*wanted),
+            Effect::KeepLock { why } => self.with_lock(|keeper| async move { keeper.keep(&why).await }),
+            Effect::GiveLock { why } => self.with_lock(|keeper| async move { keeper.give(&why).await }),
             Effect::Sense { probe: Probe::TagPushed } => self.sense_tag(params),
             Effect::WakeAt { at, timer } => self.wake_at(at, timer),
             // Both are answered within the loop: from the model, and by the screen.
@@ -287,11 +325,14 @@ impl World {
                 let result = StepResult::Failed(failure);
                 Fact::RolloutOrderEnded { attempt: ordered.attempt, result }
             }
+            Effect::Lock(_) => Fact::LockChanged { standing: LockStanding::Without { why: why.to_owned() } },
             // These change nothing outside.
             Effect::Stop { .. }
             | Effect::Pin { .. }
             | Effect::Arm { .. }
             | Effect::PinBaseline { .. }
+            | Effect::KeepLock { .. }
+            | Effect::GiveLock { .. }
             | Effect::Sense { .. }
             | Effect::WakeAt { .. }
             | Effect::Ring => return,

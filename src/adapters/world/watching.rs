@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Acting, News, WorldSettings, tell};
 use crate::adapters::kube::{KubeError, KubeWorld};
 use crate::adapters::prometheus::Prometheus;
+use crate::adapters::store;
+use crate::journal::past;
+use crate::release::Fact;
 use crate::watch::{Link, Moment, Observation, System, TargetRef};
 
 /// A cluster that could not be connected to is tried again after this long. Units: wall time.
@@ -150,6 +153,24 @@ pub(super) async fn watch_metrics(
             }
         }
     }
+}
+
+/// Tells what past releases on this machine say of the targets.
+pub(super) async fn remember(settings: Arc<WorldSettings>, acting: Arc<Acting>, news: mpsc::Sender<News>) {
+    let context = settings.cluster.as_ref().and_then(|options| options.settle().ok());
+    let context = context.map(|pinned| pinned.context);
+    let (targets, wanted) = (settings.targets.clone(), settings.targets.clone());
+    let (state_dir, me) = (acting.folder.state_dir().to_owned(), acting.release.clone());
+    let is_wanted = move |fact: &Fact| match fact {
+        Fact::Opened { id, targets, practice: None, .. } => {
+            *id != me && targets.iter().any(|known| wanted.iter().any(|target| past::is_same(known, target)))
+        }
+        _ => false,
+    };
+    let read = tokio::task::spawn_blocking(move || store::pasts(&state_dir, is_wanted)).await;
+    let Ok(Ok(pasts)) = read else { return };
+    let known = past::of_workloads(&pasts.known, context.as_deref(), &targets);
+    tell(&news, News::Past(known)).await;
 }
 
 /// Notices that the document was edited while its release runs.

@@ -249,6 +249,7 @@ impl Script {
             },
             speed: 1.0,
             leaving: None,
+            watch_next: None,
         };
         Script { model, asked: Vec::new() }
     }

@@ -3,6 +3,7 @@
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+mod lock;
 pub mod observed;
 pub mod offers;
 pub mod palette;
@@ -21,9 +22,10 @@ use std::collections::BTreeSet;
 
 use super::keymap::Keymap;
 use crate::release::{
-    Arming, ArmingState, Current, Effect, Operator, Phase, Release, RollbackState, Shown, State, arming,
+    Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState, Shown, State,
+    arming,
 };
-use crate::watch::{Link, Moment, System};
+use crate::watch::{Link, Moment, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
 
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub struct Model {
     /// How fast the world's clock runs against the wall; 1 outside a rehearsal.
     pub speed: f64,
     pub leaving: Option<Leaving>,
+    /// What this terminal shows next, once the process has let go of its release.
+    pub watch_next: Option<WatchNext>,
 }
 
 /// What this process is to the release.
@@ -91,6 +95,13 @@ pub struct JournalState {
     /// Who rolls this release back from another terminal: until they are gone nothing that changes
     /// the outside leaves this process.
     pub handed_to: Option<String>,
+}
+
+/// What somebody else releases, to be watched instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchNext {
+    pub release: Option<ReleaseId>,
+    pub target: TargetRef,
 }
 
 /// The process is on its way out.

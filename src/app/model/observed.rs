@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::journal::past::WorkloadPast;
+use crate::release::{ArmingState, LockSight};
 use crate::watch::logs::LogStore;
 use crate::watch::metrics::MetricsView;
 use crate::watch::rollout::{RolloutHistory, RolloutVerdict};
@@ -20,8 +22,14 @@ pub struct Observed {
     pub armed_at: Option<Moment>,
     /// When it was last asked for.
     pub arm_asked_at: Option<Moment>,
+    /// What was recorded of it last: only changes are.
+    pub arming_told: Option<ArmingState>,
     pub pin_asked_at: Option<Moment>,
     pub probes_asked_at: Option<Moment>,
+    /// What past releases tell of the targets.
+    pub past: BTreeMap<TargetRef, WorkloadPast>,
+    /// Who else holds the lock, as long as this release does not want it yet.
+    pub lock: Option<LockSight>,
     /// What the rollback would change, `- ` and `+ ` lines; empty until it is known.
     pub diff: Vec<String>,
 }
@@ -37,8 +45,11 @@ impl Observed {
             last_ok: BTreeMap::new(),
             armed_at: None,
             arm_asked_at: None,
+            arming_told: None,
             pin_asked_at: None,
             probes_asked_at: None,
+            past: BTreeMap::new(),
+            lock: None,
             diff: Vec::new(),
         }
     }

@@ -23,6 +23,7 @@ impl Model {
             | Panel::People { .. }
             | Panel::Workloads { .. }
             | Panel::Palette { .. } => Context::ListPanel,
+            Panel::Lock => Context::LockPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
             Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => Context::TextPanel,
@@ -89,6 +90,7 @@ impl Model {
                 vec![A::Choose, A::Down, A::Close]
             }
             Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],
+            Panel::Lock => self.lock_offers(),
             Panel::Finish => vec![A::Run, A::Close],
             Panel::Quit => match self.mode {
                 Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],
@@ -98,6 +100,18 @@ impl Model {
                 vec![A::Down, A::Close]
             }
         }
+    }
+
+    fn lock_offers(&self) -> Vec<Action> {
+        use Action as A;
+        let mut offers = Vec::new();
+        if self.lock_held_by().is_some() {
+            offers.extend((self.state().phase == Phase::Preparing).then_some(A::WatchHolder));
+            offers.push(A::TakeLock);
+        }
+        offers.extend(self.may_give_lock().then_some(A::GiveLock));
+        offers.push(A::Close);
+        offers
     }
 
     fn pane_offers(&self) -> Vec<Action> {

@@ -8,6 +8,7 @@ use tui_input::Input;
 use super::rows::Row;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
+use crate::release::ReleaseId;
 use crate::watch::logs::LogView;
 use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
@@ -97,6 +98,8 @@ pub enum Panel {
         selected: usize,
     },
     Poll(StepId),
+    /// Who holds the lock, and what can be done about it.
+    Lock,
     /// Which criterion to declare, withdraw or override.
     Criteria {
         selected: usize,
@@ -171,20 +174,44 @@ pub enum Purpose {
     Skip(Row),
     NotApplicable(Row),
     Override(CheckId),
-    NoGoPoll { step: StepId, role: RoleName },
-    Abstain { step: StepId, role: RoleName },
-    RoleNotApplicable { step: StepId, role: RoleName },
+    NoGoPoll {
+        step: StepId,
+        role: RoleName,
+    },
+    Abstain {
+        step: StepId,
+        role: RoleName,
+    },
+    RoleNotApplicable {
+        step: StepId,
+        role: RoleName,
+    },
     Staff(RoleName),
-    Declare { criterion: CriterionId, met: bool },
+    Declare {
+        criterion: CriterionId,
+        met: bool,
+    },
     OverrideCriterion(CriterionId),
-    ShortenSoak { step: StepId, role: RoleName },
+    ShortenSoak {
+        step: StepId,
+        role: RoleName,
+    },
+    /// From the release that holds it, if it is one.
+    TakeLock {
+        from: Option<ReleaseId>,
+    },
+    GiveLock,
     Hold,
     Note,
     RollbackReason,
     Abort,
     EditCommand,
     Field(usize),
-    Doubt { command: CommandId, attempt: u32, succeeded: bool },
+    Doubt {
+        command: CommandId,
+        attempt: u32,
+        succeeded: bool,
+    },
     Search,
     Filter,
     Palette,

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, logs, panels, prompts, watching};
+use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
@@ -95,6 +95,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         A::Declare => return panel(model, Panel::Criteria { selected: 0, overriding: false }),
         A::OverrideCriterion => return panel(model, Panel::Criteria { selected: 0, overriding: true }),
         A::People => return panel(model, Panel::People { selected: 0 }),
+        A::Lock => return panel(model, Panel::Lock),
+        A::TakeLock => return lock::take(model),
+        A::GiveLock => return lock::give(model),
+        A::WatchHolder => return lock::watch(model),
         A::Workloads => return watching::open(model),
         A::NextTarget | A::PreviousTarget => {
             show_target(model, action == A::NextTarget);

@@ -4,6 +4,7 @@
 //! record that asked for it is on disk.
 
 mod keys;
+mod lock;
 mod logs;
 mod observations;
 mod panels;
@@ -77,6 +78,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Journal(news) => journal(model, news),
         What::Preflight(line) => {
             preflight(model, line);
+            Vec::new()
+        }
+        What::Lock(sight) => {
+            lock::seen(model, *sight);
+            Vec::new()
+        }
+        What::Past(past) => {
+            model.observed.past = past;
             Vec::new()
         }
         What::Identity(identity) => {
@@ -218,6 +227,7 @@ fn fact(model: &mut Model, event: Event) -> Vec<Ask> {
                 found(model, Fact::Armed { findings })
             }
         }
+        Fact::LockChanged { standing } => lock::changed(model, standing),
         fact => found(model, fact),
     }
 }
@@ -257,10 +267,22 @@ fn tick(model: &mut Model) -> Vec<Ask> {
             asks.extend(arm(model));
         }
     }
+    asks.extend(tell_arming(model));
     asks.extend(observations::ask_probes(model));
     asks.extend(observations::judge_all(model));
     asks.extend(observations::judge_criteria(model));
     asks
+}
+
+/// Records whether the way back would work, when that is not as before: a release is told by its gaps.
+fn tell_arming(model: &mut Model) -> Vec<Ask> {
+    let is_asked = matches!(model.state().phase, Phase::Running | Phase::Held);
+    let state = model.arming().state;
+    if !is_asked || model.observed.arming_told == Some(state) {
+        return Vec::new();
+    }
+    model.observed.arming_told = Some(state);
+    found(model, Fact::ArmingChanged { state })
 }
 
 /// Tests the way back now.
@@ -303,7 +325,7 @@ fn journal(model: &mut Model, news: JournalNews) -> Vec<Ask> {
 }
 
 /// What another process did to this release. It does itself what that asks for, but for stopping a
-/// command: its process is a child of ours.
+/// command, which is a child of ours, and for the lock, which we hold.
 fn followed(model: &mut Model, event: &Event) -> Vec<Ask> {
     let effects = match model.release.handle(event) {
         Ok(effects) => effects,
@@ -331,7 +353,12 @@ fn followed(model: &mut Model, event: &Event) -> Vec<Ask> {
         let waiting = std::mem::take(&mut model.journal.withheld);
         asks = never_left(model, waiting, "the release is rolled back from another terminal");
     }
-    let is_ours = |effect: &Effect| matches!(effect, Effect::Stop { .. } | Effect::Ring);
+    let is_ours = |effect: &Effect| {
+        matches!(
+            effect,
+            Effect::Stop { .. } | Effect::Ring | Effect::KeepLock { .. } | Effect::GiveLock { .. }
+        )
+    };
     asks.extend(effects.into_iter().filter(is_ours).map(Ask::Do));
     asks
 }

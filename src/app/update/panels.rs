@@ -1,6 +1,6 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, prompts, watching};
+use super::{Ask, deed, flash, keys, leave, lock, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Vote};
@@ -125,7 +125,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
 }
 
 /// The start panel is the only way on while a release is prepared: it comes back.
-fn reopen_start(model: &mut Model) {
+pub(super) fn reopen_start(model: &mut Model) {
     if model.state().phase == Phase::Preparing
         && let Some(form) = model.view.start.clone()
     {
@@ -299,12 +299,16 @@ pub(super) fn edited(model: &mut Model, text: &str) {
     }
 }
 
-fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
+pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
     if let Some(bad) =
         model.preflight.iter().find(|line| line.outcome == crate::app::model::PreflightOutcome::Missing)
     {
         let text = format!("{}: {}", bad.what, bad.detail);
         flash(model, text, true);
+        return Vec::new();
+    }
+    if lock::stands_in_the_way(model) {
+        model.view.panel = Some(Panel::Lock);
         return Vec::new();
     }
     let value = |field: &Field| field.value.trim().to_owned();

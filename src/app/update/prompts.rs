@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use tui_input::Input;
 use tui_input::InputRequest;
 
-use super::{Ask, deed, flash, keys, logs, panels};
+use super::{Ask, deed, flash, keys, lock, logs, panels};
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Panel, Prompt, Purpose, Row};
 use crate::release::{Fact, ItemId, Vote};
@@ -120,6 +120,11 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
         Purpose::OverrideCriterion(criterion) => {
             model.view.panel = None;
             Fact::CriterionOverridden { criterion, reason }
+        }
+        Purpose::TakeLock { from } => return lock::taken_over(model, from, reason),
+        Purpose::GiveLock => {
+            model.view.panel = None;
+            Fact::LockGiven { reason }
         }
         Purpose::ShortenSoak { step, role } => Fact::SoakShortened { step, role, reason },
         Purpose::Hold if text.is_empty() => {

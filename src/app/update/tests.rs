@@ -554,6 +554,7 @@ fn criteria_are_shown_and_not_armed_before_the_baseline() {
 fn a_declared_breach_of_a_metric_outlives_its_good_readings_and_fills_no_journal() {
     let mut script = Script::rolling_out();
     script.at(790);
+    script.arm();
     script.signals(0.3, 200.0);
     let criterion = script.model.release.workflow().rollback.criteria[0].id.clone();
     script.event(

@@ -66,7 +66,8 @@ fn aborting_asks_running_commands_to_stop() {
     let mut play = Play::at_command("prepare/command-1");
     play.start("prepare/command-1");
     let effects = play.ana(Fact::Aborted { reason: "wrong branch".to_owned() });
-    assert_eq!(effects, [Effect::Stop { command: "prepare/command-1".into(), attempt: 1 }]);
+    let stop = Effect::Stop { command: "prepare/command-1".into(), attempt: 1 };
+    assert_eq!(effects, [stop, Effect::GiveLock { why: "aborted: wrong branch".to_owned() }]);
     play.world(ended("prepare/command-1", 1, Exit::Signal(15)));
     assert_eq!(play.state().command(&"prepare/command-1".into()), CommandState::Cancelled);
 }

@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod holds;
 mod kinds;
+mod locks;
 mod orders;
 mod polls;
 mod properties;

@@ -87,6 +87,8 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
         1 => (one_of(steps.clone()), reason())
             .prop_map(|(id, reason)| Fact::SoakShortened { step: id.as_str().into(), role: "ops".into(), reason }),
         1 => reason().prop_map(|reason| Fact::Aborted { reason }),
+        1 => reason().prop_map(|reason| Fact::LockTakenOver { from: None, reason }),
+        1 => reason().prop_map(|reason| Fact::LockGiven { reason }),
     ];
     let world = prop_oneof![
         3 => (one_of(commands), 1..3_u32, exit).prop_map(|(id, attempt, exit)| ended(&id, attempt, exit)),
@@ -109,6 +111,7 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
         1 => Just(Fact::Pinned { pins: pins() }),
         1 => any::<bool>().prop_map(|healthy| Fact::HealthChanged { healthy, summary: String::new() }),
         1 => Just(Fact::BaselinePinned { values: BTreeMap::new() }),
+        1 => proptest::sample::select(super::locks::standings()).prop_map(|standing| Fact::LockChanged { standing }),
     ];
     prop_oneof![person.prop_map(|fact| (fact, true)), world.prop_map(|fact| (fact, false))]
 }
@@ -182,11 +185,28 @@ proptest! {
                         "{fact:?} ran {run:?}"
                     ),
                     Effect::RollBack(_) => prop_assert!(fired_by_person, "{fact:?} rolled back"),
+                    // Asked for by the person who began, and again for as long as that stands.
+                    Effect::Lock(_) => prop_assert!(play.state().begun_at.is_some(), "{fact:?}"),
                     other => prop_assert!(!other.changes_outside()),
                 }
             }
             if fact == Fact::RollbackCancelled {
                 fired_by_person = false;
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_forward_starts_while_somebody_else_holds_the_lock(
+        mut play in any_start(),
+        happenings in proptest::collection::vec(any_happening(), 0..60),
+    ) {
+        for happening in happenings {
+            let was_blocked = play.state().lock.other().is_some();
+            let Some((fact, _, effects)) = happen(&mut play, happening) else { continue };
+            if was_blocked && !is_of_the_way_back(&play, &fact) {
+                let ran = effects.iter().any(|effect| matches!(effect, Effect::Run(_) | Effect::Order(_)));
+                prop_assert!(!ran, "{fact:?}: {effects:?}");
             }
         }
     }

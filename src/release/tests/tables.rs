@@ -16,7 +16,7 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 23] = [
+const DEEDS: [(Deed, &str); 25] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
@@ -38,6 +38,8 @@ const DEEDS: [(Deed, &str); 23] = [
     (Deed::ExplainRollback, "...yyy.."),
     (Deed::CancelRollback, "...y...."),
     (Deed::DeleteBlocker, "...y.y.."),
+    (Deed::TakeLock, "yyyy.y.."),
+    (Deed::GiveLock, "..y.yyyy"),
     (Deed::PushRollout, ".y......"),
     (Deed::StopRollout, ".yyyyyyy"),
 ];
@@ -124,6 +126,8 @@ fn sample(play: &Play, deed: Deed) -> Fact {
                 Blocker { pod: "app-1".to_owned(), uid: "p1".to_owned(), revision: "app-2".to_owned() };
             Fact::BlockerDeleted { target: target("app"), blocker }
         }
+        Deed::TakeLock => Fact::LockTakenOver { from: None, reason },
+        Deed::GiveLock => Fact::LockGiven { reason },
         Deed::PushRollout => ordered("app", Order::Promote, 1),
         Deed::StopRollout => ordered("app", Order::Abort, 1),
     }
@@ -186,6 +190,8 @@ fn no_phase_refuses_what_the_world_tells() {
             Fact::Woke { timer: Timer::RollbackRetry { step: 0, attempt: 7 } },
             step_ended(0, 7, ACCEPTED),
             Fact::RolloutOrderEnded { attempt: 7, result: ACCEPTED },
+            Fact::LockChanged { standing: LockStanding::Free },
+            Fact::ArmingChanged { state: ArmingState::NotProven },
         ]
     };
     for phase in PHASES {

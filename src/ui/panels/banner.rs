@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use crate::app::action::Action;
 use crate::app::model::{Panel, Preflight, PreflightOutcome};
-use crate::release::{CommandState, Current, Phase, RollbackState};
+use crate::release::{CommandState, Current, LockStanding, Phase, RollbackState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -14,8 +14,20 @@ use crate::workflow::CriterionId;
 
 /// What has to be said now, the most urgent first; never more than two lines are shown.
 pub fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
-    let all =
-        [journal, rollback, breach, failed_rollout, silence, limits, leaving, hold, doubt, document, over];
+    let all = [
+        journal,
+        rollback,
+        breach,
+        failed_rollout,
+        lock,
+        silence,
+        limits,
+        leaving,
+        hold,
+        doubt,
+        document,
+        over,
+    ];
     let said = all.into_iter().filter_map(|banner| banner(paint));
     said.take(2).map(|banner| banner.line(paint, width)).collect()
 }
@@ -244,6 +256,36 @@ fn measured(paint: &Paint, id: &CriterionId, why: &str) -> String {
         Some(subject) => format!("{subject} {why}"),
         None => why.to_owned(),
     }
+}
+
+/// Somebody else works on the same workload: nothing forward starts here.
+fn lock(paint: &Paint) -> Option<Banner> {
+    let state = paint.model.state();
+    if state.phase == Phase::RolledBack && paint.model.may_give_lock() {
+        let parts = vec![
+            must("the lock stays after you leave"),
+            or_short(1, "until a person gives it back with a reason: `:lock`", "`:lock` gives it back"),
+        ];
+        return Banner::new("▲", Role::Info, parts);
+    }
+    let (target, holder) = state.lock.other().filter(|_| !state.phase.is_over())?;
+    let is_lost = matches!(state.lock.standing, Some(LockStanding::Lost { .. }));
+    let verb = if is_lost { "took" } else { "holds" };
+    let since = holder.since.map_or(String::new(), |at| format!(" at {}", paint.wall(at)));
+    let since = if is_lost { since } else { since.replace(" at ", " since ") };
+    let why = holder.takeover.as_ref().map_or(holder.reason.clone(), |takeover| takeover.because.clone());
+    let parts = vec![
+        or_short(
+            2,
+            format!("{} {verb} the lock of {target}{since}", holder.name()),
+            format!("{} {verb} the lock", holder.who),
+        ),
+        may(3, why),
+        must("nothing forward starts"),
+        may(4, "R still rolls back"),
+        or_short(1, "`:lock` tells more, and takes it over", ":lock"),
+    ];
+    Banner::new("▲", Role::Warning, parts)
 }
 
 fn silence(paint: &Paint) -> Option<Banner> {

@@ -133,6 +133,8 @@ fn title(paint: &Paint, purpose: &Purpose) -> String {
         }
         Purpose::OverrideCriterion(_) => "go on although it is met: why?".to_owned(),
         Purpose::ShortenSoak { role, .. } => format!("end the soak early, as {role}: why?"),
+        Purpose::TakeLock { .. } => "take the lock over: why?".to_owned(),
+        Purpose::GiveLock => "give the lock back: why?".to_owned(),
         Purpose::Hold => "HOLD: what for?".to_owned(),
         Purpose::Note => "note".to_owned(),
         Purpose::RollbackReason => "reason of the rollback".to_owned(),

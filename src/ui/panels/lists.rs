@@ -90,12 +90,15 @@ pub fn people<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a>
             format!("  {:<12} from {}{identity}   {} ago{me}", operator.name, operator.host, paint.age(*at));
         sheet.push(paint.line(words, Role::Text));
     }
-    let lock = match &model.mode {
+    let here = match &model.mode {
         Mode::Driving => format!("{} drives; others can watch with gonogo resume", model.me.name),
         Mode::Following { holder } => format!("{holder} drives; this view changes nothing"),
         Mode::Watching(_) => "nobody holds anything: nothing is released here".to_owned(),
     };
-    sheet.fact(paint, "  lock", &lock, Role::Text);
+    sheet.fact(paint, "  here", &here, Role::Text);
+    if let Some(story) = model.lock_story() {
+        sheet.fact(paint, "  lock", &story, Role::Text);
+    }
     if !workflow.escalation.is_empty() {
         sheet.blank();
         sheet.push(paint.line("whom to call", Role::Dim));

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{Sheet, evidence, rollback_line};
+use super::{Sheet, evidence, past, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::Seen;
 use crate::release::{Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, summary};
@@ -83,6 +83,7 @@ fn ends<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, pin: &Pin) {
         parts.push(pin.template_hash.clone());
     }
     parts.push(format!("pinned {} ago as known good", format::age(paint.world_since(pin.at))));
+    parts.extend(past::ran(paint, pin));
     sheet.facts(paint, "to", &parts, Role::Ok);
 }
 
@@ -188,7 +189,8 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
         PlanAction::Settle(target) => {
             let n = pin(target).map_or(String::new(), |pin| format!("{} pods of ", pin.replicas));
             let settle = model.settings.settle_s;
-            ("wait", format!("{n}{target} ready, then {settle}s without restart"))
+            let last = past::last_time(paint, target);
+            ("wait", format!("{n}{target} ready, then {settle}s without restart{last}"))
         }
         PlanAction::Clear => {
             let criteria = &model.release.workflow().rollback.criteria;

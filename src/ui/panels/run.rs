@@ -178,6 +178,7 @@ fn first<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, step: Option<&Step>) {
         None if model.settings.prometheus.is_some() => parts.push("baseline is taken now".to_owned()),
         None => {}
     }
+    parts.extend(model.lock_word().map(|(name, _)| format!("lock held by {name}")));
     sheet.fact(paint, "first", &parts.join(" · "), if role == Role::Ok { Role::Text } else { role });
 }
 

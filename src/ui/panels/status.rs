@@ -162,6 +162,7 @@ fn right<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
             parts.push(paint.line(names.join(plus), Role::Text));
         }
     }
+    parts.extend(lock(paint, detail));
     parts.extend(connection(paint, detail));
     let mut line = Line::default();
     for (index, part) in parts.into_iter().enumerate() {
@@ -230,6 +231,14 @@ fn position(paint: &Paint) -> Option<(usize, usize)> {
     let index =
         index.or_else(|| steps.iter().position(|step| release.step_status(step) == StepStatus::Current))?;
     Some((index + 1, steps.len()))
+}
+
+/// Who holds the lock: always when it is somebody else.
+fn lock<'a>(paint: &Paint<'a>, detail: Detail) -> Option<Line<'a>> {
+    let (name, is_ours) = paint.model.lock_word()?;
+    let least = if is_ours { Detail::Full } else { Detail::Short };
+    let role = if is_ours { Role::Text } else { Role::Warning };
+    (detail >= least).then(|| paint.line(format!("lock: {name}"), role))
 }
 
 fn connection<'a>(paint: &Paint<'a>, detail: Detail) -> Option<Line<'a>> {

@@ -1,14 +1,17 @@
 # Plays gonogo in a terminal of its own by keys alone, each sent when the screen says that it is time, and asks the
 # cluster with kubectl whether what the screen claims is so. Expects $here, $work, a folder to write to, and $gonogo.
 
+# Several at once differ by $session, and are on machines of their own when $state differs, too.
+
 socket=gonogo-cluster-$$
+session=gonogo state=''
 terminal() { tmux -L "$socket" "$@"; }
-screen() { terminal capture-pane -p -t gonogo; }
+screen() { terminal capture-pane -p -t "$session"; }
 
 # Starts gonogo with these arguments.
 open_terminal() {
-  terminal -f /dev/null new-session -d -s gonogo -x 160 -y 48 env PATH="$PATH" KUBECONFIG="$KUBECONFIG" \
-    XDG_STATE_HOME="$work/state" XDG_CONFIG_HOME="$work/config" LC_ALL=C.UTF-8 \
+  terminal -f /dev/null new-session -d -s "$session" -x 160 -y 48 env PATH="$PATH" KUBECONFIG="$KUBECONFIG" \
+    XDG_STATE_HOME="${state:-$work/state}" XDG_CONFIG_HOME="$work/config" LC_ALL=C.UTF-8 \
     bash -c 'cd "$1"; shift; "$@"; echo "exit code $?"; read -r' - "$work" "$gonogo" "$@"
 }
 close_terminal() { terminal kill-server 2>/dev/null || true; }
@@ -28,7 +31,7 @@ see() {
   fail "the screen never said: $1"
 }
 # A key that decides must have been let go since the last one: not faster than a person reads.
-keys() { sleep 0.3; terminal send-keys -t gonogo "$@"; }
+keys() { sleep 0.3; terminal send-keys -t "$session" "$@"; }
 agree() { [[ $2 == "$3" ]] || fail "$1: $2, expected $3"; echo "kubectl agrees: $1"; }
 
 # What is released, and the document of it.
