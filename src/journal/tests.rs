@@ -198,19 +198,19 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         order(Order::Abort),
         order(Order::Retry),
         Fact::RolloutOrderEnded { attempt: n, result: StepResult::AlreadyThere },
-        Fact::BlockerDeleted { target: target.clone(), blocker: blocker() },
         lock(LockStanding::Ours {
             since: at,
             local_only: some(text()),
             takeovers: flag.then(takeover).into_iter().collect(),
         }),
         lock(LockStanding::Held { target: target.clone(), holder: holder() }),
-        lock(LockStanding::Lost { target, holder: holder() }),
+        lock(LockStanding::Lost { target: target.clone(), holder: holder() }),
         lock(LockStanding::Free),
         lock(LockStanding::Without { why: text() }),
         Fact::LockTakenOver { from: flag.then(|| ReleaseId(id.clone())), reason: text() },
         Fact::LockGiven { reason: text() },
         Fact::ArmingChanged { state: ArmingState::NotProven },
+        Fact::BlockerDeleted { target, blocker: blocker() },
     ]
 }
 
