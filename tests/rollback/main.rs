@@ -5,7 +5,6 @@
 //! says or for its end, never for time.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "these tests start the program")]
-#![expect(clippy::print_stderr, reason = "what a real cluster did is worth reading in the test's output")]
 
 mod stage;
 

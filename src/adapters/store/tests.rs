@@ -227,7 +227,7 @@ async fn a_rollback_from_another_terminal_is_recorded_beside_a_held_journal_and_
     let fired = Record { seq: 1, ..note(9) };
     fs::write(beside.path(), encode(&fired)).unwrap();
     assert!(others.is_held() && view.is_rolled_back());
-    assert_eq!(others.poll().unwrap(), [fired.clone()]);
+    assert_eq!(others.poll().unwrap(), std::slice::from_ref(&fired));
     assert_eq!(others.poll().unwrap(), [], "each once");
     assert_eq!(view.next().await.unwrap(), Some(vec![fired.clone()]));
 
