@@ -217,7 +217,8 @@ async fn a_screen_that_takes_nothing_costs_lines_and_never_the_command() {
                 dropped += batch.dropped;
             }
             News::Ended(ended) => {
-                assert_eq!(told + dropped, 300_000);
+                // The beginning of a line is told by itself when its end keeps us waiting.
+                assert!(told + dropped >= 300_000, "{told} told, {dropped} dropped");
                 assert_eq!(&*ended.output.tail.back().expect("a tail").text, "300000");
                 return;
             }
