@@ -249,7 +249,7 @@ fn parse(called: Called, args: impl IntoIterator<Item = OsString>) -> Result<Cli
         {
             Some("the release knows its context and namespace: it was opened there")
         }
-        Command::Rollback(flags) if flags.cluster.context.is_some() => {
+        Command::Rollback(flags) if flags.cluster.context.is_some() && flags.to.is_none() => {
             Some("the release knows its context; it is rolled back where it was opened")
         }
         _ => None,
@@ -380,6 +380,14 @@ mod tests {
         assert!(read(Called::Gonogo, "gonogo resume --as ana").is_ok());
         let told = read(Called::Gonogo, "gonogo resume --context other").unwrap_err();
         assert!(told.to_string().contains("the release knows its context"), "{told}");
+    }
+
+    #[test]
+    fn a_release_is_rolled_back_where_it_was_opened_and_a_revision_wherever_it_is() {
+        let told = read(Called::Gonogo, "gonogo rollback r1 --context other").unwrap_err();
+        assert!(told.to_string().contains("the release knows its context"), "{told}");
+        assert!(read(Called::Gonogo, "gonogo rollback deploy/app --to 7 --context other -n shop").is_ok());
+        assert!(read(Called::Gonogo, "gonogo rollback deploy/app --to first").is_err());
     }
 
     #[test]

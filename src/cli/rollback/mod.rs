@@ -55,7 +55,7 @@ pub(super) struct Rollback {
     which: Option<String>,
     /// Go back to this revision of KIND/NAME instead of what a release pinned: its number, or `previous`
     #[arg(long, value_name = "REVISION")]
-    to: Option<To>,
+    pub to: Option<To>,
     /// Say what would be done, and whether it would work
     #[arg(long)]
     dry_run: bool,
