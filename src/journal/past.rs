@@ -396,6 +396,7 @@ mod tests {
             state,
             why: String::new(),
             revision: None,
+            replicas: None,
             template_print: print.into(),
             image: String::new(),
             blocker: None,

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::release::{
-    ArmingState, Blocker, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, LockHolder,
-    LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run,
-    Shown, StepResult, Takeover, Timer, Verdict, Vote,
+    ArmingState, Blocker, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, Held, ItemId,
+    LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered,
+    RolloutSeen, RouteKind, RoutePin, RouteRef, Run, Share, Shares, Shown, StepResult, Takeover, Timer,
+    Verdict, Vote,
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
@@ -81,6 +82,18 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         takeover: flag.then(takeover),
     };
     let finding = |outcome| Finding { target: target.clone(), what: text(), outcome };
+    let labels = || BTreeMap::from([(id.clone(), text())]);
+    let share = Share { host: id.clone(), subset: some(text()), port: flag.then_some(n), weight: n };
+    let shares = Shares { entry: text(), to: vec![share] };
+    let route = |kind, held| RoutePin {
+        route: RouteRef { kind, namespace: text(), name: id.clone() },
+        uid: id.clone(),
+        api_version: text(),
+        held,
+        to: vec![target.clone()],
+        kept_by: some(text()),
+        limit: some(text()),
+    };
     vec![
         Fact::Opened {
             id: ReleaseId(id.clone()),
@@ -155,6 +168,12 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 digests: vec![text()],
                 replicas: n,
             }],
+            routes: vec![
+                route(RouteKind::Service, Held::Selector(labels())),
+                route(RouteKind::VirtualService, Held::Shares(vec![shares])),
+                route(RouteKind::DestinationRule, Held::Subsets(BTreeMap::from([(text(), labels())]))),
+                route(RouteKind::Autoscaler, Held::Bounds { min: flag.then_some(n), max: n }),
+            ],
         },
         Fact::Armed {
             findings: vec![
@@ -170,6 +189,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             state: RolloutState::Progressing,
             why: text(),
             revision: flag.then_some(big),
+            replicas: flag.then_some(n),
             template_print: id.clone(),
             image: text(),
             blocker: flag.then(blocker),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::event::{Blocker, RolloutOrdered, Run, Shown, Timer};
 use super::lock::LockWanted;
 use super::pin::Pin;
+use super::route::RoutePin;
 use crate::watch::TargetRef;
 use crate::workflow::{CommandId, Probe};
 
@@ -17,7 +18,7 @@ pub enum Effect {
     /// Read the known-good state. Answered by `Pinned`.
     Pin { targets: Vec<TargetRef> },
     /// Test the way back. Answered by `Armed`.
-    Arm { pins: Vec<Pin> },
+    Arm { pins: Vec<Pin>, routes: Vec<RoutePin> },
     /// Keep what the metrics say now as "before the change". Answered by `BaselinePinned`.
     PinBaseline {
         /// World time at which "before" ends.
@@ -25,6 +26,8 @@ pub enum Effect {
     },
     /// Send one action of the rollback plan. Answered by `RollbackStepEnded`.
     RollBack(Box<PatchBack>),
+    /// Put traffic back, or look whether it is. Answered by `RollbackStepEnded`.
+    Reroute(Box<Reroute>),
     /// Tell an Argo Rollout to go on or back. Answered by `RolloutOrderEnded`.
     Order(Box<RolloutOrdered>),
     /// Take the lock of the workloads, and hold it. Answered by `LockChanged`.
@@ -46,12 +49,15 @@ impl Effect {
     /// durable, and is withheld when the journal cannot be written.
     pub fn changes_outside(&self) -> bool {
         // What is done to a lock that is already ours is no change that anybody waits for.
-        matches!(self, Effect::Run(_) | Effect::RollBack(_) | Effect::Order(_) | Effect::Lock(_))
+        matches!(
+            self,
+            Effect::Run(_) | Effect::RollBack(_) | Effect::Reroute(_) | Effect::Order(_) | Effect::Lock(_)
+        )
     }
 
     /// Whether it goes out even though its record cannot be kept: the way back always does.
     pub fn goes_unrecorded(&self) -> bool {
-        matches!(self, Effect::RollBack(_))
+        matches!(self, Effect::RollBack(_) | Effect::Reroute(_))
     }
 }
 
@@ -64,6 +70,34 @@ pub struct PatchBack {
     pub pin: Pin,
     /// What the panel showed: the patch goes out only if that is still so.
     pub shown: Option<Shown>,
+    pub replicas: Replicas,
+}
+
+/// How many pods a target is given with its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replicas {
+    /// As many as when it was pinned, or more: what takes traffic is never made smaller.
+    AtLeast(u32),
+    /// As when it was pinned.
+    Exactly(u32),
+    /// As many as there are; this many only where there are none, which no autoscaler ends.
+    Left(u32),
+}
+
+/// One action of the rollback plan on what steers the traffic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reroute {
+    pub step: usize,
+    pub attempt: u32,
+    pub errand: Errand,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Errand {
+    /// Make it as it was pinned.
+    PutBack(RoutePin),
+    /// Look whether all are as they were pinned.
+    ReadBack(Vec<RoutePin>),
 }
 
 /// What an action of the plan does to the cluster. Each does nothing where it is done already.

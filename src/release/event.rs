@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::lock::LockStanding;
 use super::pin::{Finding, Pin};
 use super::rollback::ArmingState;
+use super::route::RoutePin;
 pub use crate::watch::Verdict;
 pub use crate::watch::rollout::Blocker;
 use crate::watch::rollout::RolloutState;
@@ -233,6 +234,9 @@ pub enum Fact {
     // ── the world, told only when it changes
     Pinned {
         pins: Vec<Pin>,
+        /// What steers their traffic and capacity.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        routes: Vec<RoutePin>,
     },
     Armed {
         findings: Vec<Finding>,
@@ -385,6 +389,8 @@ pub enum FailureKind {
     Rejected,
     /// It is no longer what was shown: a person has to look again.
     Changed,
+    /// What it waits for is not so yet: asked again.
+    NotYet,
 }
 
 /// A check, or a command: what may be skipped or not apply.
@@ -464,6 +470,9 @@ pub struct RolloutSeen {
     #[serde(default)]
     pub revision: Option<u64>,
     pub template_print: String,
+    /// How many pods its spec asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
     /// The image of the target's container.
     #[serde(default)]
     pub image: String,

@@ -14,6 +14,7 @@ pub mod pin;
 mod plan;
 mod progress;
 mod rollback;
+pub mod route;
 pub mod state;
 pub mod summary;
 pub mod table;
@@ -21,7 +22,7 @@ pub mod table;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub use effect::{Effect, Measure, PatchBack, WakeTime};
+pub use effect::{Effect, Errand, Measure, PatchBack, Replicas, Reroute, WakeTime};
 pub use event::*;
 pub use lock::{
     LockHolder, LockIntent, LockRecord, LockSight, LockStanding, LockState, LockVerdict, LockWanted,
@@ -31,6 +32,7 @@ pub use pin::{Finding, Outcome, Pin, Template, To};
 pub use plan::plan;
 pub use progress::{Current, StepStatus};
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
+pub use route::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
 pub use state::*;
 use table::Deed;
 
@@ -107,6 +109,7 @@ impl Release {
             soaks: BTreeMap::new(),
             timeboxes: BTreeMap::new(),
             pins: Vec::new(),
+            routes: Vec::new(),
             findings: Vec::new(),
             lock: LockState::default(),
             baseline: None,
@@ -250,7 +253,7 @@ impl Release {
                 self.settle_doubt(command, *attempt, *succeeded, note)
             }
             Fact::NothingToRun { command, choice } => self.nothing_to_run(at, by, command, *choice),
-            Fact::Pinned { pins } => Ok(self.pinned(pins)),
+            Fact::Pinned { pins, routes } => Ok(self.pinned(pins, routes)),
             Fact::Armed { findings } => {
                 self.state.findings.clone_from(findings);
                 Ok(Vec::new())

@@ -1,25 +1,53 @@
 //! The plan of the way back as data: which actions in which order, and the one that a person adds.
 //!
-//! Traffic first, because an abort takes effect at once; then all templates, last released target
-//! first; then what Argo Rollouts would walk in steps otherwise; then each target until it held.
+//! Aborts first, because they take effect at once. Then capacity before traffic, and names before
+//! weights: the targets that had the traffic get their templates and pods back, last released first;
+//! once they can take it, subsets, weights and selectors; then the other targets. What Argo Rollouts
+//! would walk in steps is promoted behind its template. At the end each target until it held, and all
+//! that steers traffic read once more.
 
-use super::effect::{Measure, PatchBack};
+use super::effect::{Errand, Measure, PatchBack, Replicas, Reroute};
 use super::event::{Blocker, RolloutSeen};
 use super::pin::Pin;
+use super::route::{RouteKind, RoutePin, RouteRef, is_scaled, moves_traffic, serves};
 use super::state::{Phase, PlanAction, PlanState, PlanStep};
 use super::{Effect, Refusal, Release};
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::Kind;
 
-/// What has to be done to return to `pins`, in order.
-pub fn plan(pins: &[Pin]) -> Vec<PlanAction> {
+/// What has to be done to return to `pins` and `routes`, in order.
+pub fn plan(pins: &[Pin], routes: &[RoutePin]) -> Vec<PlanAction> {
     let all = || pins.iter().rev().map(|pin| pin.target.clone());
-    let argo = || all().filter(|target| target.kind == Kind::Rollout);
-    argo()
-        .map(PlanAction::Abort)
-        .chain(all().map(PlanAction::Patch))
-        .chain(argo().map(PlanAction::Promote))
+    let argo = |targets: &[TargetRef]| {
+        let argo = targets.iter().filter(|target| target.kind == Kind::Rollout);
+        argo.cloned().collect::<Vec<_>>()
+    };
+    // Without traffic to move there is nothing to wait for in between.
+    let (first, then): (Vec<_>, Vec<_>) = match moves_traffic(routes) {
+        true => all().partition(|target| serves(routes, target)),
+        false => (all().collect(), Vec::new()),
+    };
+    let ready = if moves_traffic(routes) { first.clone() } else { Vec::new() };
+    let mut written: Vec<&RouteRef> =
+        routes.iter().filter(|pin| pin.is_written()).map(|pin| &pin.route).collect();
+    written.sort_unstable();
+    let (bounds, traffic): (Vec<_>, Vec<_>) =
+        written.into_iter().cloned().map(PlanAction::Route).partition(|action| {
+            matches!(action, PlanAction::Route(RouteRef { kind: RouteKind::Autoscaler, .. }))
+        });
+    let templates = |targets: Vec<TargetRef>| {
+        let promoted = argo(&targets);
+        targets.into_iter().map(PlanAction::Patch).chain(promoted.into_iter().map(PlanAction::Promote))
+    };
+    let aborts = all().filter(|target| target.kind == Kind::Rollout).map(PlanAction::Abort);
+    aborts
+        .chain(bounds)
+        .chain(templates(first))
+        .chain(ready.into_iter().map(PlanAction::Ready))
+        .chain(traffic)
+        .chain(templates(then))
         .chain(all().map(PlanAction::Settle))
+        .chain((!routes.is_empty()).then_some(PlanAction::ReadBack))
         .chain([PlanAction::Clear])
         .collect()
 }
@@ -32,14 +60,23 @@ impl PlanAction {
             PlanAction::Patch(target) => Some((Measure::Template, target)),
             PlanAction::Promote(target) => Some((Measure::Promote, target)),
             PlanAction::Delete(target, blocker) => Some((Measure::Delete(blocker.clone()), target)),
-            PlanAction::Settle(_) | PlanAction::Clear => None,
+            PlanAction::Ready(_)
+            | PlanAction::Route(_)
+            | PlanAction::Settle(_)
+            | PlanAction::ReadBack
+            | PlanAction::Clear => None,
         }
+    }
+
+    /// Whether it is sent to the cluster, and its answer waited for.
+    pub fn is_sent(&self) -> bool {
+        self.measure().is_some() || matches!(self, PlanAction::Route(_) | PlanAction::ReadBack)
     }
 
     /// The workload that it is about; `None` for one about the release as a whole.
     pub fn target(&self) -> Option<&TargetRef> {
         match self {
-            PlanAction::Settle(target) => Some(target),
+            PlanAction::Settle(target) | PlanAction::Ready(target) => Some(target),
             other => other.measure().map(|(_, target)| target),
         }
     }
@@ -47,7 +84,11 @@ impl PlanAction {
     /// Whether the way back works without it too, only slower: its failure is told and holds up
     /// nothing. What it was for is read back all the same.
     pub fn is_help(&self) -> bool {
-        matches!(self, PlanAction::Abort(_) | PlanAction::Promote(_) | PlanAction::Delete(..))
+        match self {
+            PlanAction::Abort(_) | PlanAction::Promote(_) | PlanAction::Delete(..) => true,
+            PlanAction::Route(route) => !route.is_traffic(),
+            _ => false,
+        }
     }
 }
 
@@ -81,17 +122,43 @@ impl Release {
             })
         };
         rollback.plan.iter().filter(|step| !step.is_over()).find_map(|step| {
-            let PlanAction::Settle(target) = &step.action else { return None };
+            let (PlanAction::Settle(target) | PlanAction::Ready(target)) = &step.action else { return None };
             let blocker = self.carries_pin(target)?.blocker.as_ref()?;
             (!asked(blocker)).then_some((target, blocker))
         })
     }
 
     /// What was last seen of a target, if it carries its pinned template again.
-    fn carries_pin(&self, target: &TargetRef) -> Option<&RolloutSeen> {
+    pub(super) fn carries_pin(&self, target: &TargetRef) -> Option<&RolloutSeen> {
         let pin = self.state.pins.iter().find(|pin| &pin.target == target)?;
         let seen = self.state.rollouts.get(target)?;
         (seen.template_print == pin.template_print).then_some(seen)
+    }
+
+    /// How many pods a target gets back with its template.
+    fn replicas(&self, pin: &Pin) -> Replicas {
+        let routes = &self.state.routes;
+        if is_scaled(routes, &pin.target) {
+            Replicas::Left(pin.replicas)
+        } else if moves_traffic(routes) && !serves(routes, &pin.target) {
+            Replicas::Exactly(pin.replicas)
+        } else {
+            Replicas::AtLeast(pin.replicas)
+        }
+    }
+
+    /// What is asked for and not so yet of the replicas of a target, in words.
+    ///
+    /// What was seen of them may be from before the patch: a template that did not change says nothing.
+    pub(super) fn replicas_missing(&self, seen: &RolloutSeen) -> Option<String> {
+        let pin = self.state.pins.iter().find(|pin| pin.target == seen.target)?;
+        let now = seen.replicas.filter(|_| pin.target.kind != Kind::DaemonSet)?;
+        let (is_so, wanted) = match self.replicas(pin) {
+            Replicas::AtLeast(wanted) => (now >= wanted, wanted),
+            Replicas::Exactly(wanted) => (now == wanted, wanted),
+            Replicas::Left(wanted) => (now > 0 || wanted == 0, wanted),
+        };
+        (!is_so).then(|| format!("{now} pods asked for, {wanted} were pinned"))
     }
 
     pub(super) fn delete_blocker(
@@ -119,8 +186,11 @@ impl Release {
         }
         // Before the wait that it ends. Nothing behind this place was ever sent, so no answer that is
         // still to come means another step now.
-        let settle = PlanAction::Settle(target.clone());
-        let Some(index) = plan.clone().position(|step| step.action == settle) else { return Ok(Vec::new()) };
+        let waits = |step: &PlanStep| {
+            let (PlanAction::Ready(of) | PlanAction::Settle(of)) = &step.action else { return false };
+            of == target && !step.is_over()
+        };
+        let Some(index) = plan.clone().position(waits) else { return Ok(Vec::new()) };
         if let Some(rollback) = &mut self.state.rollback {
             rollback.plan.insert(index, PlanStep::new(PlanAction::Delete(target.clone(), blocker.clone())));
             rollback.failure = None;
@@ -131,14 +201,33 @@ impl Release {
 
     /// Sends an action of the plan.
     pub(super) fn send_step(&mut self, at: Moment, index: usize) -> Vec<Effect> {
-        let Some(rollback) = &mut self.state.rollback else { return Vec::new() };
-        let Some(step) = rollback.plan.get_mut(index) else { return Vec::new() };
-        let Some((measure, target)) = step.action.measure() else { return Vec::new() };
-        let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Vec::new() };
-        let shown = rollback.shown.iter().find(|shown| &shown.target == target).cloned();
-        step.n_sent = step.n_sent.saturating_add(1);
-        let attempt = step.n_sent;
-        step.state = PlanState::Sent { attempt, at };
-        vec![Effect::RollBack(Box::new(PatchBack { step: index, attempt, measure, pin: pin.clone(), shown }))]
+        let Some(rollback) = &self.state.rollback else { return Vec::new() };
+        let Some(step) = rollback.plan.get(index) else { return Vec::new() };
+        let attempt = step.n_sent.saturating_add(1);
+        let Some(effect) = self.effect_of(index, attempt, &step.action.clone()) else { return Vec::new() };
+        if let Some(step) = self.state.rollback.as_mut().and_then(|rollback| rollback.plan.get_mut(index)) {
+            step.n_sent = attempt;
+            step.state = PlanState::Sent { attempt, at };
+        }
+        vec![effect]
+    }
+
+    fn effect_of(&self, step: usize, attempt: u32, action: &PlanAction) -> Option<Effect> {
+        let errand = match action {
+            PlanAction::Route(route) => {
+                Errand::PutBack(self.state.routes.iter().find(|pin| &pin.route == route)?.clone())
+            }
+            PlanAction::ReadBack => Errand::ReadBack(self.state.routes.clone()),
+            workload => {
+                let (measure, target) = workload.measure()?;
+                let pin = self.state.pins.iter().find(|pin| &pin.target == target)?.clone();
+                let shown = &self.state.rollback.as_ref()?.shown;
+                let shown = shown.iter().find(|shown| &shown.target == target).cloned();
+                let replicas = self.replicas(&pin);
+                let patch = PatchBack { step, attempt, measure, pin, shown, replicas };
+                return Some(Effect::RollBack(Box::new(patch)));
+            }
+        };
+        Some(Effect::Reroute(Box::new(Reroute { step, attempt, errand })))
     }
 }

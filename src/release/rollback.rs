@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
 use super::pin::{Finding, Outcome, Pin};
 use super::plan::plan;
+use super::route::RoutePin;
 use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
 use super::{Effect, Refusal, Release, Timer, WakeTime, name};
 use crate::watch::rollout::RolloutState;
@@ -111,12 +112,12 @@ impl Release {
         if self.state.pins.is_empty() {
             Vec::new()
         } else {
-            vec![Effect::Arm { pins: self.state.pins.clone() }]
+            vec![Effect::Arm { pins: self.state.pins.clone(), routes: self.state.routes.clone() }]
         }
     }
 
     /// Known good is what ran before this release touched anything: a later reading is not taken.
-    pub(super) fn pinned(&mut self, pins: &[Pin]) -> Vec<Effect> {
+    pub(super) fn pinned(&mut self, pins: &[Pin], routes: &[RoutePin]) -> Vec<Effect> {
         let production_started =
             self.workflow.steps.iter().filter(|step| step.production).any(|step| {
                 step.commands.iter().any(|command| self.state.last_attempt(&command.id).is_some())
@@ -125,6 +126,7 @@ impl Release {
             return Vec::new();
         }
         self.state.pins = pins.to_vec();
+        self.state.routes = routes.to_vec();
         self.arm()
     }
 
@@ -283,14 +285,21 @@ impl Release {
                 // What a person asked for once is not asked for by another `Y`.
                 let is_asked = |step: &PlanStep| matches!(step.action, PlanAction::Delete(..));
                 rollback.plan.retain(|step| matches!(step.state, PlanState::Done { .. }) || !is_asked(step));
+                let is_done = |step: &PlanStep| matches!(step.state, PlanState::Done { .. });
+                // What was moved again since it was put back is put back again: where it is not, that
+                // is found out and nothing is sent.
+                let is_read = |step: &PlanStep| step.action == PlanAction::ReadBack && !is_done(step);
+                let moved_again = rollback.plan.iter().any(is_read);
                 for step in &mut rollback.plan {
-                    if !matches!(step.state, PlanState::Done { .. }) {
+                    let again = moved_again && matches!(step.action, PlanAction::Route(_));
+                    if again || !is_done(step) {
                         step.state = PlanState::Waiting;
                     }
                 }
             }
             _ => {
-                let steps = plan(&self.state.pins).into_iter().map(PlanStep::new).collect();
+                let steps =
+                    plan(&self.state.pins, &self.state.routes).into_iter().map(PlanStep::new).collect();
                 let breached = self.state.criteria.iter().filter(|(_, state)| state.is_breached());
                 self.state.rollback = Some(RollbackState {
                     fired_at: at,
@@ -372,7 +381,7 @@ impl Release {
                 Vec::new()
             }
             StepResult::Failed(Failure {
-                kind: kind @ (FailureKind::Unreachable | FailureKind::TimedOut),
+                kind: kind @ (FailureKind::Unreachable | FailureKind::TimedOut | FailureKind::NotYet),
                 summary,
             }) => {
                 rollback.may_have_arrived |= *kind == FailureKind::TimedOut;
@@ -452,20 +461,23 @@ impl Release {
             };
             let step = &rollback.plan[index];
             let done = match &step.action {
-                PlanAction::Abort(_)
-                | PlanAction::Patch(_)
-                | PlanAction::Promote(_)
-                | PlanAction::Delete(..) => {
+                action if action.is_sent() => {
                     return match step.state {
                         PlanState::Waiting => self.send_step(at, index),
                         _ => Vec::new(),
                     };
                 }
-                PlanAction::Settle(target) => match self.settled(target) {
-                    Ok(done) => done,
-                    Err(why) => return self.does_not_settle(why),
-                },
-                PlanAction::Clear => self.unclear().is_empty(),
+                PlanAction::Ready(target) | PlanAction::Settle(target) => {
+                    let is_enough: &[_] = match &step.action {
+                        PlanAction::Ready(_) => &[RolloutState::Settling, RolloutState::Complete],
+                        _ => &[RolloutState::Complete],
+                    };
+                    match self.stands(target, is_enough) {
+                        Ok(done) => done,
+                        Err(why) => return self.does_not_settle(why),
+                    }
+                }
+                _ => self.unclear().is_empty(),
             };
             if !done {
                 return Vec::new();
@@ -478,14 +490,11 @@ impl Release {
         }
     }
 
-    fn settled(&self, target: &TargetRef) -> Result<bool, String> {
-        let Some(seen) = self.state.rollouts.get(target) else { return Ok(false) };
-        let Some(pin) = self.state.pins.iter().find(|pin| &pin.target == target) else { return Ok(false) };
-        if seen.template_print != pin.template_print {
-            return Ok(false);
-        }
+    /// Whether the pinned template stands, in one of the states that are enough.
+    fn stands(&self, target: &TargetRef, is_enough: &[RolloutState]) -> Result<bool, String> {
+        let Some(seen) = self.carries_pin(target) else { return Ok(false) };
         match seen.state {
-            RolloutState::Complete => Ok(true),
+            state if is_enough.contains(&state) => Ok(self.replicas_missing(seen).is_none()),
             RolloutState::Failed | RolloutState::Gone => {
                 Err(format!("{target} does not settle: {}", seen.why))
             }
@@ -534,22 +543,23 @@ impl Release {
                 PlanAction::Patch(target) => Some(format!("the patch of {target}")),
                 PlanAction::Promote(target) => Some(format!("the promotion of {target}")),
                 PlanAction::Delete(_, blocker) => Some(format!("the deletion of pod {}", blocker.pod)),
-                PlanAction::Settle(_) | PlanAction::Clear => None,
+                PlanAction::Route(route) => Some(route.to_string()),
+                PlanAction::ReadBack => Some("traffic as it was pinned".to_owned()),
+                PlanAction::Ready(_) | PlanAction::Settle(_) | PlanAction::Clear => None,
             };
             match (&step.action, &step.state) {
                 (_, PlanState::Queued { why, .. }) => {
                     missing.extend(sent.map(|sent| format!("{sent}, queued: {why}")));
                 }
+                // It is waited for again below, until it held.
+                (PlanAction::Ready(_), _) => {}
                 (PlanAction::Settle(target), _) => {
                     let pin = self.state.pins.iter().find(|pin| &pin.target == target);
-                    let ours = self
-                        .state
-                        .rollouts
-                        .get(target)
-                        .filter(|seen| pin.is_some_and(|pin| pin.template_print == seen.template_print));
-                    missing.push(match ours {
-                        Some(seen) if !seen.why.is_empty() => format!("{target}: {}", seen.why),
-                        _ => format!("{target} on {}", pin.map_or("", Pin::image)),
+                    let ours = self.carries_pin(target);
+                    let why = ours.map(|seen| self.replicas_missing(seen).unwrap_or(seen.why.clone()));
+                    missing.push(match why.filter(|why| !why.is_empty()) {
+                        Some(why) => format!("{target}: {why}"),
+                        None => format!("{target} on {}", pin.map_or("", Pin::image)),
                     });
                 }
                 (PlanAction::Clear, _) => missing.extend(self.unclear()),

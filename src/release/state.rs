@@ -10,6 +10,7 @@ use super::event::{
 };
 use super::lock::LockState;
 use super::pin::{Finding, Pin};
+use super::route::{RoutePin, RouteRef};
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
@@ -64,6 +65,8 @@ pub struct State {
     /// When a group with a timebox opened, by step and index of the group.
     pub timeboxes: BTreeMap<(StepId, usize), Moment>,
     pub pins: Vec<Pin>,
+    /// What steered traffic and capacity when the pins were taken.
+    pub routes: Vec<RoutePin>,
     pub findings: Vec<Finding>,
     pub lock: LockState,
     pub baseline: Option<(Moment, BTreeMap<String, f64>)>,
@@ -283,6 +286,10 @@ pub enum PlanAction {
     Abort(TargetRef),
     /// Put the pinned template back.
     Patch(TargetRef),
+    /// Wait until the pinned template can take the traffic that is about to come.
+    Ready(TargetRef),
+    /// Put traffic, or the bounds of an autoscaler, back.
+    Route(RouteRef),
     /// Let an Argo Rollout leave its steps out on the way to the pinned template, if that is not its
     /// stable version any more.
     Promote(TargetRef),
@@ -290,6 +297,8 @@ pub enum PlanAction {
     Delete(TargetRef, Blocker),
     /// Wait until the pinned template's rollout is complete and held.
     Settle(TargetRef),
+    /// Look whether all that steers traffic is as it was pinned.
+    ReadBack,
     /// Read criteria and health until they are clear.
     Clear,
 }

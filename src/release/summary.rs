@@ -67,7 +67,7 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
             let choice = workflow.command(id).and_then(|known| known.choices.get(*choice));
             format!("{who} chose: {}", choice.map_or("nothing to run", |choice| choice.label.as_str()))
         }
-        Fact::Pinned { pins } => {
+        Fact::Pinned { pins, .. } => {
             let images: Vec<&str> = pins.iter().map(super::Pin::image).collect();
             format!("pinned as known good: {}", images.join(", "))
         }
@@ -103,6 +103,7 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
                 Some(PlanAction::Abort(target)) => format!("abort of {target}"),
                 Some(PlanAction::Promote(target)) => format!("promotion of {target}"),
                 Some(PlanAction::Delete(_, blocker)) => format!("deletion of {}", blocker.pod),
+                Some(PlanAction::Route(route)) => format!("of {route}"),
                 _ => "patch".to_owned(),
             };
             format!("rollback {what} accepted after {took_ms} ms")

@@ -99,6 +99,11 @@ impl Story<'_> {
             PlanAction::Delete(target, blocker) => {
                 format!("delete pod {}, which held {}", code(&blocker.pod), code(&target.to_string()))
             }
+            PlanAction::Ready(target) => {
+                format!("wait until {} could take the traffic", code(&target.to_string()))
+            }
+            PlanAction::Route(route) => format!("put {} back", code(&route.to_string())),
+            PlanAction::ReadBack => "read back where the traffic goes".to_owned(),
             PlanAction::Settle(target) => format!("wait until {} held", code(&target.to_string())),
             PlanAction::Clear => "read criteria and health until they are clear".to_owned(),
         };

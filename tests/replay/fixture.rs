@@ -241,7 +241,7 @@ impl Live {
 
     pub fn begun_with(document: Arc<Workflow>) -> Self {
         let mut live = Self::opened_with(document);
-        live.world(0, Fact::Pinned { pins: vec![pin()] });
+        live.world(0, Fact::Pinned { pins: vec![pin()], routes: vec![] });
         let params = BTreeMap::from([("VERSION".to_owned(), "v1.3.0".to_owned())]);
         let roster =
             BTreeMap::from([("tech-lead".into(), "ana".to_owned()), ("sre".into(), "bo".to_owned())]);
@@ -521,6 +521,7 @@ pub fn rollout(state: RolloutState, print: &str) -> Fact {
         state,
         why: "available 3 < 4".into(),
         revision: Some(revision),
+        replicas: None,
         template_print: print.into(),
         image: image.into(),
         blocker: None,

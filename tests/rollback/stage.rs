@@ -140,7 +140,7 @@ impl Stage {
                 practice: None,
                 signals: SignalSources::default(),
             },
-            Fact::Pinned { pins: vec![pin] },
+            Fact::Pinned { pins: vec![pin], routes: vec![] },
             Fact::Begun { params: [].into(), roster: [].into() },
         ];
         let by = Operator { name: "ana".into(), host: "laptop".into(), identity: None };

@@ -107,7 +107,7 @@ impl Operator {
         assert!(!pin.kept_in.is_empty() && pin.revision.is_some(), "{pin:#?}");
         assert!(!pin.digests.is_empty(), "{pin:#?}");
         this.template = template;
-        this.tell(Fact::Pinned { pins: vec![pin] }).await.unwrap();
+        this.tell(Fact::Pinned { pins: vec![pin], routes: vec![] }).await.unwrap();
         this.tell(Fact::Begun { params: Default::default(), roster: Default::default() }).await.unwrap();
         this.arm().await;
         this
@@ -255,6 +255,7 @@ impl Operator {
             state: verdict.state,
             why: verdict.field.clone(),
             revision: facts.revision,
+            replicas: None,
             template_print: facts.template_print.clone(),
             image: String::new(),
             blocker: verdict.blocker.clone(),

@@ -87,6 +87,8 @@ pub enum KubeError {
     Changed { target: String, what: String },
     #[error("{target}: {why}")]
     NotNow { target: String, why: String },
+    #[error("{target}: {why}")]
+    NotYet { target: String, why: String },
     #[error("{target} is not rolled back by gonogo: {why}")]
     NotRolledBack { target: String, why: String },
     #[error("cannot write the pinned kubeconfig {}: {why}", path.display())]

@@ -22,6 +22,7 @@ mod objects;
 mod orders;
 mod renew;
 mod rollback;
+mod routes;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -40,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::release::pin::{Pin, Template, To};
-use crate::release::{Blocker, LockRecord, RolloutOrdered};
+use crate::release::{Blocker, LockRecord, Replicas, RolloutOrdered, RoutePin};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 pub use credential::Credential;
@@ -51,6 +52,8 @@ use lease::Leases;
 pub use logs::{LogRequest, LogTail, LogTarget, TargetError};
 use rollback::WayBack;
 pub use rollback::{Fired, Tested};
+use routes::Traffic;
+pub use routes::{RouteTested, Routes};
 
 /// One cluster, reached through one client that everything shares.
 #[derive(Clone)]
@@ -204,8 +207,8 @@ impl KubeWorld {
         WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
     }
 
-    /// Puts the pinned template back, if the target still carries what `shown` says (a template
-    /// print) or anything when it says nothing.
+    /// Puts the pinned template back, with the pods that it needs, if the target still carries what
+    /// `shown` says (a template print) or anything when it says nothing.
     ///
     /// - Errors: [`KubeError::Changed`] when somebody else changed it; [`KubeError::Call`] otherwise.
     pub async fn fire(
@@ -213,8 +216,47 @@ impl KubeWorld {
         pin: &Pin,
         template: &Template,
         shown: Option<&str>,
+        replicas: Replicas,
     ) -> Result<Fired, KubeError> {
-        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown).await
+        WayBack::of(&self.client, &self.place, &pin.target).fire(pin, template, shown, replicas).await
+    }
+
+    /// Reads what steers the traffic and the capacity of these targets, as the state that a rollback
+    /// returns to.
+    ///
+    /// - Shape: Services that select a target or its other colour, VirtualServices and DestinationRules
+    ///   that speak of those, and autoscalers; what may not be read is named, and is no error.
+    /// - Source: four lists in each namespace.
+    pub async fn pin_routes(&self, targets: &[(TargetRef, &Template)]) -> Routes {
+        self.traffic().pin(targets).await
+    }
+
+    /// Tests whether traffic could be put back; changes nothing.
+    ///
+    /// - Errors: the API server could not be asked; whatever it answers is a finding.
+    /// - Source: the object, and a server-side dry run of the very patch.
+    pub async fn arm_route(&self, pin: &RoutePin) -> Result<RouteTested, KubeError> {
+        self.traffic().arm(pin).await
+    }
+
+    /// Puts traffic, or the bounds of an autoscaler, back.
+    ///
+    /// - Shape: how long it took in milliseconds; `None` when it was so already.
+    /// - Errors: [`KubeError::NotYet`] while a Service would send its traffic to no ready pod.
+    pub async fn put_back(&self, pin: &RoutePin) -> Result<Option<u64>, KubeError> {
+        self.traffic().put_back(pin).await
+    }
+
+    /// Looks whether all that steers traffic is as it was pinned.
+    ///
+    /// - Errors: [`KubeError::Changed`] for what somebody moved since it was put back;
+    ///   [`KubeError::NotYet`] for what its own controller still moves.
+    pub async fn read_back(&self, pins: &[RoutePin]) -> Result<(), KubeError> {
+        self.traffic().read_back(pins).await
+    }
+
+    fn traffic(&self) -> Traffic<'_> {
+        Traffic { client: &self.client, place: &self.place }
     }
 
     /// Sends the traffic of an Argo Rollout back to its stable version, if anything but the pinned

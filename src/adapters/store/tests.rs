@@ -270,6 +270,7 @@ fn the_history_knows_what_was_rolled_back_from_another_terminal() {
         state: RolloutState::Complete,
         why: String::new(),
         revision: None,
+        replicas: None,
         template_print: "old".into(),
         image: String::new(),
         blocker: None,
@@ -378,7 +379,7 @@ fn write_rolled_back(state: &Path, name: &str, then: impl IntoIterator<Item = Fa
         replicas: 1,
     };
     let facts = [
-        Fact::Pinned { pins: vec![pin] },
+        Fact::Pinned { pins: vec![pin], routes: vec![] },
         begun(1).event.fact,
         Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() },
         Fact::RollbackStepEnded { step: 0, attempt: 1, result: StepResult::Accepted { took_ms: 80 } },
@@ -402,7 +403,16 @@ fn the_history_tells_a_rollback_that_became_safe_from_one_that_did_not() {
         };
         let (why, image) = (String::new(), String::new());
         let (revision, template_print) = (None, "old".into());
-        let seen = RolloutSeen { target, state, why, revision, template_print, image, blocker: None };
+        let seen = RolloutSeen {
+            target,
+            state,
+            why,
+            revision,
+            template_print,
+            replicas: None,
+            image,
+            blocker: None,
+        };
         Fact::RolloutChanged(seen)
     };
     write_rolled_back(state.path(), "a-under-way", []);
@@ -443,6 +453,7 @@ fn the_past_tells_how_long_each_rollback_took_and_leaves_out_what_it_cannot_read
             state,
             why,
             revision: Some(9),
+            replicas: None,
             template_print: print.into(),
             image,
             blocker: None,

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+
 use super::lock::Keeper;
 use super::{News, World, fact_of, tell};
 use crate::adapters::git;
-use crate::adapters::kube::{Cause, Fired, KubeError, KubeWorld};
+use crate::adapters::kube::{Cause, Fired, KubeError, KubeWorld, Routes};
 use crate::adapters::shell;
 use crate::release::{
-    Exit, Fact, Failure, FailureKind, LockWanted, Measure, Order, PatchBack, Pin, RolloutOrdered, Run,
-    StepResult, Template, Timer, WakeTime,
+    Errand, Exit, Fact, Failure, FailureKind, Finding, LockWanted, Measure, Order, PatchBack, Pin, Reroute,
+    RolloutOrdered, RoutePin, Run, StepResult, Template, Timer, WakeTime,
 };
 use crate::watch::{OutputBatch, OutputLine, Preflight, TargetRef};
 use crate::workflow::Probe;
@@ -101,6 +103,8 @@ impl World {
                 let line = Preflight::limited("rollback", unpinned.join("; "));
                 return tell(&news, News::Preflight(line)).await;
             }
+            let Routes { pins: routes, unknown } = routes_of(&kube, &templates, &pins).await;
+            unpinned.extend(unknown);
             let images: Vec<&str> = pins.iter().map(Pin::image).collect();
             let pinned = format!("pinned {} as known good", images.join(", "));
             let line = match unpinned.is_empty() {
@@ -108,35 +112,23 @@ impl World {
                 false => Preflight::limited("rollback", format!("{pinned}; {}", unpinned.join("; "))),
             };
             tell(&news, News::Preflight(line)).await;
-            tell(&news, fact_of(&settings.clock, Fact::Pinned { pins })).await;
+            tell(&news, fact_of(&settings.clock, Fact::Pinned { pins, routes })).await;
         });
     }
 
-    pub(super) fn arm(&self, pins: Vec<Pin>) {
+    pub(super) fn arm(&self, pins: Vec<Pin>, routes: Vec<RoutePin>) {
         let Some(kube) = self.kube.borrow().clone() else { return };
         let (clock, news, templates) =
             (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
         self.reading(async move {
-            let (mut findings, mut diff) = (Vec::new(), Vec::new());
-            for pin in &pins {
-                let Some(template) = template_of(&templates, &pin.target) else {
-                    tracing::warn!(target = %pin.target, "no template to test the way back with");
-                    return;
-                };
-                match kube.arm(pin, &template).await {
-                    Ok(tested) => {
-                        findings.extend(tested.findings);
-                        diff.extend(tested.diff);
-                    }
-                    // Nothing is concluded from silence: the age of the last test says it.
-                    Err(error) => {
-                        tracing::warn!(%error, "the way back could not be tested");
-                        return;
-                    }
+            match armed(&kube, &templates, &pins, &routes).await {
+                Ok((findings, diff)) => {
+                    tell(&news, News::Diff(diff)).await;
+                    tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
                 }
+                // Nothing is concluded from silence: the age of the last test says it.
+                Err(why) => tracing::warn!(%why, "the way back could not be tested"),
             }
-            tell(&news, News::Diff(diff)).await;
-            tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
         });
     }
 
@@ -175,10 +167,7 @@ impl World {
                     Ok(took_ms) => taken(took_ms),
                     Err(error) => StepResult::Failed(failure_of(&error)),
                 },
-                None => StepResult::Failed(Failure {
-                    kind: FailureKind::Unreachable,
-                    summary: "the cluster was never reached".to_owned(),
-                }),
+                None => never_reached(),
             };
             let attempt = ordered.attempt;
             tell(&news, fact_of(&clock, Fact::RolloutOrderEnded { attempt, result })).await;
@@ -196,11 +185,25 @@ impl World {
                     Ok(result) => result,
                     Err(error) => StepResult::Failed(failure_of(&error)),
                 },
-                None => StepResult::Failed(Failure {
-                    kind: FailureKind::Unreachable,
-                    summary: "the cluster has not been reached yet".to_owned(),
-                }),
+                None => never_reached(),
             };
+            tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
+        });
+    }
+
+    pub(super) fn reroute(&self, reroute: Reroute) {
+        let kube = self.kube.borrow().clone();
+        let (clock, news) = (self.settings.clock.clone(), self.news.clone());
+        self.tasks.spawn(async move {
+            let Reroute { step, attempt, errand } = reroute;
+            let result = match (kube, errand) {
+                (Some(kube), Errand::PutBack(pin)) => kube.put_back(&pin).await.map(taken),
+                (Some(kube), Errand::ReadBack(pins)) => {
+                    kube.read_back(&pins).await.map(|()| StepResult::AlreadyThere)
+                }
+                (None, _) => Ok(never_reached()),
+            };
+            let result = result.unwrap_or_else(|error| StepResult::Failed(failure_of(&error)));
             tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
         });
     }
@@ -237,12 +240,68 @@ impl World {
 
 type Templates = Mutex<BTreeMap<TargetRef, Template>>;
 
+/// Tests under way at once: the server has others to answer, too.
+const AT_ONCE: usize = 8;
+
+async fn routes_of(kube: &KubeWorld, templates: &Templates, pins: &[Pin]) -> Routes {
+    let targets = pins.iter().map(|pin| pin.target.clone());
+    let known: Vec<(TargetRef, Template)> =
+        targets.filter_map(|target| Some((target.clone(), template_of(templates, &target)?))).collect();
+    let targets: Vec<(TargetRef, &Template)> =
+        known.iter().map(|(target, template)| (target.clone(), template)).collect();
+    kube.pin_routes(&targets).await
+}
+
+/// What the tests of the whole way back found, and what it would change.
+async fn armed(
+    kube: &KubeWorld,
+    templates: &Templates,
+    pins: &[Pin],
+    routes: &[RoutePin],
+) -> Result<(Vec<Finding>, Vec<String>), String> {
+    let of_pin = |pin: &Pin| {
+        let (pin, template) = (pin.clone(), template_of(templates, &pin.target));
+        async move {
+            let template =
+                template.ok_or_else(|| format!("the pinned template of {} is lost", pin.target))?;
+            kube.arm(&pin, &template).await.map_err(|error| error.to_string())
+        }
+    };
+    let of_route = |pin: &RoutePin| {
+        let pin = pin.clone();
+        async move {
+            let tested = kube.arm_route(&pin).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>((pin, tested))
+        }
+    };
+    let tested = stream::iter(pins.iter().map(of_pin)).buffered(AT_ONCE).try_collect::<Vec<_>>();
+    let moved = stream::iter(routes.iter().map(of_route)).buffered(AT_ONCE).try_collect::<Vec<_>>();
+    let (tested, moved) = tokio::try_join!(tested, moved)?;
+    let (mut findings, mut diff) = (Vec::new(), Vec::new());
+    for tested in tested {
+        findings.extend(tested.findings);
+        diff.extend(tested.diff);
+    }
+    for (pin, tested) in moved {
+        let Some(target) = pin.to.first().or(pins.first().map(|pin| &pin.target)) else { continue };
+        let what = pin.route.to_string();
+        findings.push(Finding { target: target.clone(), what, outcome: tested.outcome });
+        diff.extend(tested.diff);
+    }
+    Ok((findings, diff))
+}
+
+fn never_reached() -> StepResult {
+    let summary = "the cluster has not been reached yet".to_owned();
+    StepResult::Failed(Failure { kind: FailureKind::Unreachable, summary })
+}
+
 async fn measure(
     kube: &KubeWorld,
     templates: &Templates,
     patch: &PatchBack,
 ) -> Result<StepResult, KubeError> {
-    let PatchBack { measure, pin, shown, .. } = patch;
+    let PatchBack { measure, pin, shown, replicas, .. } = patch;
     match measure {
         Measure::Abort => kube.abort(pin).await.map(taken),
         Measure::Promote => kube.promote(pin).await.map(taken),
@@ -255,7 +314,7 @@ async fn measure(
                 }));
             };
             let shown = shown.as_ref().map(|shown| shown.template_print.as_str());
-            Ok(match kube.fire(pin, &template, shown).await? {
+            Ok(match kube.fire(pin, &template, shown, *replicas).await? {
                 Fired::Accepted { took_ms, .. } => StepResult::Accepted { took_ms },
                 Fired::AlreadyThere => StepResult::AlreadyThere,
             })
@@ -289,6 +348,7 @@ fn failure_of(error: &KubeError) -> Failure {
     let kind = match error {
         KubeError::Changed { .. } => FailureKind::Changed,
         KubeError::NotNow { .. } => FailureKind::Refused,
+        KubeError::NotYet { .. } => FailureKind::NotYet,
         _ => match error.cause() {
             Some(cause) if cause.is_unreachable() => FailureKind::Unreachable,
             // Whether it arrived is not known; sending it again is harmless.

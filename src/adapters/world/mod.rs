@@ -27,8 +27,8 @@ use super::{preflight, save};
 use crate::journal::Record;
 use crate::journal::past::WorkloadPast;
 use crate::release::{
-    Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, PatchBack, Pin,
-    ReleaseId, Run, StepResult, Template,
+    Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, Pin, ReleaseId, Run,
+    StepResult, Template,
 };
 use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef};
 use crate::workflow::{CommandId, Probe};
@@ -287,8 +287,9 @@ impl World {
                 }
             }
             Effect::Pin { targets } => self.pin(targets),
-            Effect::Arm { pins } => self.arm(pins),
+            Effect::Arm { pins, routes } => self.arm(pins, routes),
             Effect::RollBack(patch) => self.roll_back(*patch),
+            Effect::Reroute(reroute) => self.reroute(*reroute),
             Effect::Order(ordered) => self.order(*ordered),
             Effect::Lock(wanted) => self.lock(*wanted),
             Effect::KeepLock { why } => self.with_lock(|keeper| async move { keeper.keep(&why).await }),
@@ -315,11 +316,8 @@ impl World {
             Effect::Run(Run { command, attempt, .. }) => {
                 Fact::CommandEnded { command, attempt, exit: Exit::NotStarted(why.to_owned()), took_ms: 0 }
             }
-            Effect::RollBack(patch) => {
-                let failure = Failure { kind: FailureKind::Refused, summary: format!("not started: {why}") };
-                let PatchBack { step, attempt, .. } = *patch;
-                Fact::RollbackStepEnded { step, attempt, result: StepResult::Failed(failure) }
-            }
+            Effect::RollBack(patch) => not_started(patch.step, patch.attempt, why),
+            Effect::Reroute(reroute) => not_started(reroute.step, reroute.attempt, why),
             Effect::Order(ordered) => {
                 let failure = Failure { kind: FailureKind::Refused, summary: format!("not sent: {why}") };
                 let result = StepResult::Failed(failure);
@@ -385,6 +383,11 @@ impl World {
             writer.close();
         }
     }
+}
+
+fn not_started(step: usize, attempt: u32, why: &str) -> Fact {
+    let failure = Failure { kind: FailureKind::Refused, summary: format!("not started: {why}") };
+    Fact::RollbackStepEnded { step, attempt, result: StepResult::Failed(failure) }
 }
 
 pub(super) async fn tell(news: &mpsc::Sender<News>, message: News) {

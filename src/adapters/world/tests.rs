@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::adapters::store::Store;
-use crate::release::{Measure, ReleaseId};
+use crate::release::{Measure, PatchBack, ReleaseId, Replicas};
 use crate::workflow::Kind;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,6 +74,7 @@ fn patch_back() -> Effect {
         step: 1,
         attempt: 2,
         measure: Measure::Template,
+        replicas: Replicas::AtLeast(1),
         pin,
         shown: None,
     }))

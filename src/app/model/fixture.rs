@@ -288,7 +288,7 @@ impl Script {
         let mut script = Script::start();
         script.link(System::Cluster, Link::Live);
         script.see(workload(&[Pods { tag: "v1.2.0", revision: 7, ready: 4, starting: 0 }]));
-        script.event(None, Fact::Pinned { pins: vec![pin()] });
+        script.event(None, Fact::Pinned { pins: vec![pin()], routes: vec![] });
         script.arm();
         let params = BTreeMap::from([("VERSION".to_owned(), "v1.3.0".to_owned())]);
         let roster = [("devops-engineer", "ana"), ("tech-lead", "bo")];

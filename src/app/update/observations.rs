@@ -150,6 +150,7 @@ fn judge_at(model: &mut Model, target: &TargetRef, at: Timestamp) -> Vec<Ask> {
         state: seen.verdict.state,
         why: seen.verdict.field.clone(),
         revision: seen.facts.revision,
+        replicas: Some(seen.facts.spec_replicas),
         template_print: seen.facts.template_print.clone(),
         image: image_of(&seen.facts),
         blocker: seen.verdict.blocker.clone(),
@@ -158,6 +159,7 @@ fn judge_at(model: &mut Model, target: &TargetRef, at: Timestamp) -> Vec<Ask> {
     let same = known.is_some_and(|known| {
         known.state == told.state
             && known.template_print == told.template_print
+            && known.replicas == told.replicas
             && known.blocker == told.blocker
     });
     if !same && told.state != RolloutState::Unknown {

@@ -99,7 +99,10 @@ pub(super) fn what(action: &PlanAction) -> String {
         PlanAction::Patch(target) => format!("patch {target}"),
         PlanAction::Promote(target) => format!("promote {target}"),
         PlanAction::Delete(target, blocker) => format!("delete pod {} of {target}", blocker.pod),
+        PlanAction::Ready(target) => format!("ready {target}"),
+        PlanAction::Route(route) => format!("route {route}"),
         PlanAction::Settle(target) => format!("settle {target}"),
+        PlanAction::ReadBack => "traffic read back".to_owned(),
         PlanAction::Clear => "criteria and health clear".to_owned(),
     }
 }

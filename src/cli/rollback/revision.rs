@@ -56,7 +56,7 @@ pub(super) async fn open(
             practice: None,
             signals: SignalSources::new(place.prometheus.clone(), place.health.clone()),
         },
-        Fact::Pinned { pins: vec![pin] },
+        Fact::Pinned { pins: vec![pin], routes: Vec::new() },
         Fact::Begun { params: [].into(), roster: [].into() },
     ];
     let store = Store::create(state_dir, &id, text.as_bytes())?;

@@ -21,7 +21,7 @@ fn seen_of(kind: Kind, name: &str, state: RolloutState, blocker: Option<Blocker>
 fn rolling_back(pins: Vec<Pin>) -> (Play, Vec<Effect>) {
     let targets: Vec<TargetRef> = pins.iter().map(|pin| pin.target.clone()).collect();
     let (mut play, _) = Play::opened_on(targets);
-    play.world(Fact::Pinned { pins });
+    play.world(Fact::Pinned { pins, routes: vec![] });
     play.ana(Play::begin());
     let mut play = play.until(&Current::Check("production-deployment/deployment-started".into()));
     let effects = play.ana(Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() });
@@ -49,7 +49,7 @@ fn traffic_goes_back_before_any_template_and_steps_are_left_out_after_all_of_the
     let pins = vec![pin("api"), pin_of(Kind::Rollout, "web"), pin_of(Kind::StatefulSet, "db")];
     let (web, db) = (of_kind(Kind::Rollout, "web"), of_kind(Kind::StatefulSet, "db"));
     assert_eq!(
-        plan(&pins),
+        plan(&pins, &[]),
         [
             PlanAction::Abort(web.clone()),
             PlanAction::Patch(db.clone()),

@@ -13,6 +13,7 @@ mod properties;
 mod rollback;
 mod soaks;
 mod tables;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -180,6 +181,7 @@ fn seen(name: &str, state: RolloutState, print: String, revision: u64) -> Fact {
         state,
         why: "available 3 < 4".to_owned(),
         revision: Some(revision),
+        replicas: None,
         template_print: print,
         image: "myapp".to_owned(),
         blocker: None,
@@ -277,7 +279,7 @@ impl Play {
     /// Pinned, begun and armed; the prerequisites are open.
     fn begun() -> Self {
         let mut play = Self::opened();
-        play.world(Fact::Pinned { pins: pins() });
+        play.world(Fact::Pinned { pins: pins(), routes: vec![] });
         play.ana(Self::begin());
         let findings = vec![finding("api", Outcome::Fine), finding("app", Outcome::Fine)];
         play.world(Fact::Armed { findings });

@@ -8,7 +8,7 @@ fn web() -> TargetRef {
 
 fn begun() -> Play {
     let (mut play, _) = Play::opened_on(vec![target("app"), web()]);
-    play.world(Fact::Pinned { pins: vec![pin("app")] });
+    play.world(Fact::Pinned { pins: vec![pin("app")], routes: vec![] });
     play.ana(Play::begin());
     play
 }

@@ -108,7 +108,7 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
             .prop_map(|(step, attempt)| Fact::Woke { timer: Timer::RollbackRetry { step, attempt } }),
         1 => one_of(steps).prop_map(|id| Fact::Woke { timer: Timer::SoakEarliest(id.as_str().into()) }),
         1 => Just(Fact::Reopened),
-        1 => Just(Fact::Pinned { pins: pins() }),
+        1 => Just(Fact::Pinned { pins: pins(), routes: vec![] }),
         1 => any::<bool>().prop_map(|healthy| Fact::HealthChanged { healthy, summary: String::new() }),
         1 => Just(Fact::BaselinePinned { values: BTreeMap::new() }),
         1 => proptest::sample::select(super::locks::standings()).prop_map(|standing| Fact::LockChanged { standing }),

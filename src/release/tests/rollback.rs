@@ -296,20 +296,23 @@ fn what_runs_after_production_started_is_never_pinned_as_known_good() {
     play.ana(Play::begin());
     let mut play = play.until(&Current::Command("production-deployment/command-1".into()));
     play.start("production-deployment/command-1");
-    play.changes_nothing(Fact::Pinned { pins: pins() });
+    play.changes_nothing(Fact::Pinned { pins: pins(), routes: vec![] });
 
     let mut play = Play::begun();
-    play.changes_nothing(Fact::Pinned { pins: vec![pin("app")] });
+    play.changes_nothing(Fact::Pinned { pins: vec![pin("app")], routes: vec![] });
 }
 
 #[test]
 fn pinning_arms_the_way_back_and_so_does_every_end_of_a_command() {
     let mut play = Play::opened();
-    assert_eq!(play.world(Fact::Pinned { pins: pins() }), [Effect::Arm { pins: pins() }]);
+    assert_eq!(
+        play.world(Fact::Pinned { pins: pins(), routes: vec![] }),
+        [Effect::Arm { pins: pins(), routes: vec![] }]
+    );
     let mut play = Play::at_command("prepare/command-1");
     play.start("prepare/command-1");
     let effects = play.world(ended("prepare/command-1", 1, Exit::Code(0)));
-    assert!(effects.contains(&Effect::Arm { pins: pins() }), "{effects:?}");
+    assert!(effects.contains(&Effect::Arm { pins: pins(), routes: vec![] }), "{effects:?}");
 }
 
 #[test]

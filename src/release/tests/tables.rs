@@ -180,7 +180,7 @@ fn no_phase_refuses_what_the_world_tells() {
                 start_time: None,
             },
             ended("prepare/command-1", 9, Exit::Code(0)),
-            Fact::Pinned { pins: pins() },
+            Fact::Pinned { pins: pins(), routes: vec![] },
             Fact::Armed { findings: Vec::new() },
             Fact::BaselinePinned { values: BTreeMap::new() },
             seen("app", RolloutState::Progressing, new("app"), 8),

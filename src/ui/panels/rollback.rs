@@ -5,7 +5,9 @@ use ratatui::text::Line;
 use super::{Sheet, evidence, past, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::Seen;
-use crate::release::{Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, summary};
+use crate::release::{
+    Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, RouteRef, summary,
+};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -28,6 +30,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
     } else {
         not_covered(paint, &mut sheet);
     }
+    traffic(paint, &mut sheet);
     blocker(paint, &mut sheet);
     sheet.blank();
     plan(paint, &mut sheet);
@@ -132,7 +135,7 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         }
         return;
     }
-    let actions = crate::release::plan(&model.state().pins);
+    let actions = crate::release::plan(&model.state().pins, &model.state().routes);
     if model.state().pins.is_empty() {
         for command in &model.release.workflow().rollback.commands {
             let words = summary::first_line(&command.text);
@@ -147,6 +150,16 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
             paint.span(format!("{verb:<6} "), Role::Title),
         ]);
         sheet.hanging(paint, head, &words, Role::Text);
+    }
+}
+
+/// What steered the traffic when it was pinned: a template alone brings nobody back to it.
+fn traffic<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let mut label = "traffic";
+    for pin in &paint.model.state().routes {
+        let keeper = pin.kept_by.as_ref().map(|keeper| format!("   moved by {keeper}")).unwrap_or_default();
+        let words = format!("{} {}{keeper}", pin.route, pin.held);
+        sheet.fact(paint, std::mem::take(&mut label), &words, Role::Text);
     }
 }
 
@@ -186,6 +199,9 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
             ("skip", words)
         }
         PlanAction::Delete(target, blocker) => ("delete", format!("pod {} of {target}", blocker.pod)),
+        PlanAction::Ready(target) => ("wait", format!("{target} can take the traffic")),
+        PlanAction::Route(route) => ("route", route_words(paint, route)),
+        PlanAction::ReadBack => ("read", "where the traffic goes".to_owned()),
         PlanAction::Settle(target) => {
             let n = pin(target).map_or(String::new(), |pin| format!("{} pods of ", pin.replicas));
             let settle = model.settings.settle_s;
@@ -204,6 +220,13 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
             ("read", parts.join(", "))
         }
     }
+}
+
+fn route_words(paint: &Paint, route: &RouteRef) -> String {
+    let state = paint.model.state();
+    let pin = state.routes.iter().find(|pin| &pin.route == route);
+    let held = pin.map(|pin| pin.held.to_string()).unwrap_or_default();
+    format!("{route} back to {held}")
 }
 
 fn dry_run(paint: &Paint, target: &crate::watch::TargetRef) -> String {
@@ -226,6 +249,9 @@ fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: 
         PlanAction::Patch(target) => ("patch", target.to_string()),
         PlanAction::Promote(target) => ("skip", format!("all steps of {target}")),
         PlanAction::Delete(target, blocker) => ("delete", format!("pod {} of {target}", blocker.pod)),
+        PlanAction::Ready(target) => ("wait", format!("{target} can take the traffic")),
+        PlanAction::Route(route) => ("route", route_words(paint, route)),
+        PlanAction::ReadBack => ("read", "where the traffic goes".to_owned()),
         PlanAction::Settle(target) => {
             let seen = paint.model.observed.workloads.get(target);
             let now = seen.filter(|_| !matches!(step.state, PlanState::Done { .. })).map(|seen| {

@@ -25,7 +25,8 @@ pub(super) use pod::{Joined, Pod, PodEntry};
 pub(super) use revision::{ControllerRevision, ReplicaSet, RevisionEntry, kept_template};
 pub(super) use rollout::Rollout;
 pub(super) use stateful_set::StatefulSet;
-pub(super) use workload::{Rolling, Workload};
+pub(super) use wire::gitops_owner_of;
+pub(super) use workload::{ROLLOUT_HASH, Rolling, Workload};
 
 /// Declares a kind that can be read, listed and watched.
 macro_rules! resource {

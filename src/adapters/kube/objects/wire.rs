@@ -145,6 +145,12 @@ pub(super) fn gitops_owner(labels: &Map, annotations: &Map) -> Option<String> {
     of(labels, "helm.toolkit.fluxcd.io/name").map(|name| format!("flux helm release: {name}"))
 }
 
+/// The same of an object that is read as it is.
+pub(in crate::adapters::kube) fn gitops_owner_of(object: &Value) -> Option<String> {
+    let map = |path: &str| object.pointer(path).and_then(|map| serde_json::from_value(map.clone()).ok());
+    gitops_owner(&map("/metadata/labels"), &map("/metadata/annotations"))
+}
+
 /// A revision number; one that is missing or no number is unknown.
 pub(super) fn revision_number(annotations: &Map, key: &str) -> Option<u64> {
     annotations.as_ref()?.get(key)?.parse().ok()

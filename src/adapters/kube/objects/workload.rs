@@ -118,7 +118,7 @@ pub(super) fn as_written(mut template: Value) -> Value {
 }
 
 /// The label by which Argo Rollouts tells the pods of its ReplicaSets apart.
-pub(super) const ROLLOUT_HASH: &str = "rollouts-pod-template-hash";
+pub(in crate::adapters::kube) const ROLLOUT_HASH: &str = "rollouts-pod-template-hash";
 
 /// A deadline in seconds; the server's own "never" is two to the 31st less one.
 pub(super) fn deadline(seconds: Option<i64>) -> Option<u32> {

@@ -138,7 +138,7 @@ impl WayBack<'_> {
     /// A dry run needs the same right as the patch, so its answer tells of the right too; to ask for
     /// it apart would cost a request for each workload at every test.
     async fn dry_run(&self, pinned: &Template, now: &Now) -> Result<(Outcome, Outcome), KubeError> {
-        let (cause, detail) = match self.send(now, patch(pinned, now), true).await {
+        let (cause, detail) = match self.send(now, patch(pinned, now, None), true).await {
             Ok(_) => return Ok((Outcome::Fine, Outcome::Fine)),
             Err(KubeError::Call { cause, detail, .. }) if is_answer(cause) => (cause, detail),
             Err(error) => return Err(error),

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Now, Pin, Template, WayBack, patch};
+use super::{Now, Pin, Replicas, Template, WayBack, patch};
 use crate::adapters::kube::error::{Cause, KubeError};
 use crate::adapters::kube::listwatch::backoff;
+use crate::adapters::kube::objects::Workload;
 
 /// Somebody who writes at the same moment may beat us a few times, not for ever.
 const ATTEMPTS: usize = 4;
@@ -25,7 +26,13 @@ impl WayBack<'_> {
     ///   `shown`, that must be the template the operator saw. A generation that moved alone, as by
     ///   an autoscaler, is no obstacle.
     /// - Errors: [`KubeError::Changed`] when somebody else changed the template meanwhile.
-    pub async fn fire(&self, pin: &Pin, pinned: &Template, shown: Option<&str>) -> Result<Fired, KubeError> {
+    pub async fn fire(
+        &self,
+        pin: &Pin,
+        pinned: &Template,
+        shown: Option<&str>,
+        replicas: Replicas,
+    ) -> Result<Fired, KubeError> {
         let began = Instant::now();
         let mut expected = shown.map(str::to_owned);
         let mut n_sent = 0;
@@ -33,16 +40,16 @@ impl WayBack<'_> {
             let now = self.read().await?;
             self.check_precondition(pin, expected.as_deref(), &now)?;
             let holder = now.holder();
-            if holder.template_print == pin.template_print && !now.resumes() {
+            let resized = now.resized(self.target.kind, replicas);
+            if holder.template_print == pin.template_print && !now.resumes() && resized.is_none() {
                 return Ok(match n_sent {
                     0 => Fired::AlreadyThere,
                     // An answer got lost, the change did not.
                     _ => Fired::Accepted { took_ms: millis(began), generation: holder.generation },
                 });
             }
-            let patch = patch(pinned, &now);
             n_sent += 1;
-            match self.send(&now, patch, false).await {
+            match self.send_all(&now, pinned, resized).await {
                 Ok(after) => {
                     return Ok(Fired::Accepted { took_ms: millis(began), generation: after.generation });
                 }
@@ -61,6 +68,21 @@ impl WayBack<'_> {
                 },
             }
         }
+    }
+
+    /// The template, and the number of pods with it: in one patch where one object holds both.
+    async fn send_all(
+        &self,
+        now: &Now,
+        pinned: &Template,
+        resized: Option<u32>,
+    ) -> Result<Workload, KubeError> {
+        let Some(n_pods) = resized.filter(|_| now.lender.is_some()) else {
+            return self.send(now, patch(pinned, now, resized), false).await;
+        };
+        let after = self.send(now, patch(pinned, now, None), false).await?;
+        self.resize(now, n_pods).await?;
+        Ok(after)
     }
 
     fn check_precondition(&self, pin: &Pin, expected: Option<&str>, now: &Now) -> Result<(), KubeError> {
@@ -86,16 +108,17 @@ pub(super) fn somebody_deployed(now: &Now) -> String {
     format!("somebody deployed {} meanwhile", images.join(", "))
 }
 
-pub(super) fn millis(began: Instant) -> u64 {
+pub(in crate::adapters::kube) fn millis(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How the API server words a `test` operation that did not hold.
-pub(super) fn is_failed_test(detail: &str) -> bool {
+pub(in crate::adapters::kube) fn is_failed_test(detail: &str) -> bool {
     detail.contains("testing value") || detail.contains("test failed") || detail.contains("testing path")
 }
 
-fn lost_a_race(error: &KubeError) -> bool {
+/// Whether somebody else wrote first: the next reading tells what is left to do.
+pub(in crate::adapters::kube) fn lost_a_race(error: &KubeError) -> bool {
     match error {
         KubeError::Call { cause: Cause::Conflict, .. } => true,
         KubeError::Call { detail, .. } => is_failed_test(detail),

@@ -16,17 +16,19 @@ use serde_json::Value;
 
 pub use arm::Tested;
 pub use fire::Fired;
+pub(super) use fire::{is_failed_test, lost_a_race, millis};
 
 use super::error::{Cause, KubeError, Place};
 use super::objects::{
     ControllerRevision, DaemonSet, Deployment, Pod, PodEntry, ReplicaSet, RevisionEntry, Rolling, Rollout,
     StatefulSet, Workload,
 };
+use crate::release::Replicas;
 use crate::release::pin::{Pin, Template};
 use crate::watch::{RevisionFacts, TargetRef, UpdateStrategy, template};
 use crate::workflow::Kind;
 
-const FIELD_MANAGER: &str = "gonogo";
+pub(super) const FIELD_MANAGER: &str = "gonogo";
 
 /// A workload as it is, and whose template it rolls out.
 struct Now {
@@ -44,6 +46,25 @@ impl Now {
     /// The kind of [`Self::holder`].
     fn kind(&self, target: &TargetRef) -> Kind {
         if self.lender.is_some() { Kind::Deployment } else { target.kind }
+    }
+
+    /// How many pods it has to ask for, if that is another number than now.
+    fn resized(&self, kind: Kind, replicas: Replicas) -> Option<u32> {
+        let now = self.workload.spec_replicas;
+        // A DaemonSet has as many as there are nodes.
+        let wanted = match replicas {
+            _ if kind == Kind::DaemonSet => now,
+            Replicas::AtLeast(wanted) => wanted.max(now),
+            Replicas::Exactly(wanted) => wanted,
+            Replicas::Left(wanted) => {
+                if now == 0 {
+                    wanted
+                } else {
+                    now
+                }
+            }
+        };
+        (wanted != now).then_some(wanted)
     }
 
     /// Whether the patch has to resume it, so that the template does not change and no pod with it.
@@ -209,6 +230,14 @@ impl<'a> WayBack<'a> {
         }
     }
 
+    /// Gives an Argo Rollout its pods whose template is in another object.
+    async fn resize(&self, now: &Now, n_pods: u32) -> Result<(), KubeError> {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Merge(serde_json::json!({"spec": {"replicas": n_pods}}));
+        let (api, name) = (self.api::<Rollout>(), &now.workload.name);
+        self.place.call(&format!("scale {}", self.target), api.patch(name, &params, &patch)).await.map(|_| ())
+    }
+
     fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
@@ -221,11 +250,12 @@ impl<'a> WayBack<'a> {
     }
 }
 
-/// The change itself: nothing but the template, and only if it is still what was read.
+/// The change itself: nothing but the template and the pods that it needs, and only if both are still
+/// what was read.
 ///
 /// `kubectl rollout undo` replaces the annotations too, and drops those that were added since; and
 /// it tests nothing, so that it can undo somebody else's fix.
-fn patch(pinned: &Template, now: &Now) -> json_patch::Patch {
+fn patch(pinned: &Template, now: &Now, resized: Option<u32>) -> json_patch::Patch {
     let operation =
         |op: &str, path: &str, value: &Value| serde_json::json!({ "op": op, "path": path, "value": value });
     let holder = now.holder();
@@ -237,7 +267,12 @@ fn patch(pinned: &Template, now: &Now) -> json_patch::Patch {
     if now.resumes() {
         operations.push(operation("replace", "/spec/paused", &Value::Bool(false)));
     }
-    serde_json::from_value(Value::Array(operations)).expect("four well-formed operations are a patch")
+    if let Some(n_pods) = resized {
+        // Somebody who gives it more pods at this moment is not overruled.
+        operations.push(operation("test", "/spec/replicas", &Value::from(now.workload.spec_replicas)));
+        operations.push(operation("replace", "/spec/replicas", &Value::from(n_pods)));
+    }
+    serde_json::from_value(Value::Array(operations)).expect("well-formed operations are a patch")
 }
 
 /// Whether this revision was made of the very template that is written now.

@@ -17,6 +17,8 @@ fn template_of(image: &str) -> Value {
     json!({"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [{"name": "app", "image": image}]}})
 }
 
+const LEFT: Replicas = Replicas::Left(0);
+
 fn pin_of(kind: Kind) -> Pin {
     Pin {
         target: target(kind),
@@ -113,7 +115,7 @@ fn now(paused: bool) -> Now {
 
 #[test]
 fn the_patch_tests_uid_and_template_and_touches_nothing_else() {
-    let sent = patch(&Template(json!({"spec": {"image": "good"}})), &now(false));
+    let sent = patch(&Template(json!({"spec": {"image": "good"}})), &now(false), None);
     assert_eq!(
         serde_json::to_value(sent).unwrap(),
         json!([
@@ -126,7 +128,7 @@ fn the_patch_tests_uid_and_template_and_touches_nothing_else() {
 
 #[test]
 fn a_paused_workload_is_resumed_by_the_same_patch() {
-    let sent = patch(&Template(json!({})), &now(true));
+    let sent = patch(&Template(json!({})), &now(true), None);
     let sent = serde_json::to_value(sent).unwrap();
     assert_eq!(sent[3], json!({"op": "replace", "path": "/spec/paused", "value": false}));
 }
@@ -233,7 +235,7 @@ async fn a_patch_that_is_refused_is_sent_once_and_its_reason_is_told() {
         .await;
         let (client, place, target) = (server.client(), place(), target(Kind::DaemonSet));
         let way = WayBack::of(&client, &place, &target);
-        let fired = way.fire(&pin_of(Kind::DaemonSet), &Template(template_of("app:1")), None).await;
+        let fired = way.fire(&pin_of(Kind::DaemonSet), &Template(template_of("app:1")), None, LEFT).await;
         let error = fired.unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
         assert_eq!(server.asked().len(), 2, "read, and sent once: {:#?}", server.asked());
@@ -247,7 +249,7 @@ async fn a_template_that_is_back_already_is_not_sent_again() {
         let (client, place, target) = (server.client(), place(), target(kind));
         let way = WayBack::of(&client, &place, &target);
         for _ in 0..2 {
-            let fired = way.fire(&pin_of(kind), &Template(template_of("app:1")), None).await.unwrap();
+            let fired = way.fire(&pin_of(kind), &Template(template_of("app:1")), None, LEFT).await.unwrap();
             assert_eq!(fired, Fired::AlreadyThere);
         }
         assert_eq!(server.asked().len(), 2, "two readings: {:#?}", server.asked());
@@ -328,10 +330,10 @@ async fn a_borrowed_template_goes_back_where_it_is_written() {
     let (client, place, target) = (server.client(), place(), target(Kind::Rollout));
     let way = WayBack::of(&client, &place, &target);
     let template = Template(template_of("app:1"));
-    way.fire(&pin_of(Kind::Rollout), &template, None).await.unwrap();
+    way.fire(&pin_of(Kind::Rollout), &template, None, LEFT).await.unwrap();
     let last = server.asked().last().cloned().unwrap();
     assert!(last.contains("/deployments/web") && !last.contains("dryRun"), "{last}");
-    let sent = serde_json::to_value(patch(&template, &way.read().await.unwrap())).unwrap();
+    let sent = serde_json::to_value(patch(&template, &way.read().await.unwrap(), None)).unwrap();
     assert_eq!(sent[0], json!({"op": "test", "path": "/metadata/uid", "value": "u9"}));
 }
 
