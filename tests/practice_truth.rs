@@ -217,12 +217,9 @@ fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
     conditions.and_then(|all| all.iter().find(|one| one["type"] == kind)).unwrap_or(&Value::Null)
 }
 
-/// Whether all of these steps were seen, in this order. Under load a real controller now and then writes a
-/// status from a cache that is behind, or is seen at two steps instead of one: that is no other course.
-fn contains_in_order(seen: &[String], expected: &[&str]) -> bool {
-    let mut seen = seen.iter();
-    expected.iter().all(|step| seen.any(|found| found == step))
-}
+/// How often a claim is played in the real world. Under load a real controller now and then writes a status
+/// from a cache that is behind, or two steps at once; a claim that is wrong is wrong each time.
+const PLAYS: usize = 3;
 
 /// Plays in the practice world, and in the real one when there is one; what was seen must be `expected`.
 macro_rules! claim {
@@ -232,11 +229,15 @@ macro_rules! claim {
             let slug = stringify!($play).replace('_', "-");
             let expected: &[&str] = &$expected;
             if let Some(kubeconfig) = std::env::var_os("GONOGO_TEST_KUBECONFIG") {
-                let stage = Stage::real(Path::new(&kubeconfig), &slug).await;
-                let seen = $play(&stage).await;
-                stage.close().await;
-                let is_so = contains_in_order(&seen, expected);
-                assert!(is_so, "in the real world\nseen: {seen:#?}\nexpected: {expected:#?}");
+                for play in 1..=PLAYS {
+                    let stage = Stage::real(Path::new(&kubeconfig), &format!("{slug}-{play}")).await;
+                    let seen = $play(&stage).await;
+                    stage.close().await;
+                    if seen == expected {
+                        break;
+                    }
+                    assert_ne!(play, PLAYS, "in the real world\nseen: {seen:#?}\nexpected: {expected:#?}");
+                }
             }
             let stage = Stage::practice(&slug).await;
             let seen = $play(&stage).await;
@@ -504,6 +505,33 @@ claim!(
         "pods \"large-…-…\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi",
         "pods \"class-…-\" is forbidden: no PriorityClass with name nope was found",
         "pods \"account-…-\" is forbidden: error looking up service account NS/nope: serviceaccount \"nope\" not found",
+    ]
+);
+
+async fn unfit(stage: &Stage) -> Vec<String> {
+    stage.create(workload("Deployment", "web", "web:1", json!({"replicas": 1}))).await;
+    let patches = [
+        json!([{"op": "test", "path": "/metadata/uid", "value": "another"}]),
+        json!([{"op": "test", "path": "/spec/none", "value": 1}]),
+        json!([{"op": "replace", "path": "/spec/none/at/all", "value": 1}]),
+    ];
+    let mut seen = Vec::new();
+    for patch in patches {
+        let patch = Patch::<()>::Json(serde_json::from_value(patch).unwrap());
+        let answer = stage.api("Deployment").patch("web", &PatchParams::default(), &patch).await;
+        let kube::Error::Api(status) = answer.unwrap_err() else { panic!("the server answers") };
+        seen.push(format!("{} {}: {}", status.code, status.reason, status.message));
+    }
+    seen
+}
+
+claim!(
+    a_test_that_does_not_hold_is_told_like_any_patch_that_does_not_fit,
+    unfit,
+    [
+        "422 Invalid: the server rejected our request due to an error in our request",
+        "422 Invalid: the server rejected our request due to an error in our request",
+        "422 Invalid: the server rejected our request due to an error in our request",
     ]
 );
 

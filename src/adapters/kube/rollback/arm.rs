@@ -138,8 +138,8 @@ impl WayBack<'_> {
     /// A dry run needs the same right as the patch, so its answer tells of the right too; to ask for
     /// it apart would cost a request for each workload at every test.
     async fn dry_run(&self, pinned: &Template, now: &Now) -> Result<(Outcome, Outcome), KubeError> {
-        let (cause, detail) = match self.send(now, patch(pinned, now, None), true).await {
-            Ok(_) => return Ok((Outcome::Fine, Outcome::Fine)),
+        let (cause, detail) = match self.fits(pinned, now).await {
+            Ok(()) => return Ok((Outcome::Fine, Outcome::Fine)),
             Err(KubeError::Call { cause, detail, .. }) if is_answer(cause) => (cause, detail),
             Err(error) => return Err(error),
         };
@@ -156,11 +156,28 @@ impl WayBack<'_> {
             }
             // Somebody writes right now; the next check will tell.
             Cause::Conflict => (Outcome::Fine, Outcome::Unknown(detail)),
-            Cause::Rejected if is_failed_test(&detail) => {
-                (Outcome::Fine, Outcome::Unknown("it changed while it was tested".into()))
-            }
             _ => (Outcome::Fine, Outcome::Broken(detail)),
         })
+    }
+
+    /// Whether the patch is taken. Somebody who writes between the reading and the test, such as the
+    /// release itself, is no obstacle: it is tested against what they wrote.
+    async fn fits(&self, pinned: &Template, now: &Now) -> Result<(), KubeError> {
+        let mut later: Option<Now> = None;
+        loop {
+            let known = later.as_ref().unwrap_or(now);
+            match self.send(known, patch(pinned, known, None), true).await {
+                Err(KubeError::Call { detail, .. }) if is_failed_test(&detail) => {
+                    let again = self.read().await?;
+                    if again.holder().generation == known.holder().generation {
+                        let what = format!("dry-run the rollback of {}", self.target);
+                        return Err(self.place.failed(&what, Cause::Rejected, detail));
+                    }
+                    later = Some(again);
+                }
+                sent => return sent.map(|_| ()),
+            }
+        }
     }
 
     async fn kept(&self, pin: &Pin) -> Result<Outcome, KubeError> {

@@ -112,9 +112,11 @@ pub(in crate::adapters::kube) fn millis(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How the API server words a `test` operation that did not hold.
+/// How the API server words a `test` operation that did not hold, and any other that does not fit.
+const DOES_NOT_FIT: &str = "the server rejected our request due to an error in our request";
+
 pub(in crate::adapters::kube) fn is_failed_test(detail: &str) -> bool {
-    detail.contains("testing value") || detail.contains("test failed") || detail.contains("testing path")
+    detail == DOES_NOT_FIT
 }
 
 /// Whether somebody else wrote first: the next reading tells what is left to do.

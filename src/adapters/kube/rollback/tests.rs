@@ -220,6 +220,38 @@ async fn a_refused_dry_run_tells_a_missing_right_from_a_refusal_of_the_patch() {
     }
 }
 
+/// A release that is under way changes the very thing that is tested.
+#[tokio::test]
+async fn a_change_between_the_reading_and_the_dry_run_is_tested_again_and_a_patch_that_never_fits_is_broken()
+{
+    for is_race in [true, false] {
+        let n_read = Arc::new(Mutex::new(0));
+        let server = answering(move |verb, path, body| match verb {
+            "PATCH" if is_race && body.contains("app:3") => {
+                Reply::ok(object("app:3", json!({}), json!({})).to_string())
+            }
+            "PATCH" => {
+                refusing(422, "Invalid", "the server rejected our request due to an error in our request")
+            }
+            _ if path.contains("selfsubjectaccessreviews") => allowed(true),
+            _ if path.contains("/app-5d4") => Reply::ok(revision(Kind::StatefulSet).to_string()),
+            _ => {
+                let mut n_read = n_read.lock().unwrap();
+                *n_read += 1;
+                let (image, generation) = if *n_read > 1 && is_race { ("app:3", 8) } else { ("app:2", 7) };
+                let mut read = object(image, json!({}), json!({}));
+                read["metadata"]["generation"] = generation.into();
+                Reply::ok(read.to_string())
+            }
+        })
+        .await;
+        let findings = armed(&server, Kind::StatefulSet).await;
+        let is = outcome(&findings, "dry run");
+        assert_eq!(*is == Outcome::Fine, is_race, "{is:?}");
+        assert_eq!(matches!(is, Outcome::Broken(_)), !is_race, "{is:?}");
+    }
+}
+
 /// Rights were there when it was armed, and are gone when it is fired; or admission says no.
 #[tokio::test]
 async fn a_patch_that_is_refused_is_sent_once_and_its_reason_is_told() {

@@ -21,6 +21,7 @@ use crate::watch::TargetRef;
 
 /// Somebody who writes at the same moment may beat us a few times, not for ever.
 const ATTEMPTS: usize = 4;
+const MOVED_MEANWHILE: &str = "it changed while it was tested";
 /// Pods looked at to see whether one is ready.
 const PODS: u32 = 250;
 
@@ -109,6 +110,18 @@ impl Traffic<'_> {
     /// - Errors: only when the API server could not be asked at all.
     /// - Source: the object, and a server-side dry run of the very patch.
     pub async fn arm(&self, pin: &RoutePin) -> Result<RouteTested, KubeError> {
+        let mut n_tested = 0;
+        loop {
+            let tested = self.test(pin).await?;
+            n_tested += 1;
+            // Somebody who writes between the reading and the test is no obstacle.
+            if tested.outcome != Outcome::Unknown(MOVED_MEANWHILE.to_owned()) || n_tested == ATTEMPTS {
+                return Ok(tested);
+            }
+        }
+    }
+
+    async fn test(&self, pin: &RoutePin) -> Result<RouteTested, KubeError> {
         let limited = |why: String| Ok(RouteTested { outcome: Outcome::Limited(why), diff: Vec::new() });
         let now = match self.read(&pin.route, &pin.api_version).await {
             Ok(now) => now,
@@ -154,9 +167,7 @@ impl Traffic<'_> {
         let KubeError::Call { cause, detail, .. } = &error else { return Err(error) };
         Ok(match cause {
             Cause::Forbidden => Outcome::Limited(format!("may not be put back: {detail}")),
-            Cause::Rejected if is_failed_test(detail) => {
-                Outcome::Unknown("it changed while it was tested".into())
-            }
+            Cause::Rejected if is_failed_test(detail) => Outcome::Unknown(MOVED_MEANWHILE.to_owned()),
             Cause::Rejected => Outcome::Limited(detail.clone()),
             Cause::Conflict | Cause::Server | Cause::Busy => {
                 Outcome::Unknown(format!("{}: {detail}", cause.words()))
