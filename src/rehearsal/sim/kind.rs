@@ -24,13 +24,17 @@ pub enum Kind {
     Lease,
     ConfigMap,
     Secret,
+    VirtualService,
+    DestinationRule,
 }
+
+const ISTIO: &str = "networking.istio.io";
 
 /// Name, plural, group, version, short names.
 type Names = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
 impl Kind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Namespace,
         Self::Node,
         Self::ServiceAccount,
@@ -50,6 +54,8 @@ impl Kind {
         Self::Lease,
         Self::ConfigMap,
         Self::Secret,
+        Self::VirtualService,
+        Self::DestinationRule,
     ];
 
     fn names(self) -> Names {
@@ -77,6 +83,8 @@ impl Kind {
             Self::Lease => ("Lease", "leases", "coordination.k8s.io", "v1", &[]),
             Self::ConfigMap => ("ConfigMap", "configmaps", "", "v1", &["cm"]),
             Self::Secret => ("Secret", "secrets", "", "v1", &[]),
+            Self::VirtualService => ("VirtualService", "virtualservices", ISTIO, "v1", &["vs"]),
+            Self::DestinationRule => ("DestinationRule", "destinationrules", ISTIO, "v1", &["dr"]),
         }
     }
 
@@ -143,6 +151,8 @@ impl Kind {
                 | Self::ReplicaSet
                 | Self::PodDisruptionBudget
                 | Self::Pod
+                | Self::VirtualService
+                | Self::DestinationRule
         )
     }
 

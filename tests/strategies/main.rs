@@ -1,0 +1,89 @@
+//! The way back of a strategy that is more than one object: killed between any two of its actions.
+//!
+//! The whole program in a pseudo-terminal on the practice world, with a gate on the way to its API
+//! server that stops everything before, or right after, the change that the test names.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "which actions were done when is worth reading")]
+#![expect(clippy::disallowed_methods, reason = "these tests start the program and listen to it in a thread")]
+
+#[path = "../terminal/harness.rs"]
+#[allow(dead_code, reason = "the terminal's own tests ask more of it")]
+mod harness;
+
+mod canary;
+mod gate;
+
+use gate::Stop;
+use harness::Home;
+
+/// What the way back of the canary changes, in its order.
+const ACTIONS: [&str; 5] = [
+    "horizontalpodautoscalers/app",
+    "deployments/app",
+    "destinationrules/app",
+    "virtualservices/app",
+    "deployments/app-canary",
+];
+
+fn resumed(canary: &canary::Canary, home: &Home, stop: Stop) {
+    let mut terminal = canary.release(home);
+    canary.break_it();
+    // A panel that shows less than both would have to be painted again before `Y` counts.
+    terminal.wait("2 targets  2 FAILED");
+    canary.gate.set(stop);
+    terminal.press("R");
+    terminal.wait("roll back now");
+    terminal.press("Y");
+    terminal.wait_for("the rollback under way", |screen| screen.status().contains("ROLLING BACK"));
+    canary.gate.wait();
+    terminal.kill();
+    canary.gate.open();
+    let terminal = home.open(&["resume"]);
+    terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
+    terminal.kill();
+}
+
+fn from_another_terminal(canary: &canary::Canary, home: &Home, stop: Stop) {
+    canary.release(home).kill();
+    canary.break_it();
+    canary.gate.set(stop);
+    let terminal = home.open(&["rollback", "--yes"]);
+    canary.gate.wait();
+    terminal.kill();
+    canary.gate.open();
+    let again = home.run(&["rollback", "--yes"]);
+    assert_eq!(again.status.code(), Some(0), "{}", harness::words(&again));
+}
+
+/// Plays it with every action stopped once, and looks at what the cluster holds and what was sent.
+fn killed_everywhere(stop: fn(usize) -> Stop, play: fn(&canary::Canary, &Home, Stop)) {
+    for n_done in 0..ACTIONS.len() {
+        let canary = canary::Canary::new();
+        let mut home = Home::new();
+        home.set("KUBECONFIG", canary.kubeconfig());
+        std::fs::write(home.path("config/gonogo/config.yaml"), "settle_s: 1\n").unwrap();
+        play(&canary, &home, stop(n_done));
+        canary.assert_is_back();
+        assert_eq!(canary.gate.changes(), ACTIONS, "each once, and in this order; stopped at {n_done}");
+    }
+}
+
+#[test]
+fn a_canary_whose_cockpit_is_killed_before_any_action_goes_on_when_it_is_resumed() {
+    killed_everywhere(Stop::Before, resumed);
+}
+
+#[test]
+fn a_canary_whose_cockpit_is_killed_before_any_answer_goes_on_when_it_is_resumed() {
+    killed_everywhere(Stop::Unanswered, resumed);
+}
+
+#[test]
+fn a_canary_whose_rollback_is_killed_before_any_action_goes_on_by_the_next_one() {
+    killed_everywhere(Stop::Before, from_another_terminal);
+}
+
+#[test]
+fn a_canary_whose_rollback_is_killed_before_any_answer_goes_on_by_the_next_one() {
+    killed_everywhere(Stop::Unanswered, from_another_terminal);
+}
