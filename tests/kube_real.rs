@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use gonogo::adapters::kube::{ConnectOptions, Fired, KubeError, KubeWorld};
+use gonogo::release::Replicas;
 use gonogo::release::pin::{Finding, Outcome};
 use gonogo::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
@@ -27,6 +28,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const REPLICAS: Replicas = Replicas::AtLeast(4);
 
 fn kubeconfig() -> Option<ConnectOptions> {
     let Some(path) = std::env::var_os("GONOGO_TEST_KUBECONFIG") else {
@@ -267,7 +269,7 @@ async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
     assert!(!pin.digests.is_empty() && pin.kept_in.ends_with(&pin.template_hash));
     let findings = world.arm(&pin, &template).await.unwrap().findings;
     assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
-    assert_eq!(world.fire(&pin, &template, None).await.unwrap(), Fired::AlreadyThere);
+    assert_eq!(world.fire(&pin, &template, None, REPLICAS).await.unwrap(), Fired::AlreadyThere);
 
     hands.set_image("myapp:v1.3.0-crash").await;
     watching.until(RolloutState::Failed).await;
@@ -276,7 +278,7 @@ async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
     hands.merge(json!({"spec": {"replicas": 4}})).await;
     let findings = world.arm(&pin, &template).await.unwrap().findings;
     assert!(findings.iter().all(|finding| finding.outcome == Outcome::Fine), "{findings:#?}");
-    let fired = world.fire(&pin, &template, Some(&shown)).await.unwrap();
+    let fired = world.fire(&pin, &template, Some(&shown), REPLICAS).await.unwrap();
     eprintln!("fired: {fired:?}");
     assert!(matches!(fired, Fired::Accepted { .. }));
     watching.expect.template = ExpectedTemplate::Print(pin.template_print.clone());
@@ -286,7 +288,11 @@ async fn a_crash_loop_is_rolled_back_to_the_pinned_template() {
     let last = watching.last.clone().unwrap();
     assert_eq!((last.revision, last.spec_replicas), (Some(3), 4), "a new number, the old template");
     assert_eq!(last.current_revision().unwrap().name, pin.kept_in);
-    assert_eq!(world.fire(&pin, &template, Some(&shown)).await.unwrap(), Fired::AlreadyThere, "undo twice");
+    assert_eq!(
+        world.fire(&pin, &template, Some(&shown), REPLICAS).await.unwrap(),
+        Fired::AlreadyThere,
+        "undo twice"
+    );
     hands.remove().await;
 }
 
@@ -300,7 +306,7 @@ async fn a_rollback_stops_when_somebody_else_deployed_meanwhile() {
     hands.set_image("myapp:v1.3.0").await;
     let (shown, _) = world.pin(&target("contested"), clock().world).await.unwrap();
     hands.set_image("myapp:v1.4.0-hotfix").await;
-    let error = world.fire(&pin, &template, Some(&shown.template_print)).await.unwrap_err();
+    let error = world.fire(&pin, &template, Some(&shown.template_print), REPLICAS).await.unwrap_err();
     assert!(matches!(error, KubeError::Changed { .. }), "{error}");
     assert!(error.to_string().contains("v1.4.0-hotfix"), "{error}");
     assert_eq!(hands.image().await, "myapp:v1.4.0-hotfix");
@@ -310,7 +316,7 @@ async fn a_rollback_stops_when_somebody_else_deployed_meanwhile() {
     hands.create("myapp:v1.3.0").await;
     let findings = world.arm(&pin, &template).await.unwrap().findings;
     assert!(matches!(outcome(&findings, "same object"), Outcome::Broken(_)), "{findings:#?}");
-    assert!(matches!(world.fire(&pin, &template, None).await, Err(KubeError::Changed { .. })));
+    assert!(matches!(world.fire(&pin, &template, None, REPLICAS).await, Err(KubeError::Changed { .. })));
     hands.remove().await;
 }
 
@@ -348,7 +354,7 @@ async fn what_limits_the_way_back_is_named() {
         assert!(matches!(outcome(&findings, what), Outcome::Limited(_)), "{what}: {findings:#?}");
     }
     assert_eq!(*outcome(&findings, "dry run"), Outcome::Fine);
-    world.fire(&pin, &template, None).await.unwrap();
+    world.fire(&pin, &template, None, REPLICAS).await.unwrap();
     watching.until(RolloutState::Complete).await;
     assert_eq!(hands.image().await, "myapp:v1.2.0", "the pinned template works without its ReplicaSet");
     hands.remove().await;
@@ -371,7 +377,7 @@ async fn an_operator_without_the_right_to_patch_is_told_before() {
     assert!(matches!(outcome(&findings, "dry run"), Outcome::Broken(_)));
     assert!(matches!(outcome(&findings, "may list pods"), Outcome::Limited(_)));
     assert!(matches!(outcome(&findings, "ReplicaSet kept"), Outcome::Unknown(_)));
-    let error = world.fire(&pin, &template, None).await.unwrap_err();
+    let error = world.fire(&pin, &template, None, REPLICAS).await.unwrap_err();
     assert!(error.to_string().contains("forbidden"), "{error}");
     assert_eq!(hands.image().await, "myapp:v1.3.0");
     hands.remove().await;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::release::pin::{Mounted, MountedKind};
 use crate::release::{
     ArmingState, Blocker, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, Held, ItemId,
     LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered,
@@ -166,6 +167,10 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 template_print: id.clone(),
                 images: vec![Image { container: id.clone(), image: text() }],
                 digests: vec![text()],
+                mounted: vec![
+                    Mounted { kind: MountedKind::ConfigMap, name: text(), version: some(text()) },
+                    Mounted { kind: MountedKind::Secret, name: text(), version: None },
+                ],
                 replicas: n,
             }],
             routes: vec![
@@ -181,6 +186,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 finding(Outcome::Limited(text())),
                 finding(Outcome::Broken(text())),
                 finding(Outcome::Unknown(text())),
+                finding(Outcome::Stays(text())),
             ],
         },
         Fact::BaselinePinned { values: BTreeMap::from([(text(), 0.25), (id.clone(), f64::from(n))]) },

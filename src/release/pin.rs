@@ -62,9 +62,38 @@ pub struct Pin {
     /// Image ids with digest that its pods were running; empty when none had pulled one.
     pub digests: Vec<String>,
     pub replicas: u32,
+    /// The configuration that its pods are given, which no rollback of templates brings back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounted: Vec<Mounted>,
     /// What kept it from being a proven good state when it was read, such as an update in the middle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+}
+
+/// A ConfigMap or Secret that a pod template names, and its version when it was pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mounted {
+    pub kind: MountedKind,
+    pub name: String,
+    /// Its resource version; `None` when it may not be read.
+    pub version: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountedKind {
+    ConfigMap,
+    Secret,
+}
+
+impl std::fmt::Display for Mounted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.kind {
+            MountedKind::ConfigMap => "configmap",
+            MountedKind::Secret => "secret",
+        };
+        write!(f, "{kind}/{}", self.name)
+    }
 }
 
 impl Pin {
@@ -84,6 +113,16 @@ pub struct Finding {
     pub outcome: Outcome,
 }
 
+impl Finding {
+    /// What is not undone, in words, if that is what was found.
+    pub fn stays(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Stays(why) => Some(format!("{} {why}", self.what)),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "is", content = "why")]
 pub enum Outcome {
@@ -94,6 +133,8 @@ pub enum Outcome {
     Broken(String),
     /// Could not be found out.
     Unknown(String),
+    /// Stays as it is whatever the way back does: no limit of it, but worth knowing.
+    Stays(String),
 }
 
 #[cfg(test)]

@@ -505,6 +505,7 @@ pub fn pin() -> Pin {
         template_print: OLD.into(),
         images: vec![Image { container: "app".into(), image: "myapp:v1.2.0".into() }],
         digests: vec!["sha256:5d40".into()],
+        mounted: Vec::new(),
         replicas: 4,
     }
 }

@@ -202,7 +202,7 @@ fn resource(kind: &str) -> ApiResource {
         "HorizontalPodAutoscaler" => ("autoscaling", "v2"),
         "PodDisruptionBudget" => ("policy", "v1"),
         "Rollout" => ("argoproj.io", "v1alpha1"),
-        "VirtualService" => ("networking.istio.io", "v1"),
+        "VirtualService" | "DestinationRule" => ("networking.istio.io", "v1"),
         _ => ("", "v1"),
     };
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))

@@ -18,6 +18,7 @@ mod manifests;
 mod world;
 
 mod argo;
+mod around;
 mod kinds;
 mod operator;
 mod traps;

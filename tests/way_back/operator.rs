@@ -188,7 +188,7 @@ impl Operator {
     }
 
     async fn measure(&mut self, back: PatchBack) -> Fact {
-        let PatchBack { step, attempt, measure, pin, shown } = back;
+        let PatchBack { step, attempt, measure, pin, shown, replicas } = back;
         let taken = |took_ms: Option<u64>| {
             took_ms.map_or(StepResult::AlreadyThere, |took_ms| StepResult::Accepted { took_ms })
         };
@@ -198,7 +198,7 @@ impl Operator {
             Measure::Delete(blocker) => self.kube.delete_pod(&pin.target, blocker).await.map(taken),
             Measure::Template => {
                 let shown = shown.as_ref().map(|shown| shown.template_print.as_str());
-                let fired = self.kube.fire(&pin, &self.template, shown).await;
+                let fired = self.kube.fire(&pin, &self.template, shown, replicas).await;
                 fired.map(|fired| match fired {
                     Fired::Accepted { took_ms, .. } => StepResult::Accepted { took_ms },
                     Fired::AlreadyThere => StepResult::AlreadyThere,

@@ -1,7 +1,7 @@
 //! Where `kubectl rollout undo` goes wrong, one test each, and what may come between.
 
 use gonogo::adapters::kube::{ConnectOptions, Fired, KubeWorld};
-use gonogo::release::{ArmingState, Phase, PlanState};
+use gonogo::release::{ArmingState, Phase, PlanState, Replicas};
 use gonogo::watch::rollout::RolloutState as State;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Api;
@@ -22,7 +22,11 @@ async fn undone_twice_it_stays_on_the_good_version() {
         operator.fire().await.unwrap();
         operator.until_safe(world.which, "undo twice").await;
         for shown in [Some(shown.as_str()), None] {
-            let again = operator.kube.fire(&operator.pin(), &operator.template, shown).await.unwrap();
+            let again = operator
+                .kube
+                .fire(&operator.pin(), &operator.template, shown, Replicas::AtLeast(3))
+                .await
+                .unwrap();
             assert_eq!(again, Fired::AlreadyThere);
         }
         operator.assert_is_back().await;

@@ -17,6 +17,7 @@ mod lease;
 mod limits;
 mod listwatch;
 mod logs;
+mod mounted;
 mod nodes;
 mod objects;
 mod orders;
@@ -40,7 +41,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::pin::{Pin, Template, To};
+use crate::release::pin::{Finding, Pin, Template, To};
 use crate::release::{Blocker, LockRecord, Replicas, RolloutOrdered, RoutePin};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
@@ -50,6 +51,7 @@ pub use error::{Cause, KubeError};
 pub use lease::LeaseSeen;
 use lease::Leases;
 pub use logs::{LogRequest, LogTail, LogTarget, TargetError};
+use mounted::MountedBy;
 use rollback::WayBack;
 pub use rollback::{Fired, Tested};
 use routes::Traffic;
@@ -182,7 +184,10 @@ impl KubeWorld {
     /// - Shape: the template comes apart from the pin, because it may hold secrets.
     /// - Errors: [`KubeError::NotRolledBack`] for a workload without a template of its own.
     pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
-        WayBack::of(&self.client, &self.place, target).pin(at).await
+        let (pin, template) = WayBack::of(&self.client, &self.place, target).pin(at).await?;
+        let mounted = MountedBy { client: &self.client, place: &self.place };
+        let mounted = mounted.pin(&target.namespace, &template).await;
+        Ok((Pin { mounted, ..pin }, template))
     }
 
     /// Reads a revision that a person names, as the state that a rollback returns to.
@@ -198,11 +203,19 @@ impl KubeWorld {
         WayBack::of(&self.client, &self.place, target).pin_earlier(to, at).await
     }
 
+    /// What the pods of these are given and a rollback leaves as it is, as far as it changed.
+    ///
+    /// - Errors: the API server could not be asked; what may not be read is a finding.
+    /// - Source: at most two lists of metadata for each namespace.
+    pub async fn left_alone(&self, pins: &[Pin]) -> Result<Vec<Finding>, KubeError> {
+        MountedBy { client: &self.client, place: &self.place }.changes(pins).await
+    }
+
     /// Tests the way back to `pin`; changes nothing.
     ///
     /// - Errors: the API server could not be asked; whatever it answers is a finding.
     /// - Source: at most five requests: the workload, its kept revision, a server-side dry run of the
-    ///   very patch, and one or two SelfSubjectAccessReviews.
+    ///   very patch, of a Deployment one of a pod, and one or two SelfSubjectAccessReviews.
     pub async fn arm(&self, pin: &Pin, template: &Template) -> Result<Tested, KubeError> {
         WayBack::of(&self.client, &self.place, &pin.target).arm(pin, template).await
     }

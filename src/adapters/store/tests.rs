@@ -376,6 +376,7 @@ fn write_rolled_back(state: &Path, name: &str, then: impl IntoIterator<Item = Fa
         template_print: "old".into(),
         images: Vec::new(),
         digests: Vec::new(),
+        mounted: Vec::new(),
         replicas: 1,
     };
     let facts = [

@@ -276,7 +276,8 @@ async fn armed(
     };
     let tested = stream::iter(pins.iter().map(of_pin)).buffered(AT_ONCE).try_collect::<Vec<_>>();
     let moved = stream::iter(routes.iter().map(of_route)).buffered(AT_ONCE).try_collect::<Vec<_>>();
-    let (tested, moved) = tokio::try_join!(tested, moved)?;
+    let left = async { kube.left_alone(pins).await.map_err(|error| error.to_string()) };
+    let (tested, moved, left) = tokio::try_join!(tested, moved, left)?;
     let (mut findings, mut diff) = (Vec::new(), Vec::new());
     for tested in tested {
         findings.extend(tested.findings);
@@ -288,6 +289,7 @@ async fn armed(
         findings.push(Finding { target: target.clone(), what, outcome: tested.outcome });
         diff.extend(tested.diff);
     }
+    findings.extend(left);
     Ok((findings, diff))
 }
 

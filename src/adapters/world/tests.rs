@@ -68,6 +68,7 @@ fn patch_back() -> Effect {
         template_print: "print".into(),
         images: Vec::new(),
         digests: Vec::new(),
+        mounted: Vec::new(),
         replicas: 4,
     };
     Effect::RollBack(Box::new(PatchBack {

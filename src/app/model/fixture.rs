@@ -749,6 +749,7 @@ fn pin() -> Pin {
             image: "registry.example/myapp:v1.2.0".to_owned(),
         }],
         digests: Vec::new(),
+        mounted: Vec::new(),
         replicas: 4,
     }
 }

@@ -40,8 +40,9 @@ pub(super) fn plan(model: &Model, ends: &[Ends]) -> String {
     for why in &arming.why {
         text += &format!("  limit       {}\n", clean(why));
     }
-    for what in &model.release.workflow().irreversible {
-        text += &format!("  not undone  {}\n", clean(what));
+    let found = state.findings.iter().filter_map(Finding::stays);
+    for what in model.release.workflow().irreversible.iter().cloned().chain(found) {
+        text += &format!("  not undone  {}\n", clean(&what));
     }
     text
 }

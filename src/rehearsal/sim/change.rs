@@ -15,7 +15,7 @@ use super::meta::Meta;
 use super::replica_set::ReplicaSet;
 use super::statefulset::StatefulSet;
 use super::store::{Key, Kind};
-use super::{World, after, defaults, key, node, validate};
+use super::{World, admission, after, defaults, key, node, validate};
 
 /// Which part of an object a request writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +50,19 @@ impl World {
         &mut self,
         kind: Kind,
         namespace: &str,
-        mut new: Value,
+        new: Value,
         dry_run: bool,
     ) -> Result<Value, Refusal> {
+        // A question leaves no trace, nor in what chance decides next.
+        let dice = dry_run.then(|| self.dice.clone());
+        let made = self.make(kind, namespace, new, dry_run);
+        if let Some(dice) = dice {
+            self.dice = dice;
+        }
+        made
+    }
+
+    fn make(&mut self, kind: Kind, namespace: &str, mut new: Value, dry_run: bool) -> Result<Value, Refusal> {
         if matches!(kind, Kind::ControllerRevision | Kind::Event) {
             return Err(Refusal::MethodNotAllowed);
         }
@@ -92,6 +102,10 @@ impl World {
         meta.generate_name = new["metadata"]["generateName"].as_str().map(str::to_owned);
         new["metadata"] = plain_meta(kind, &meta);
         if dry_run {
+            if kind == Kind::Pod {
+                let mut draft = Draft { meta, spec: read(&new["spec"])? };
+                admission::admit(&self.store, &self.pods, &mut draft)?;
+            }
             return Ok(new);
         }
         self.keep_new(kind, meta, new)?;

@@ -163,6 +163,7 @@ fn pin(name: &str) -> Pin {
         template_print: old(name),
         images: vec![Image { container: name.to_owned(), image: "myapp:v1.2.0".to_owned() }],
         digests: Vec::new(),
+        mounted: Vec::new(),
         replicas: 4,
     }
 }

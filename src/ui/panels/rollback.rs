@@ -6,7 +6,7 @@ use super::{Sheet, evidence, past, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::Seen;
 use crate::release::{
-    Attempt, CommandState, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, RouteRef, summary,
+    Attempt, CommandState, Finding, Outcome, Phase, Pin, PlanAction, PlanState, PlanStep, RouteRef, summary,
 };
 use crate::ui::format;
 use crate::ui::paint::Paint;
@@ -235,7 +235,7 @@ fn dry_run(paint: &Paint, target: &crate::watch::TargetRef) -> String {
         model.state().findings.iter().find(|known| &known.target == target && known.what == "dry run");
     let age = model.observed.armed_at.map(|at| format!(" {} ago", paint.age(at))).unwrap_or_default();
     match finding.map(|finding| &finding.outcome) {
-        Some(Outcome::Fine) => format!("   dry run accepted{age}"),
+        Some(Outcome::Fine | Outcome::Stays(_)) => format!("   dry run accepted{age}"),
         Some(Outcome::Broken(why) | Outcome::Limited(why) | Outcome::Unknown(why)) => {
             format!("   dry run: {why}")
         }
@@ -293,7 +293,7 @@ fn findings<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     for finding in &state.findings {
         match &finding.outcome {
             Outcome::Fine if !fine.contains(&finding.what.as_str()) => fine.push(&finding.what),
-            Outcome::Fine => {}
+            Outcome::Fine | Outcome::Stays(_) => {}
             Outcome::Limited(why) => {
                 sheet.fact(paint, "limit", &format!("{}: {why}", finding.what), Role::Warning)
             }
@@ -323,6 +323,7 @@ fn not_undone<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         parts.extend(text.lines().filter_map(pushed_tag));
     }
     parts.extend(release.workflow().irreversible.iter().cloned());
+    parts.extend(release.state().findings.iter().filter_map(Finding::stays));
     if !parts.is_empty() {
         sheet.fact(paint, "not undone", &parts.join(" · "), Role::Warning);
     }

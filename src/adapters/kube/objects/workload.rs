@@ -29,6 +29,8 @@ pub(crate) struct Workload {
     pub max_surge: Option<String>,
     pub max_unavailable: Option<String>,
     pub gitops_owner: Option<String>,
+    /// The images that the next `kubectl apply` compares with; empty when it was never applied so.
+    pub last_applied: Vec<Image>,
     /// As a label query; `None` when it cannot be written as one or would match everything.
     pub selector: Option<String>,
     /// The whole pod template, as the server holds it.
@@ -76,6 +78,7 @@ impl Workload {
         let Common { meta, template, selector, conditions: wire, min_ready_s } = common;
         Self {
             gitops_owner: gitops_owner(&meta.labels, &meta.annotations),
+            last_applied: last_applied(&meta.annotations),
             name: meta.name,
             uid: meta.uid,
             generation: meta.generation.unwrap_or(0),
@@ -102,6 +105,13 @@ impl Workload {
             borrowed: None,
         }
     }
+}
+
+/// Source: the annotation of `kubectl apply`.
+fn last_applied(annotations: &Map) -> Vec<Image> {
+    let kept = label(annotations, "kubectl.kubernetes.io/last-applied-configuration");
+    let applied = kept.and_then(|kept| serde_json::from_str::<Value>(kept).ok());
+    applied.as_ref().and_then(|applied| applied.pointer("/spec/template")).map(images).unwrap_or_default()
 }
 
 /// A template as its revision holds it, made comparable with that of its workload.

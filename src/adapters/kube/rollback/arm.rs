@@ -1,10 +1,13 @@
 //! Everything the way back needs, tested without changing anything, in at most five requests: the
-//! object, its kept revision, a dry run of the very patch, and two questions about rights.
+//! object, its kept revision, a dry run of the very patch, of a Deployment one of a pod, and one or two questions about
+//! rights.
 
 use futures::future::OptionFuture;
+use kube::api::{Api, PostParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 
 use super::fire::is_failed_test;
-use super::{Now, Pin, Template, WayBack, patch};
+use super::{FIELD_MANAGER, Now, Pin, Template, WayBack, patch};
 use crate::adapters::kube::access::{Answer, Right, plural};
 use crate::adapters::kube::error::{Cause, KubeError};
 use crate::adapters::kube::objects::Workload;
@@ -96,9 +99,14 @@ impl WayBack<'_> {
         // One request more was needed to read a borrowed template; that pods may not be listed is told
         // by their watch, too.
         let list_pods = now.lender.is_none().then(|| self.may(&LIST_PODS));
-        let (kept, dry_run, pods, asked) = tokio::join!(
+        let surges = now.workload.strategy == UpdateStrategy::RollingUpdate
+            && self.target.kind == Kind::Deployment
+            && now.lender.is_none();
+        let room = surges.then(|| self.room(pinned));
+        let (kept, dry_run, room, pods, asked) = tokio::join!(
             self.kept(pin),
             self.dry_run(pinned, &now),
+            OptionFuture::from(room),
             OptionFuture::from(list_pods),
             OptionFuture::from(special.as_ref().map(|asked| self.may(asked))),
         );
@@ -120,6 +128,9 @@ impl WayBack<'_> {
             self.finding("not paused", not_paused),
             self.finding("no GitOps owner", nobody_else),
         ];
+        if let Some(Some(room)) = room.transpose()? {
+            findings.push(self.finding("room for a pod", room));
+        }
         if let Some(pods) = pods {
             findings.push(self.finding(&LIST_PODS.name(), pods?));
         }
@@ -130,6 +141,9 @@ impl WayBack<'_> {
         let told = [("update strategy", by_hand(&now.workload)), ("pinned", pin.limit.clone())];
         let told = told.into_iter().filter_map(|(what, why)| Some((what, why?)));
         findings.extend(told.map(|(what, why)| self.finding(what, Outcome::Limited(why))));
+        findings.extend(
+            drifts(pin, &now).map(|why| self.finding("last applied configuration", Outcome::Stays(why))),
+        );
         Ok(Tested { findings, diff: template::diff(&now.holder().template, &pinned.0) })
     }
 
@@ -158,6 +172,37 @@ impl WayBack<'_> {
             Cause::Conflict => (Outcome::Fine, Outcome::Unknown(detail)),
             _ => (Outcome::Fine, Outcome::Broken(detail)),
         })
+    }
+
+    /// Whether the namespace would take one more pod of the pinned template, which a rolling update
+    /// needs: quotas, limits and admission of pods have their say only when one is made.
+    ///
+    /// - Shape: `None` when pods may not be made by this person, so that nothing is known.
+    async fn room(&self, pinned: &Template) -> Result<Option<Outcome>, KubeError> {
+        let mut pod = pinned.0.clone();
+        pod["apiVersion"] = "v1".into();
+        pod["kind"] = "Pod".into();
+        pod["metadata"]["generateName"] = format!("{}-", self.target.name).into();
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.target.namespace, &resource);
+        let Ok(pod) = serde_json::from_value(pod) else { return Ok(None) };
+        let params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.into()) };
+        match self.place.call("dry-run a pod", api.create(&params, &pod)).await {
+            Ok(_) => Ok(Some(Outcome::Fine)),
+            Err(KubeError::Call { cause: Cause::Forbidden, detail, .. })
+                if detail.contains(" cannot create ") =>
+            {
+                Ok(None)
+            }
+            Err(KubeError::Call { cause: Cause::Forbidden | Cause::Rejected, detail, .. }) => {
+                Ok(Some(Outcome::Limited(detail)))
+            }
+            Err(KubeError::Call { cause: cause @ (Cause::Server | Cause::Busy), detail, .. }) => {
+                Ok(Some(Outcome::Unknown(format!("{}: {detail}", cause.words()))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the patch is taken. Somebody who writes between the reading and the test, such as the
@@ -233,6 +278,15 @@ impl Asked {
     fn name(&self) -> String {
         format!("may {} {}", self.verb, self.resource)
     }
+}
+
+/// What the next `kubectl apply` would make of the pinned template.
+fn drifts(pin: &Pin, now: &Now) -> Option<String> {
+    let applied = now.holder().last_applied.iter();
+    let other = applied.filter(|image| pin.images.iter().all(|pinned| pinned != *image));
+    let other: Vec<&str> = other.map(|image| image.image.as_str()).collect();
+    let words = || format!("says {}: what is applied next is compared with that", other.join(", "));
+    (!other.is_empty()).then(words)
 }
 
 /// What stays as it is although the template goes back.

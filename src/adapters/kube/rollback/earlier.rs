@@ -35,6 +35,7 @@ impl WayBack<'_> {
         };
         let pin = Pin {
             target: self.target.clone(),
+            mounted: Vec::new(),
             limit: None,
             uid: workload.uid.clone(),
             at,

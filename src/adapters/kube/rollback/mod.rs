@@ -118,6 +118,7 @@ impl<'a> WayBack<'a> {
         digests.dedup();
         let pin = Pin {
             target: self.target.clone(),
+            mounted: Vec::new(),
             limit: unsettled(workload),
             uid: workload.uid.clone(),
             at,

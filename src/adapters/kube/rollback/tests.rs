@@ -30,6 +30,7 @@ fn pin_of(kind: Kind) -> Pin {
         template_print: template::print(&template_of("app:1")),
         images: vec![],
         digests: vec![],
+        mounted: Vec::new(),
         replicas: 3,
         limit: None,
     }
