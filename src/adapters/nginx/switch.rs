@@ -316,8 +316,7 @@ impl<'n> Switch<'n> {
     /// Leaves everything as a killed process does: what lies ready stays.
     #[cfg(test)]
     pub(super) fn vanish(mut self) {
-        self.upstream.take().map(std::mem::forget);
-        self.current.take().map(std::mem::forget);
+        [self.upstream.take(), self.current.take()].into_iter().flatten().for_each(std::mem::forget);
     }
 
     fn seen(&self) -> Result<&Seen, NginxError> {
