@@ -11,6 +11,7 @@ mod stage;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use gonogo::workflow::{Source, read};
 use load::{Kind, Load};
 use serde_json::json;
 use stage::{COLOURS, PATIENCE, Stage, nginx};
@@ -192,6 +193,8 @@ async fn killed_between_two_steps_it_is_finished_or_taken_back_by_the_next_run()
     let Some(program) = nginx() else { return };
     let stage = Stage::new(program).await;
     let load = Load::start(stage.proxy(), &[Kind::Kept, Kind::New]);
+    // What a run that was killed while it wrote leaves beside the file; nginx must not read it.
+    fs::write(stage.dir.path().join("conf.d/.upstream.conf.gonogo"), "upstream app { serv").unwrap();
     for place in ["before-test", "after-test", "before-reload", "after-reload"] {
         for (again, end) in [("inactive", "green"), ("green", "green"), ("blue", "blue")] {
             stage.kill_at(place);
@@ -254,4 +257,38 @@ async fn read_only_switches_nothing() {
     assert_eq!((code, told.contains("read-only: nothing is switched")), (Some(1), true), "{told}");
     assert_eq!(stage.run(&["green", "--read-only", "--dry-run"]).await.0, Some(0));
     assert!(stage.is_at("blue"));
+}
+
+/// Every block of the shipped document, in its order, and then its way back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_document_does_what_it_says() {
+    let Some(program) = nginx() else { return };
+    for file in ["blue-green-nginx.md", "blue-green-nginx.en.md"] {
+        let stage = Stage::by_name(program.clone()).await;
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows").join(file);
+        let workflow = read(Source { file, bytes: &fs::read(path).unwrap(), siblings: &|_| false });
+        let block = |step: usize| workflow.steps[step].commands[0].text.clone();
+        let good = stage.dir.path().join("good-colour.v1.3.0");
+
+        let (code, told) = stage.block(&block(3)).await;
+        assert_eq!(code, Some(1), "before a good colour was written down: {told}");
+        let (code, told) = stage.block(&block(0)).await;
+        assert_eq!((code, told.contains("serving   blue")), (Some(0), true), "{told}");
+        assert_eq!(fs::read_to_string(&good).unwrap(), "blue\n");
+        assert_eq!(stage.block(&block(1)).await.0, Some(0));
+        let docker = fs::read_to_string(stage.dir.path().join("docker")).unwrap();
+        assert_eq!(docker, "v1.3.0 compose --project-name shop-green up --detach --wait\n");
+        for _ in 0..2 {
+            let (code, told) = stage.block(&block(3)).await;
+            assert_eq!(code, Some(0), "{told}");
+            assert!(stage.is_at("green"), "a second time changes nothing: {told}");
+        }
+        assert_eq!(stage.block(&block(0)).await.0, Some(0));
+        assert_eq!(fs::read_to_string(&good).unwrap(), "blue\n", "what was good stays written down");
+        for _ in 0..2 {
+            let (code, told) = stage.block(&workflow.rollback.commands[0].text).await;
+            assert_eq!(code, Some(0), "{told}");
+            assert!(stage.is_at("blue"), "{told}");
+        }
+    }
 }

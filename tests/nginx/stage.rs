@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -242,26 +243,59 @@ impl Stage {
         )
     }
 
-    /// The command line of a switch, up to its colour.
+    /// A switch, or what else `args` say, of this place.
     pub fn command(&self, args: &[&str]) -> Command {
-        let dir = self.dir.path().display();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gonogo"));
-        command.args(["traffic", "nginx"]).args(args);
-        command.arg("--upstream").arg(self.upstream()).arg("--current").arg(self.current());
-        for colour in COLOURS {
-            let backend = &self.backends[colour];
-            command.arg("--health").arg(format!("{colour}=http://{}/health", backend.address));
-            if !self.by_name {
-                command.arg("--colour").arg(format!("{colour}={}", self.address(colour)));
-            }
-        }
+        command.args(["traffic", "nginx"]).args(args).args(self.place());
         command.args(["--through", &self.url(), "--says", "X-Colour: {colour}"]);
-        let program = self.program.display();
-        command.arg("--nginx").arg(format!("sh {dir}/run {program} -p {dir} -c {dir}/nginx.conf"));
+        self.surround(&mut command);
+        command
+    }
+
+    /// A block of a document, as bash runs it in this folder, with programs that lead to this place.
+    pub async fn block(&self, text: &str) -> (Option<i32>, String) {
+        let bin = self.dir.path().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        let place: Vec<String> = self.place().iter().map(|word| format!("'{word}'")).collect();
+        let gonogo = format!("exec {} \"$@\" {}", env!("CARGO_BIN_EXE_gonogo"), place.join(" "));
+        let docker = format!("echo \"$IMAGE_TAG $*\" >> {}/docker", self.dir.path().display());
+        for (name, script) in [("gonogo", gonogo), ("docker", docker)] {
+            fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let text = text.replace("http://localhost/", &self.url());
+        let text = text.replace("--health 'http://{colour}-app:8080/health'", "");
+        let mut command = Command::new("bash");
+        command.args(["-e", "-c", &text]).current_dir(self.dir.path());
+        self.surround(&mut command);
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", bin.display())).env("VERSION", "v1.3.0");
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    }
+
+    fn surround(&self, command: &mut Command) {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        command
+    }
+
+    /// The flags that say where everything is.
+    fn place(&self) -> Vec<String> {
+        let dir = self.dir.path().display();
+        let mut flags = vec![format!("--upstream={}", self.upstream().display())];
+        flags.push(format!("--current={}", self.current().display()));
+        for colour in COLOURS {
+            let backend = &self.backends[colour];
+            flags.push(format!("--health={colour}=http://{}/health", backend.address));
+            if !self.by_name {
+                flags.push(format!("--colour={colour}={}", self.address(colour)));
+            }
+        }
+        let program = self.program.display();
+        flags.push(format!("--nginx=sh {dir}/run {program} -p {dir} -c {dir}/nginx.conf"));
+        flags
     }
 
     /// Runs it to its end: exit code (`None` when it was killed), and all it said.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use color_eyre::eyre::{WrapErr as _, bail, eyre};
 use jiff::tz::TimeZone;
 
@@ -23,7 +23,7 @@ read back or not finished · 13 not switched · 1 bad input · 2 usage.
 
 The upstream file is replaced first and the current-env file last, each in one moment. Killed anywhere in \
 between, the same command finishes the switch and one to the other colour takes it back; `inactive` means the \
-colour that the current-env file does not name, so that a second one goes back. It refuses to switch to a colour whose health endpoint does not \
+colour that the current-env file does not name, so that a second one goes back; with --expect it does not. It refuses to switch to a colour whose health endpoint does not \
 say that it is well, and puts the upstream file back when nginx refuses the configuration.
 
 --format json prints one object at the end: schema (\"gonogo.traffic/1\"), by, current, upstream, to, inactive, \
@@ -41,13 +41,15 @@ pub(in crate::cli) struct Flags {
     /// Where requests shall go: a colour, or `inactive` for the one that does not serve now
     #[arg(value_name = "COLOUR", required_unless_present = "show", conflicts_with = "show")]
     to: Option<String>,
-    /// Say which colour serves, and change nothing
-    #[arg(long)]
-    show: bool,
+    /// Say which colour serves, and change nothing; `--show=active` and `--show=inactive` say one word
+    #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, require_equals = true,
+        default_missing_value = "both", hide_possible_values = true)]
+    show: Option<Show>,
     /// Say what would be done, and whether it would work
     #[arg(long, conflicts_with = "show")]
     dry_run: bool,
-    /// Switch only if this colour serves now, or this very switch was cut off
+    /// Switch only if this colour serves now, or this very switch was cut off or is done; `inactive`
+    /// then means the other one
     #[arg(long, value_name = "COLOUR", conflicts_with = "show")]
     expect: Option<String>,
     #[command(flatten)]
@@ -59,8 +61,15 @@ pub(in crate::cli) struct Flags {
     format: Format,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Show {
+    Both,
+    Active,
+    Inactive,
+}
+
 pub(super) fn nginx(flags: &Flags, config: &Config) -> color_eyre::Result<u8> {
-    if config.read_only && !flags.dry_run && !flags.show {
+    if config.read_only && !flags.dry_run && flags.show.is_none() {
         bail!("read-only: nothing is switched; --dry-run says what would be done");
     }
     let limits = Limits::default();
@@ -70,7 +79,7 @@ pub(super) fn nginx(flags: &Flags, config: &Config) -> color_eyre::Result<u8> {
     runtime.wrap_err("cannot start the runtime")?.block_on(async {
         let mut run = Run::new(flags, nginx);
         let done = match &flags.to {
-            None => run.show().await,
+            None => run.show(flags.show.unwrap_or(Show::Both)).await,
             Some(to) => run.switch(to).await,
         };
         run.conclude(done)
@@ -93,13 +102,21 @@ impl<'f> Run<'f> {
         Self { flags, nginx, clock, began, zone: TimeZone::system(), told }
     }
 
-    async fn show(&mut self) -> Result<u8, Stop> {
+    async fn show(&mut self, which: Show) -> Result<u8, Stop> {
         let standing = self.nginx.look()?;
         self.note_standing(&standing);
         let active = self.nginx.read()?;
         let idle = self.nginx.other(&active)?;
         self.told.inactive = Some(idle.to_string());
-        self.say(&format!("active    {active}\ninactive  {idle}\n"))?;
+        let text = match which {
+            Show::Both => format!("active    {active}\ninactive  {idle}\n"),
+            Show::Active => format!("{active}\n"),
+            Show::Inactive => format!("{idle}\n"),
+        };
+        self.say(&text)?;
+        if which != Show::Both {
+            return Ok(DONE);
+        }
         for side in self.nginx.sides().await? {
             self.say(&format!("{:8}  {}\n", side.colour, clean(&side.words)))?;
         }
@@ -129,7 +146,10 @@ impl<'f> Run<'f> {
             (None, _) => None,
         };
         let to = match to {
-            INACTIVE => self.nginx.other(&standing.current)?,
+            INACTIVE => {
+                let now = expected.as_ref().map_or(&standing.current, |expected| &expected.current);
+                self.nginx.other(now)?
+            }
             name => self.nginx.colour(name)?,
         };
         self.told.to = Some(to.to_string());
@@ -203,7 +223,9 @@ impl<'f> Run<'f> {
         let (code, why) = match done {
             Ok(code) => (code, None),
             Err(Stop::Words(words, code)) => (code, Some(words)),
-            Err(Stop::Nginx(error)) => (exit_code(&error, self.flags.show), Some(error.to_string())),
+            Err(Stop::Nginx(error)) => {
+                (exit_code(&error, self.flags.show.is_some()), Some(error.to_string()))
+            }
             Err(Stop::Report(report)) => return Err(report),
         };
         self.told.error.clone_from(&why);

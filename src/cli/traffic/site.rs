@@ -10,10 +10,10 @@ use crate::workflow::nginx::{COLOUR, Colour, NginxSite, Side, Through, words};
 #[derive(Debug, Args)]
 pub(super) struct SiteFlags {
     /// The file with the `server` lines of the colour that serves
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/nginx/conf.d/upstream.conf")]
     upstream: PathBuf,
     /// The file that holds the name of the colour that serves
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/nginx/current-env")]
     current: PathBuf,
     /// A colour, and its servers as the upstream file writes them; given twice [default: blue and
     /// green, each told by its name in `server blue-app:8080`]
