@@ -173,7 +173,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
             // Both only fail for addresses that can have no credentials.

@@ -58,7 +58,7 @@ pub enum NginxError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("{} was changed by somebody else meanwhile; nothing was changed here, start again", .path.display())]
     Changed { path: PathBuf },
-    #[error("`{command}` could not be started: {source}")]
+    #[error("`{command}` could not be started: {source}; name the program by its path if it is not on PATH")]
     NotStarted { command: String, source: std::io::Error },
     #[error("`{command}` did not end within {}s", .after.as_secs())]
     TimedOut { command: String, after: Duration },

@@ -15,6 +15,7 @@ mod upstream;
 
 use std::time::Duration;
 
+use super::http::without_credentials;
 use crate::workflow::nginx::{Colour, NginxSite, Side};
 use asked::{Heard, Proxy};
 use file::{Found, Lock};
@@ -295,7 +296,7 @@ impl Nginx {
     }
 
     fn unhealthy(&self, side: &Side, found: &str, beside: String) -> NginxError {
-        let url = side.health.clone().unwrap_or_default();
+        let url = without_credentials(side.health.as_deref().unwrap_or_default());
         NginxError::Unhealthy { colour: side.colour.clone(), url, found: found.to_owned(), beside }
     }
 

@@ -363,7 +363,10 @@ impl<'n> Switch<'n> {
         seen.upstream.stage(&text)?.place()?;
         let test = match self.run(&["-t"]).await {
             Ok(()) => "which passes the test".to_owned(),
-            Err(_) => "which fails the test too: the fault lies elsewhere in the configuration".to_owned(),
+            Err(NginxError::Refused { .. }) => {
+                "which fails the test too: the fault lies elsewhere in the configuration".to_owned()
+            }
+            Err(_) => "which could not be tested either".to_owned(),
         };
         Ok(format!("{path} was put back byte for byte and names {back}, {test}"))
     }

@@ -312,6 +312,49 @@ async fn files_that_tell_no_colour_are_named_with_what_they_say() {
 }
 
 #[tokio::test]
+async fn an_nginx_that_cannot_be_started_is_told_with_its_way_out() {
+    let mut place = Place::new().await;
+    place.nginx.site.nginx = vec!["/nowhere/nginx".to_owned()];
+    let told = place.to("green").await.unwrap_err().to_string();
+    for words in
+        ["`/nowhere/nginx -t` could not be started", "by its path", "which could not be tested either"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(place.is_at("blue"));
+}
+
+#[tokio::test]
+async fn two_switches_at_once_are_one() {
+    let place = Place::new().await;
+    let green = named("green");
+    let mut first = place.nginx.begin(&green, None).unwrap();
+    first.step().await.unwrap();
+    let told = place.to("green").await.unwrap_err();
+    assert!(matches!(told, NginxError::Busy { .. }) && !told.has_changed(), "{told}");
+    while first.step().await.unwrap().is_some() {}
+    assert!(place.to("green").await.unwrap().was_there, "at its end the first one lets go");
+}
+
+#[tokio::test]
+async fn a_switch_runs_in_a_task_of_its_own() {
+    let place = Place::new().await;
+    let task = tokio::spawn(async move {
+        place.nginx.switch(&named("green"), None, drop).await.unwrap();
+        place
+    });
+    assert!(task.await.unwrap().is_at("green"));
+}
+
+#[tokio::test]
+async fn a_password_in_a_health_address_is_not_shown() {
+    let mut place = Place::new().await;
+    place.nginx.site.sides[1].health = Some("http://ana:secret@127.0.0.1:9/".into());
+    let told = place.to("green").await.unwrap_err().to_string();
+    assert!(told.contains("http://127.0.0.1:9/ connection refused") && !told.contains("secret"), "{told}");
+}
+
+#[tokio::test]
 async fn a_change_by_somebody_else_in_between_is_not_overwritten() {
     let place = Place::new().await;
     let green = named("green");
