@@ -15,7 +15,7 @@ use gonogo::workflow::{Source, read};
 use load::{Kind, Load};
 use serde_json::json;
 use stage::{COLOURS, PATIENCE, Stage, nginx};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 /// Requests in all, at least.
 const N_REQUESTS: u64 = 2_000;
@@ -56,6 +56,26 @@ async fn blue_to_green_to_blue_fails_no_request() {
         assert!(count.answers[colour] >= 300, "{colour} served: {:?}", count.answers);
     }
     assert_eq!(stage.leftovers(), 0);
+}
+
+/// The count above is worth something only if it counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_without_its_whole_answer_is_a_failure() {
+    let answers = ["", "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nX-Col"];
+    for answer in answers {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let load = Load::start(listener.local_addr().unwrap(), &[Kind::Kept, Kind::New, Kind::Slow]);
+        for _ in 0..6 {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut request = [0; 512];
+            assert!(client.read(&mut request).await.unwrap() > 0);
+            client.write_all(answer.as_bytes()).await.unwrap();
+        }
+        // Whoever asks now is turned away.
+        drop(listener);
+        let count = load.stop().await;
+        assert!(count.failures.len() >= 6 && count.n_answers() == 0, "{answer:?}: {count:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,7 @@ const SLOW: Duration = Duration::from_millis(150);
 pub const COLOURS: [&str; 2] = ["blue", "green"];
 
 /// The nginx of this machine; `None` skips a test, unless nginx is required.
+#[expect(clippy::print_stderr, reason = "whoever reads the log shall know what was left out")]
 pub fn nginx() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian keeps it where only root looks.
