@@ -192,6 +192,7 @@ mod tests {
             status: StatusCode::from_u16(status).expect("a status"),
             content_type: "application/json".to_owned(),
             location: None,
+            headers: axum::http::HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             cut: false,
         };

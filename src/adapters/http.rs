@@ -27,6 +27,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) content_type: String,
     pub(super) location: Option<String>,
+    pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// The body went on beyond the cap.
     pub(super) cut: bool,
@@ -80,6 +81,21 @@ impl Asker {
         timeout: Duration,
         cap: usize,
     ) -> Result<Self, HttpError> {
+        Self::with(url, authorization, timeout, cap, Client::builder())
+    }
+
+    /// Asks by a new connection each time: a kept one may end at a server that is on its way out.
+    pub(super) fn anew(url: &str, timeout: Duration, cap: usize) -> Result<Self, HttpError> {
+        Self::with(url, None, timeout, cap, Client::builder().pool_max_idle_per_host(0))
+    }
+
+    fn with(
+        url: &str,
+        authorization: Option<&str>,
+        timeout: Duration,
+        cap: usize,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<Self, HttpError> {
         let address = |why: String| HttpError::Address { url: without_credentials(url), why };
         let base = Url::parse(url).map_err(|error| address(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
@@ -93,7 +109,7 @@ impl Asker {
         }
         // Without a provider reqwest panics; a second installation is refused and harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
+        let mut builder = builder
             .default_headers(headers)
             .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -138,6 +154,7 @@ impl Asker {
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let content_type = header(CONTENT_TYPE).unwrap_or_default().to_owned();
         let location = header(LOCATION).map(str::to_owned);
+        let headers = response.headers().clone();
         let (mut body, mut cut) = (Vec::new(), false);
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             let room = self.cap - body.len();
@@ -147,7 +164,7 @@ impl Asker {
                 break;
             }
         }
-        Ok(Answer { status: response.status(), content_type, location, body, cut })
+        Ok(Answer { status: response.status(), content_type, location, headers, body, cut })
     }
 }
 
@@ -156,7 +173,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
             // Both only fail for addresses that can have no credentials.
@@ -212,7 +229,8 @@ mod tests {
         let page = |body: &str| {
             let body = body.as_bytes().to_vec();
             let (content_type, location) = ("text/html".to_owned(), None);
-            Answer { status: StatusCode::OK, content_type, location, body, cut: false }.first_words()
+            let headers = HeaderMap::new();
+            Answer { status: StatusCode::OK, content_type, location, headers, body, cut: false }.first_words()
         };
         assert_eq!(page("<html><head><title>Sign in\n- Acme</title></head>"), "Sign in - Acme");
         assert_eq!(page("<h1>502</h1>Bad\u{1b}[2JGateway"), "502 Bad [2JGateway");

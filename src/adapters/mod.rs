@@ -6,6 +6,7 @@ pub mod health;
 mod http;
 pub mod kube;
 mod link;
+pub mod nginx;
 pub mod out;
 mod preflight;
 pub mod prometheus;

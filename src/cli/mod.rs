@@ -11,6 +11,7 @@ mod release;
 mod rollback;
 mod stats;
 mod status;
+mod traffic;
 mod unlock;
 mod watch;
 
@@ -92,6 +93,9 @@ enum Command {
     /// Roll a release back without its screen: proven before, verified after
     #[command(after_help = rollback::EXIT_CODES)]
     Rollback(rollback::Rollback),
+    /// Send requests elsewhere: checked before, read back after
+    #[command(subcommand)]
+    Traffic(traffic::Traffic),
     /// List the releases kept on this machine, newest first
     List,
     /// Sum the past releases up: rollbacks, time to safe, gaps of the way back
@@ -207,6 +211,7 @@ impl Command {
             Command::Rollback(flags) => Some(&mut flags.cluster),
             Command::Unlock(flags) => Some(&mut flags.cluster),
             Command::Demo(_)
+            | Command::Traffic(_)
             | Command::List
             | Command::Stats(_)
             | Command::Report { .. }
@@ -285,6 +290,7 @@ pub fn run(called: Called) -> u8 {
         Command::Run(run) => release::run(run, setup),
         Command::Resume { id, cluster } => release::resume(id.as_deref(), cluster, setup),
         Command::Rollback(flags) => rollback::rollback(flags, setup),
+        Command::Traffic(what) => traffic::traffic(what, setup),
         Command::Demo(demo) => release::demo(demo, setup),
     };
     match done {

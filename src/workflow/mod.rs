@@ -10,6 +10,7 @@ mod lint_text;
 mod markdown;
 pub mod model;
 mod mojibake;
+pub mod nginx;
 mod params;
 mod places;
 mod plan_json;
