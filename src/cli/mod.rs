@@ -210,8 +210,8 @@ impl Command {
             Command::Resume { cluster, .. } => Some(cluster),
             Command::Rollback(flags) => Some(&mut flags.cluster),
             Command::Unlock(flags) => Some(&mut flags.cluster),
+            Command::Traffic(what) => what.cluster(),
             Command::Demo(_)
-            | Command::Traffic(_)
             | Command::List
             | Command::Stats(_)
             | Command::Report { .. }

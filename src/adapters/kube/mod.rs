@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::release::pin::{Finding, Pin, Template, To};
-use crate::release::{Blocker, LockRecord, Replicas, RolloutOrdered, RoutePin};
+use crate::release::{Blocker, LockRecord, Replicas, RolloutOrdered, RoutePin, RouteRef};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
 pub use credential::Credential;
@@ -55,7 +55,7 @@ use mounted::MountedBy;
 use rollback::WayBack;
 pub use rollback::{Fired, Tested};
 use routes::Traffic;
-pub use routes::{RouteTested, Routes};
+pub use routes::{RouteTested, Routes, Steering, Wish};
 
 /// One cluster, reached through one client that everything shares.
 #[derive(Clone)]
@@ -252,7 +252,8 @@ impl KubeWorld {
         self.traffic().arm(pin).await
     }
 
-    /// Puts traffic, or the bounds of an autoscaler, back.
+    /// Puts traffic, or the bounds of an autoscaler, back as pinned, or as [`Self::prove_steering`]
+    /// says that it can be.
     ///
     /// - Shape: how long it took in milliseconds; `None` when it was so already.
     /// - Errors: [`KubeError::NotYet`] while a Service would send its traffic to no ready pod.
@@ -266,6 +267,20 @@ impl KubeWorld {
     ///   [`KubeError::NotYet`] for what its own controller still moves.
     pub async fn read_back(&self, pins: &[RoutePin]) -> Result<(), KubeError> {
         self.traffic().read_back(pins).await
+    }
+
+    /// Looks whether traffic can be sent elsewhere, and changes nothing.
+    ///
+    /// - `least`: so many ready pods are enough; else as many as take the same share now.
+    /// - Errors: [`KubeError::NotNow`] while a subset is not defined, or its pods are too few.
+    /// - Source: the object, the pods of each side, and of a mesh its Services and DestinationRules.
+    pub async fn prove_steering(
+        &self,
+        route: &RouteRef,
+        wish: &Wish,
+        least: Option<usize>,
+    ) -> Result<Steering, KubeError> {
+        self.traffic().prove(route, wish, least).await
     }
 
     fn traffic(&self) -> Traffic<'_> {

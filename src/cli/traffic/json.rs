@@ -11,9 +11,9 @@ const SCHEMA: &str = "gonogo.traffic/1";
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Told {
     pub(super) schema: Schema,
-    /// What divides the requests: `nginx`.
+    /// What divides the requests: `nginx`, `service`, `virtualservice`.
     pub(super) by: &'static str,
-    /// What the current-env file and the upstream file said when they were read.
+    /// What the current-env file said when it was read, or the object; and what the upstream file said.
     pub(super) current: Option<String>,
     pub(super) upstream: Option<String>,
     /// Where requests go, or shall go; without a switch the colour that is idle.
@@ -34,7 +34,7 @@ pub(super) struct Told {
 /// A step that was taken.
 #[derive(Debug, Serialize)]
 pub(super) struct Action {
-    /// `look`, `confirm`, `ask`, `prepare`, `place`, `test`, `reload`, `read-back`, `record`.
+    /// `look`, `confirm`, `ask`, `prepare`, `place`, `test`, `reload`, `patch`, `read-back`, `record`.
     pub(super) what: &'static str,
     pub(super) words: String,
     /// Units: milliseconds since the beginning.

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::json::{Action, Told};
 use super::site::SiteFlags;
+use super::{NOT_SENT, NOT_VERIFIED};
 use crate::adapters::clock::Clock;
 use crate::adapters::nginx::{Done, Limits, Nginx, NginxError, Proof, Standing};
 use crate::cli::duration::duration;
@@ -28,10 +29,6 @@ say that it is well, and puts the upstream file back when nginx refuses the conf
 
 --format json prints one object at the end: schema (\"gonogo.traffic/1\"), by, current, upstream, to, inactive, \
 serving, actions[{what, words, at_ms}], dry_run, was_there, verified, limits[], error.";
-
-/// As `gonogo rollback` has them: fired and not verified, and not sent.
-const NOT_VERIFIED: u8 = 12;
-const NOT_SENT: u8 = 13;
 
 /// The colour that the current-env file does not name.
 const INACTIVE: &str = "inactive";

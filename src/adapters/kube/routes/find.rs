@@ -199,6 +199,30 @@ fn same_host(a: &str, b: &str, namespace: &str) -> bool {
     parts(a) == parts(b)
 }
 
+/// What a host of a mesh stands for.
+pub(super) struct Sides {
+    pub selector: Labels,
+    pub subsets: BTreeMap<String, Labels>,
+}
+
+/// What the Service of a host selects, and all subsets that are defined for it.
+pub(super) fn sides(services: &[Value], rules: &[Value], host: &str, namespace: &str) -> Option<Sides> {
+    let name = |object: &Value| object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+    let service =
+        services.iter().find(|object| name(object).is_some_and(|name| same_host(&name, host, namespace)))?;
+    let Some(Held::Selector(selector)) = held(RouteKind::Service, service) else { return None };
+    let mut subsets = BTreeMap::new();
+    for rule in rules {
+        let of = rule.pointer("/spec/host").and_then(Value::as_str).unwrap_or_default();
+        if let (true, Some(Held::Subsets(known))) =
+            (same_host(of, host, namespace), held(RouteKind::DestinationRule, rule))
+        {
+            subsets.extend(known);
+        }
+    }
+    Some(Sides { selector, subsets })
+}
+
 /// The controller of an object, such as `Canary/app` of Flagger.
 fn owner(object: &Value) -> Option<String> {
     let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;

@@ -3,8 +3,11 @@
 
 mod find;
 mod shape;
+mod steer;
 
 use std::time::Instant;
+
+pub use steer::{Steering, Wish};
 
 use futures::future::join_all;
 use kube::Client;
