@@ -263,6 +263,12 @@ pub struct RollbackState {
 }
 
 impl RollbackState {
+    /// When the pinned template of a target was sent back and taken, or found to be there.
+    pub fn patched_at(&self, target: &TargetRef) -> Option<Moment> {
+        let patches = self.plan.iter().filter(|step| step.action == PlanAction::Patch(target.clone()));
+        patches.filter_map(|step| step.state.done_at()).next()
+    }
+
     /// Time to safe in world time: since `Y`, and since the first bad reading when there was one.
     pub fn time_to_safe(&self) -> Option<(SignedDuration, Option<SignedDuration>)> {
         let safe = self.verified_at?.world;
@@ -321,6 +327,15 @@ pub enum PlanState {
         took_ms: Option<u64>,
     },
     Failed(Failure),
+}
+
+impl PlanState {
+    fn done_at(&self) -> Option<Moment> {
+        match self {
+            PlanState::Done { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
 }
 
 impl State {

@@ -186,9 +186,10 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
     if let Some(rollback) = &state.rollback {
         // What the plan leaves alone may be brought back by hand, or stay.
         let Some(pin) = pin else { return expect };
-        expect.started_at = Some(rollback.accepted_at.unwrap_or(rollback.fired_at).world);
-        // Until the patch is in, the bad version is what is there, and no surprise.
-        expect.template = match rollback.accepted_at {
+        let patched_at = rollback.patched_at(target);
+        expect.started_at = Some(patched_at.unwrap_or(rollback.fired_at).world);
+        // Until its patch is in, the bad version is what is there, and no surprise.
+        expect.template = match patched_at {
             Some(_) => ExpectedTemplate::Print(pin.template_print.clone()),
             None => ExpectedTemplate::Any,
         };

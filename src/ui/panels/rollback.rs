@@ -146,7 +146,7 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     for (index, action) in actions.iter().enumerate() {
         let (verb, words) = action_words(paint, action);
         let head = Line::from_iter([
-            paint.span(format!("{}  ", index + 1), Role::Accent),
+            paint.span(format!("{:<3}", index + 1), Role::Accent),
             paint.span(format!("{verb:<6} "), Role::Title),
         ]);
         sheet.hanging(paint, head, &words, Role::Text);
@@ -188,7 +188,8 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
                 Some(revision) => format!("back to rev {revision}"),
                 None => "back to the pinned template".to_owned(),
             };
-            ("patch", format!("/spec/template of {target} {to}{}", dry_run(paint, target)))
+            let more = pods_words(paint, target);
+            ("patch", format!("/spec/template of {target} {to}{more}{}", dry_run(paint, target)))
         }
         PlanAction::Abort(target) => {
             ("abort", format!("{target}, if anything is under way: its traffic goes back to stable at once"))
@@ -219,6 +220,16 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
                 ["image, replicas".to_owned()].into_iter().chain(measured).chain(health).collect();
             ("read", parts.join(", "))
         }
+    }
+}
+
+/// The pods that come with the template, where there are fewer now than when it was pinned.
+fn pods_words(paint: &Paint, target: &crate::watch::TargetRef) -> String {
+    let pin = paint.model.state().pins.iter().find(|pin| &pin.target == target);
+    let seen = paint.model.observed.workloads.get(target).map(|seen| seen.facts.spec_replicas);
+    match (pin, seen) {
+        (Some(pin), Some(now)) if now < pin.replicas => format!(", {now} → {} pods", pin.replicas),
+        _ => String::new(),
     }
 }
 
@@ -280,7 +291,7 @@ fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: 
     };
     let head = Line::from_iter([
         paint.span(format!("{mark} "), role),
-        paint.span(format!("{number}  "), Role::Accent),
+        paint.span(format!("{number:<3}"), Role::Accent),
         paint.span(format!("{verb:<6} "), Role::Title),
     ]);
     sheet.hanging(paint, head, &format!("{words}   {state}"), role);

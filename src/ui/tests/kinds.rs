@@ -107,6 +107,21 @@ fn the_way_back_of_an_argo_rollout_before_it_is_fired() {
     assert_snapshot!(drawn_wide_and_small(&pressed(Script::begun_on(vec![argo_rollout(1)]), &["R"])));
 }
 
+/// Traffic waits until the pods that were taken away are back.
+#[test]
+fn the_way_back_of_a_canary_before_and_while_it_runs() {
+    let mut script = pressed(Script::canary(), &["R"]);
+    let before = drawn_wide_and_small(&script);
+    script.painted();
+    script.key("Y");
+    let result = |took_ms| StepResult::Accepted { took_ms };
+    for step in [0, 1] {
+        script.event(None, Fact::RollbackStepEnded { step, attempt: 1, result: result(14) });
+    }
+    script.at(785);
+    assert_snapshot!(format!("{before}\n{}", drawn(&script.model, 150, 40)));
+}
+
 #[test]
 fn the_pod_that_holds_a_statefulset_with_the_key_that_deletes_it() {
     assert_snapshot!(drawn_wide_and_small(&Script::trapped()));
