@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{
-    Blocker, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run,
-    Shown, StepResult, Verdict, Vote,
+    Blocker, ByPolicy, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered,
+    RolloutSeen, Run, Shown, StepResult, Verdict, Vote,
 };
 use super::lock::LockState;
 use super::pin::{Finding, Pin};
+use super::policy::PolicyState;
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
@@ -75,6 +76,7 @@ pub struct State {
     /// World time of the first reading of the breach that stands now, or stood when `Y` was pressed.
     pub first_bad: Option<Timestamp>,
     pub rollback: Option<RollbackState>,
+    pub policy: PolicyState,
     /// What was asked of Argo Rollouts, oldest first.
     pub orders: Vec<OrderState>,
     pub notes: Vec<(Moment, String, String)>,
@@ -242,6 +244,8 @@ impl CriterionState {
 pub struct RollbackState {
     pub fired_at: Moment,
     pub fired_by: String,
+    /// None when a person pressed the key.
+    pub policy: Option<ByPolicy>,
     pub reason: Option<String>,
     pub shown: Vec<Shown>,
     pub plan: Vec<PlanStep>,
@@ -260,6 +264,11 @@ pub struct RollbackState {
 }
 
 impl RollbackState {
+    /// What its time counts from, as a screen says it.
+    pub fn trigger(&self) -> &'static str {
+        if self.policy.is_some() { "the firing" } else { "Y" }
+    }
+
     /// Time to safe in world time: since `Y`, and since the first bad reading when there was one.
     pub fn time_to_safe(&self) -> Option<(SignedDuration, Option<SignedDuration>)> {
         let safe = self.verified_at?.world;
