@@ -39,17 +39,20 @@ fn one<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, criterion: &CriterionId, is
     let sign = paint.sign(if accepted.is_some() { Sign::Ticked } else { Sign::Open });
     let text = text_of(paint, criterion);
     let said = match accepted {
-        Some(accepted) => format!("accepted by {}", accepted.by),
+        Some(accepted) => format!("rolls back by itself, accepted by {}", accepted.by),
         None => "a breach only proposes".to_owned(),
     };
-    let role = if is_selected { Role::Title } else { Role::Text };
+    let is_accepted = accepted.is_some();
     let head = Line::from_iter([
         paint.span(if is_selected { "▶ " } else { "  " }, Role::Focus),
-        paint.span(format!("{sign} "), if accepted.is_some() { Role::Warning } else { Role::Dim }),
-        paint.span(text, role),
-        paint.span("   ", Role::Text),
+        paint.span(format!("{sign} "), if is_accepted { Role::Warning } else { Role::Dim }),
     ]);
-    sheet.hanging(paint, head, &said, if accepted.is_some() { Role::Warning } else { Role::Dim });
+    let role = match (is_accepted, is_selected) {
+        (true, _) => Role::Warning,
+        (false, true) => Role::Title,
+        (false, false) => Role::Text,
+    };
+    sheet.hanging(paint, head, &format!("{text}: {said}"), role);
 }
 
 /// The panel: what was accepted, what became of it, and the way to withdraw it.
@@ -66,10 +69,13 @@ pub fn sheet<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a> 
         return sheet;
     }
     sheet.blank();
-    lines(paint, &mut sheet);
-    let words = "It is accepted at the start of a release and never later; it fires once at most, on a reading \
-                 that fails, and not while the cluster is silent or the release is held.";
-    sheet.text(paint, words, Role::Dim);
+    standing(paint, &mut sheet);
+    let words = format!(
+        "It is accepted at the start of a release and never later; it fires once at most, {} after a reading that \
+         fails, and not while the cluster is silent or the release is held.",
+        length(paint)
+    );
+    sheet.text(paint, &words, Role::Dim);
     let withdraw = paint.hint(Action::Choose, "withdraw the selected one");
     sheet.keys([withdraw, paint.hint(Action::Close, "back")]);
     sheet
@@ -82,12 +88,8 @@ pub fn lines<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     if (policy.accepted.is_empty() && policy.n_countdowns == 0) || paint.model.rollback().is_some() {
         return;
     }
-    if let Some(why) = &policy.spent {
-        sheet.fact(paint, "by itself", &format!("not again in this release: {why}"), Role::Text);
-        return;
-    }
     let mut label = "by itself";
-    for (criterion, accepted) in &policy.accepted {
+    for (criterion, accepted) in policy.accepted.iter().filter(|_| policy.spent.is_none()) {
         let words = format!(
             "{} after “{}” reads fail, as {} accepted",
             length(paint),
@@ -95,9 +97,21 @@ pub fn lines<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
             accepted.by
         );
         sheet.fact(paint, std::mem::take(&mut label), &words, Role::Warning);
-        if let Some(why) = policy.only_proposed.get(criterion) {
-            sheet.fact(paint, "", &format!("not this time: {why}"), Role::Text);
-        }
+    }
+    standing(paint, sheet);
+}
+
+/// What keeps it from firing, now or for good.
+fn standing<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let policy = &paint.model.state().policy;
+    if let Some(why) = &policy.spent {
+        let words = format!("nothing more by itself in this release: {why}");
+        sheet.fact(paint, "by itself", &words, Role::Text);
+        return;
+    }
+    for (criterion, why) in paint.model.release.left_to_people() {
+        let words = format!("“{}” not this time: {why}", text_of(paint, criterion));
+        sheet.fact(paint, "by a person", &words, Role::Text);
     }
 }
 
