@@ -229,7 +229,9 @@ fn breach(paint: &Paint) -> Option<Banner> {
         ];
         return Banner::new("▲", Role::Bad, parts);
     }
-    let why_not = policy::why_not(paint, id).map_or_else(|| may(5, ""), |why| may(5, why));
+    // Somebody who counts on it must know that it does not: this gives way last.
+    let why_not = policy::why_not(paint, id).unwrap_or_default();
+    let why_not = or_short(1, why_not.clone(), if why_not.is_empty() { "" } else { "not by itself" });
     let parts = vec![or_short(2, what, short), must(more), may(4, since), why_not, proposal(paint)];
     Banner::new("▲", Role::Bad, parts)
 }
