@@ -602,7 +602,7 @@ impl Live {
         let forward = kind.is_multiple_of(2).then(|| self.next_fact()).flatten();
         // A breach is a policy's time: what it needs in a row would hardly come by chance.
         let is_its_time = self.release.state().is_breached() && matches!(kind % 4, 1 | 2);
-        let by_policy = is_its_time.then(|| self.next_of_policy(pick % 4 != 0));
+        let by_policy = is_its_time.then(|| self.next_of_policy(!pick.is_multiple_of(4)));
         let fact = by_policy.or(forward).unwrap_or_else(|| self.stray_fact(kind / 2, pick));
         let by = if pick.is_multiple_of(2) { ana() } else { bo() };
         self.tell(after.into(), Some(by), fact)
