@@ -385,6 +385,37 @@ fn frontmatter_orders_targets_and_proposes_a_policy() {
 }
 
 #[test]
+fn a_policy_is_told_what_it_cannot_do_and_how_long_it_may_wait() {
+    let with = |rollback: &str| {
+        parsed(&format!(
+            "---\nrollback: {rollback}\n---\n# R\n## Steps\n### 1. Prod\n```bash\nmake\n```\n## Rollback\n\
+             ### Rollback criteria\n- Error rate > 1%\n- A critical function is broken\n"
+        ))
+    };
+    let told = |workflow: &Workflow| -> String {
+        workflow.diagnostics.iter().map(|known| format!("{} {}\n", known.place.line, known.message)).collect()
+    };
+    let declared = with("{auto: [error-rate, a-critical-function-is-broken]}");
+    let policy = declared.rollback.policy.clone().unwrap();
+    assert_eq!((policy.auto.len(), policy.countdown_s), (1, 60), "a person says so, and a minute is given");
+    let words = told(&declared);
+    assert!(words.contains("2 `rollback.auto` names `a-critical-function-is-broken`"), "{words}");
+    assert!(words.contains("which only a person can see"), "{words}");
+    for (asked, taken, why) in
+        [("2s", 10, "nobody the time to stop it"), ("3h", 3_600, "none that anybody waits for")]
+    {
+        let workflow = with(&format!("{{auto: [error-rate], countdown: {asked}}}"));
+        assert_eq!(
+            workflow.rollback.policy.as_ref().map(|policy| policy.countdown_s),
+            Some(taken),
+            "{asked}"
+        );
+        assert!(told(&workflow).contains(why), "{}", told(&workflow));
+    }
+    assert!(!told(&with("{auto: [error-rate], countdown: 10s}")).contains("countdown"));
+}
+
+#[test]
 fn numbered_items_with_work_of_their_own_are_steps() {
     let text =
         "# R\n## Procedure\n1. Build\n   ```sh\n   make\n   ```\n2. Tell people\n3. Look\n   - [ ] fine\n";

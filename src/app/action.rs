@@ -48,6 +48,10 @@ pub enum Action {
     Diff,
     Reason,
     CancelRollback,
+    /// Let the release roll back by itself on a criterion, at its start.
+    Accept,
+    /// What rolls back by itself.
+    Policy,
     SettledGood,
     SettledBad,
     /// Who holds the lock.
@@ -137,6 +141,8 @@ impl Action {
             A::Diff,
             A::Reason,
             A::CancelRollback,
+            A::Accept,
+            A::Policy,
             A::SettledGood,
             A::SettledBad,
             A::Lock,
@@ -239,6 +245,8 @@ impl Action {
                 | A::Diff
                 | A::Reason
                 | A::CancelRollback
+                | A::Accept
+                | A::Policy
                 | A::SettledGood
                 | A::SettledBad
                 | A::Lock
@@ -285,7 +293,7 @@ impl Action {
             Action::Go => ("go", "GO", "answer GO for the role that is asked"),
             Action::Abstain => ("abstain", "abstain", "abstain for the role that is asked; this is not GO"),
             Action::Declare => ("declare", "breach", "declare a rollback criterion met, or withdraw it"),
-            Action::Hold => ("hold", "hold", "hold the release with a reason, or go on"),
+            Action::Hold => ("hold", "hold", "hold the release with a reason, or go on; stop a countdown"),
             Action::Note => ("note", "note", "write a note into the journal"),
             Action::Skip => ("skip", "skip", "skip the selected item, with a reason"),
             Action::NotApplicable => {
@@ -310,6 +318,10 @@ impl Action {
             Action::CancelRollback => {
                 ("cancel-rollback", "withdraw", "withdraw a rollback that is still queued")
             }
+            Action::Accept => {
+                ("accept", "accept", "accept that it rolls back by itself on this, or withdraw that")
+            }
+            Action::Policy => ("policy", "policy", "what rolls back by itself; withdraw it"),
             Action::SettledGood => ("succeeded", "it succeeded", "say that the command in doubt succeeded"),
             Action::SettledBad => ("failed", "it failed", "say that the command in doubt failed"),
             Action::Lock => ("lock", "lock", "who holds the lock; take it over, or give it back"),

@@ -253,6 +253,7 @@ const TABLE: &[(Context, &str, Action)] = {
     &[
         (C::StartPanel, "r", A::Run),
         (C::StartPanel, "enter e", A::Edit),
+        (C::StartPanel, "space", A::Accept),
         (C::StartPanel, "down j tab", A::Down),
         (C::StartPanel, "up k shift-tab", A::Up),
         (C::StartPanel, "q", A::Quit),
@@ -279,6 +280,7 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::RollbackPanel, "D", A::DeleteBlocker),
         (C::RollbackPanel, "d", A::Diff),
         (C::RollbackPanel, "t", A::Reason),
+        (C::RollbackPanel, "p", A::Policy),
         (C::RollbackPanel, "x", A::CancelRollback),
         (C::RollbackPanel, "down j", A::Down),
         (C::RollbackPanel, "up k", A::Up),

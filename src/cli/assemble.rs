@@ -330,7 +330,13 @@ fn start_form(
         note: String::new(),
     };
     let declared = workflow.roles.iter().filter(|role| role.declared);
-    let fields = workflow.params.iter().map(param).chain(declared.map(role)).collect();
+    let policy = workflow.rollback.policy.iter().flat_map(|policy| &policy.auto);
+    let policy = policy.map(|criterion| Field {
+        kind: FieldKind::Policy(criterion.clone()),
+        value: String::new(),
+        note: String::new(),
+    });
+    let fields = workflow.params.iter().map(param).chain(declared.map(role)).chain(policy).collect();
     StartForm { fields, selected: 0 }
 }
 

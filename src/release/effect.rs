@@ -7,7 +7,7 @@ use super::lock::LockWanted;
 use super::pin::Pin;
 use super::route::RoutePin;
 use crate::watch::TargetRef;
-use crate::workflow::{CommandId, Probe};
+use crate::workflow::{CommandId, CriterionId, Probe};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -40,6 +40,11 @@ pub enum Effect {
     Sense { probe: Probe },
     /// Tell the release when this moment has come. Answered by `Woke`.
     WakeAt { at: WakeTime, timer: Timer },
+    /// Begin the countdown of a policy, if the cluster can be seen. Answered by `CountdownStarted` or
+    /// `PolicyHeldBack`.
+    CountDown { criterion: CriterionId, seconds: u64 },
+    /// Roll back by policy, if the way back is proven. Answered by `RollbackFired` or `PolicyHeldBack`.
+    FireByPolicy { criterion: CriterionId },
     /// Sound the terminal's bell.
     Ring,
 }

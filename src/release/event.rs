@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lock::LockStanding;
 use super::pin::{Finding, Pin};
+pub use super::policy::ByPolicy;
 use super::rollback::ArmingState;
 use super::route::RoutePin;
 pub use crate::watch::Verdict;
@@ -287,6 +288,9 @@ pub enum Fact {
         /// What the panel showed as running now, by target: the patch goes out only if that is still so.
         shown: Vec<Shown>,
         evidence: Vec<Evidence>,
+        /// None when a person pressed the key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<ByPolicy>,
     },
     /// Words for a rollback that already runs.
     RollbackReason {
@@ -303,6 +307,28 @@ pub enum Fact {
         step: usize,
         attempt: u32,
         result: StepResult,
+    },
+
+    // ── the policy
+    /// A person lets this release roll back by itself when this criterion reads fail.
+    PolicyAccepted {
+        criterion: CriterionId,
+    },
+    PolicyWithdrawn {
+        criterion: CriterionId,
+    },
+    /// The seconds of a policy begin to run.
+    CountdownStarted {
+        criterion: CriterionId,
+        /// Units: seconds of wall time.
+        seconds: u64,
+    },
+    /// A person stopped it: nothing fires by itself any more in this release.
+    CountdownStopped,
+    /// It could not be seen what would be rolled back: the breach is proposed, and no more.
+    PolicyHeldBack {
+        criterion: CriterionId,
+        why: String,
     },
 
     // ── the lock
@@ -489,6 +515,8 @@ pub enum Timer {
     SoakEarliest(StepId),
     /// A rollback step is tried again.
     RollbackRetry { step: usize, attempt: u32 },
+    /// The countdown of a policy is over.
+    Countdown { n: u32 },
 }
 
 #[cfg(test)]

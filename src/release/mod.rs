@@ -12,6 +12,7 @@ pub mod lock;
 mod orders;
 pub mod pin;
 mod plan;
+pub mod policy;
 mod progress;
 mod rollback;
 pub mod route;
@@ -30,6 +31,7 @@ pub use lock::{
 };
 pub use pin::{Finding, Outcome, Pin, Template, To};
 pub use plan::plan;
+pub use policy::{Accepted, Countdown, CountdownEnd, PolicyState};
 pub use progress::{Current, StepStatus};
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use route::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
@@ -119,6 +121,7 @@ impl Release {
             health: None,
             first_bad: None,
             rollback: None,
+            policy: PolicyState::default(),
             orders: Vec::new(),
             notes: Vec::new(),
             recent: VecDeque::new(),
@@ -172,6 +175,7 @@ impl Release {
             }
         }
         effects.extend(self.advance_rollback(event.at));
+        effects.extend(self.advance_policy(event.at));
         effects.extend(self.enter_positions(event.at));
         Ok(effects)
     }
@@ -194,7 +198,10 @@ impl Release {
                 if let Some(hold) = self.state.hold.take() {
                     self.state.holds.push((hold.reason, hold.since, at));
                 }
-                Ok(self.unpark())
+                let mut effects = self.unpark();
+                // What was met meanwhile was not acted on: now it can be.
+                effects.extend(self.left_to_people().next().map(|_| Effect::Ring));
+                Ok(effects)
             }
             Fact::Aborted { reason } => {
                 self.finish(Phase::Aborted, at);
@@ -280,7 +287,9 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::Woke { timer } => Ok(self.woke(at, timer)),
-            Fact::RollbackFired { reason, shown, .. } => self.fire(at, by, reason.as_ref(), shown),
+            Fact::RollbackFired { reason, shown, policy, .. } => {
+                self.fire(at, by, reason.as_ref(), shown, policy.as_ref())
+            }
             Fact::RollbackReason { reason } => {
                 if let Some(rollback) = &mut self.state.rollback {
                     rollback.reason = Some(reason.clone());
@@ -289,6 +298,13 @@ impl Release {
             }
             Fact::RollbackCancelled => self.cancel_rollback(at),
             Fact::BlockerDeleted { target, blocker } => self.delete_blocker(at, target, blocker),
+            Fact::PolicyAccepted { criterion } => self.accept_policy(at, by, criterion),
+            Fact::PolicyWithdrawn { criterion } => self.withdraw_policy(at, by, criterion),
+            Fact::CountdownStarted { criterion, seconds } => {
+                Ok(self.begin_countdown(at, criterion, *seconds))
+            }
+            Fact::CountdownStopped => self.stop_countdown(at, by),
+            Fact::PolicyHeldBack { criterion, why } => Ok(self.hold_policy_back(at, criterion, why)),
             Fact::LockChanged { standing } => {
                 self.lock_changed(standing);
                 Ok(Vec::new())
@@ -340,6 +356,7 @@ impl Release {
         let mut effects = Vec::new();
         self.lose_running_commands(at);
         self.lose_orders(at);
+        self.nobody_watched(at);
         if self.state.pins.is_empty() && !self.state.targets.is_empty() && !self.state.changed_anything() {
             effects.push(Effect::Pin { targets: self.state.targets.clone() });
         }

@@ -291,6 +291,7 @@ impl Release {
                 Vec::new()
             }
             Timer::RollbackRetry { step, attempt } => self.retry_rollback(at, *step, *attempt),
+            Timer::Countdown { n } => self.countdown_woke(at, *n),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
+use super::event::{ByPolicy, Failure, FailureKind, Operator, RolloutSeen, Shown, StepResult, Verdict};
 use super::pin::{Finding, Outcome, Pin};
 use super::plan::plan;
 use super::route::RoutePin;
@@ -261,7 +261,11 @@ impl Release {
         by: Option<&Operator>,
         reason: Option<&String>,
         shown: &[Shown],
+        policy: Option<&ByPolicy>,
     ) -> Result<Vec<Effect>, Refusal> {
+        if let Some(policy) = policy {
+            self.may_fire_by_policy(at, policy)?;
+        }
         if self.state.pins.is_empty() {
             return Err(Refusal::new(
                 "gonogo pinned no known-good state",
@@ -303,7 +307,8 @@ impl Release {
                 let breached = self.state.criteria.iter().filter(|(_, state)| state.is_breached());
                 self.state.rollback = Some(RollbackState {
                     fired_at: at,
-                    fired_by: name(by),
+                    fired_by: policy.map_or_else(|| name(by), ByPolicy::who),
+                    policy: policy.cloned(),
                     reason: reason.cloned(),
                     shown: shown.to_vec(),
                     plan: steps,
@@ -318,6 +323,7 @@ impl Release {
                 });
             }
         }
+        self.spend_policy(at, by, policy);
         self.state.phase = Phase::RollingBack;
         self.state.ended_at = None;
         // A deployment command that still runs would work against the way back.

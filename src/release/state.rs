@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{
-    Blocker, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered, RolloutSeen, Run,
-    Shown, StepResult, Verdict, Vote,
+    Blocker, ByPolicy, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered,
+    RolloutSeen, Run, Shown, StepResult, Verdict, Vote,
 };
 use super::lock::LockState;
 use super::pin::{Finding, Pin};
+use super::policy::PolicyState;
 use super::route::{RoutePin, RouteRef};
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
@@ -78,6 +79,7 @@ pub struct State {
     /// World time of the first reading of the breach that stands now, or stood when `Y` was pressed.
     pub first_bad: Option<Timestamp>,
     pub rollback: Option<RollbackState>,
+    pub policy: PolicyState,
     /// What was asked of Argo Rollouts, oldest first.
     pub orders: Vec<OrderState>,
     pub notes: Vec<(Moment, String, String)>,
@@ -245,6 +247,8 @@ impl CriterionState {
 pub struct RollbackState {
     pub fired_at: Moment,
     pub fired_by: String,
+    /// None when a person pressed the key.
+    pub policy: Option<ByPolicy>,
     pub reason: Option<String>,
     pub shown: Vec<Shown>,
     pub plan: Vec<PlanStep>,
@@ -267,6 +271,11 @@ impl RollbackState {
     pub fn patched_at(&self, target: &TargetRef) -> Option<Moment> {
         let patches = self.plan.iter().filter(|step| step.action == PlanAction::Patch(target.clone()));
         patches.filter_map(|step| step.state.done_at()).next()
+    }
+
+    /// What its time counts from, as a screen says it.
+    pub fn trigger(&self) -> &'static str {
+        if self.policy.is_some() { "the firing" } else { "Y" }
     }
 
     /// Time to safe in world time: since `Y`, and since the first bad reading when there was one.

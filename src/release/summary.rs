@@ -82,6 +82,13 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::CriterionRead { criterion: id, verdict: Verdict::Fail, why, .. } => {
             format!("▲ {}: {why}", criterion(id))
         }
+        // What ended a countdown is part of the story.
+        Fact::CriterionRead { criterion: id, verdict, .. }
+            if state.policy.countdown.as_ref().is_some_and(|countdown| &countdown.criterion == id) =>
+        {
+            let reads = if *verdict == Verdict::Pass { "reads pass again" } else { "has no data" };
+            format!("the countdown ended: {} {reads}", criterion(id))
+        }
         Fact::CriterionDeclared { criterion: id, met: true, reason } => {
             format!("{who} ▲ {}: {reason}", criterion(id))
         }
@@ -91,7 +98,24 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::CriterionOverridden { criterion: id, reason } => {
             format!("{who} ◆ goes on despite {}: {reason}", criterion(id))
         }
-        Fact::RollbackFired { .. } => format!("{who} ROLLBACK"),
+        Fact::RollbackFired { policy: None, .. } => format!("{who} ROLLBACK"),
+        Fact::RollbackFired { policy: Some(policy), .. } => {
+            format!("ROLLBACK by {}: {}", policy.who(), criterion(&policy.criterion))
+        }
+        Fact::PolicyAccepted { criterion: id } => {
+            format!("{who} accepted that it rolls back by itself: {}", criterion(id))
+        }
+        Fact::PolicyWithdrawn { criterion: id } => {
+            format!("{who} withdrew that it rolls back by itself: {}", criterion(id))
+        }
+        Fact::CountdownStarted { criterion: id, seconds } => {
+            let by = state.policy.accepted.get(id).map_or("somebody", |accepted| accepted.by.as_str());
+            format!("▲ rolls back by itself in {seconds} s, as {by} accepted: {}", criterion(id))
+        }
+        Fact::CountdownStopped => format!("{who} stopped the countdown"),
+        Fact::PolicyHeldBack { criterion: id, why } => {
+            format!("not rolled back by itself on {}: {why}", criterion(id))
+        }
         Fact::RollbackReason { reason } => format!("{who} rolls back because: {reason}"),
         Fact::RollbackCancelled => format!("{who} withdrew the rollback"),
         Fact::BlockerDeleted { target, blocker } => {

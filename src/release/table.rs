@@ -28,6 +28,12 @@ pub enum Deed {
     SettleDoubt,
     DeclareCriterion,
     FireRollback,
+    /// A policy fires at the end of its countdown.
+    FireByPolicy,
+    /// Accept that the release may roll back by itself: at its start, and never later.
+    AcceptPolicy,
+    WithdrawPolicy,
+    StopCountdown,
     ExplainRollback,
     CancelRollback,
     /// Delete the pod that holds the way back.
@@ -68,7 +74,11 @@ impl Deed {
             Fact::CommandStopped { .. } => Deed::StopCommand,
             Fact::DoubtSettled { .. } => Deed::SettleDoubt,
             Fact::CriterionDeclared { .. } | Fact::CriterionOverridden { .. } => Deed::DeclareCriterion,
-            Fact::RollbackFired { .. } => Deed::FireRollback,
+            Fact::RollbackFired { policy: None, .. } => Deed::FireRollback,
+            Fact::RollbackFired { policy: Some(_), .. } => Deed::FireByPolicy,
+            Fact::PolicyAccepted { .. } => Deed::AcceptPolicy,
+            Fact::PolicyWithdrawn { .. } => Deed::WithdrawPolicy,
+            Fact::CountdownStopped => Deed::StopCountdown,
             Fact::RollbackReason { .. } => Deed::ExplainRollback,
             Fact::RollbackCancelled => Deed::CancelRollback,
             Fact::BlockerDeleted { .. } => Deed::DeleteBlocker,
@@ -91,6 +101,8 @@ impl Deed {
             | Fact::CriterionRead { .. }
             | Fact::HealthChanged { .. }
             | Fact::Woke { .. }
+            | Fact::CountdownStarted { .. }
+            | Fact::PolicyHeldBack { .. }
             | Fact::LockChanged { .. }
             | Fact::RollbackStepEnded { .. }
             | Fact::RolloutOrderEnded { .. } => Deed::Observe,
@@ -122,6 +134,10 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::DeclareCriterion, &[Running, Held, Completed]),
     // An aborted or completed release may still have changed things: the way back stays open.
     (Deed::FireRollback, &[Running, Held, RollbackFailed, Completed, Aborted]),
+    (Deed::FireByPolicy, &[Running]),
+    (Deed::AcceptPolicy, &[Preparing]),
+    (Deed::WithdrawPolicy, &[Preparing, Running, Held]),
+    (Deed::StopCountdown, &[Running]),
     (Deed::ExplainRollback, &[RollingBack, RolledBack, RollbackFailed]),
     (Deed::CancelRollback, &[RollingBack]),
     (Deed::DeleteBlocker, &[RollingBack, RollbackFailed]),

@@ -145,6 +145,11 @@ impl Story<'_> {
             let elapsed = end.wall.duration_since(state.opened_at.wall);
             rows.push(row("Took", format!("{} of work, {} in all", length(worked), length(elapsed))));
         }
+        for (id, accepted) in &state.policy.accepted {
+            let criterion = workflow.criterion(id).map_or_else(|| id.to_string(), |known| known.text.clone());
+            let (by, at) = (words(&accepted.by), self.time(accepted.at));
+            rows.push(row("By itself", format!("on “{}”, accepted by {by} at {at}", words(&criterion))));
+        }
         rows.extend(self.lock().into_iter().map(|line| row("Lock", line)));
         rows.push(row("Checks", self.automation()));
         let mut text = format!("{title}\n\n{}", table(&["", ""], &rows));

@@ -66,7 +66,8 @@ impl Story<'_> {
         }
         match rollback.time_to_safe() {
             Some((since_y, since_bad)) => {
-                rows.push(row("Time to safe", format!("**{}** from `Y`", length(since_y))));
+                let from = if rollback.policy.is_some() { "the firing" } else { "`Y`" };
+                rows.push(row("Time to safe", format!("**{}** from {from}", length(since_y))));
                 if let Some(since_bad) = since_bad {
                     rows.push(row("", format!("**{}** from the first bad signal", length(since_bad))));
                 }

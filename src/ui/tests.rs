@@ -3,6 +3,7 @@
 mod kinds;
 mod locks;
 mod past;
+mod policy;
 mod watching;
 
 use insta::assert_snapshot;

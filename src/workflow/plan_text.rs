@@ -237,7 +237,13 @@ fn rollback(page: &mut Page, workflow: &Workflow) {
     if let Some(policy) = &section.policy {
         let auto: Vec<&str> = policy.auto.iter().map(|id| id.as_str()).collect();
         let countdown = duration_text(policy.countdown_s);
-        page.line(INDENT, &format!("proposes to fire by itself after {countdown}: {}", auto.join(", ")));
+        if !auto.is_empty() {
+            let words = format!(
+                "if accepted at the start, rolls back by itself after {countdown}: {}",
+                auto.join(", ")
+            );
+            page.line(INDENT, &words);
+        }
     }
 }
 

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use gonogo::journal::Record;
 use gonogo::release::{
-    CommandState, Current, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId, Operator,
-    Outcome, Phase, Pin, PlanAction, PlanState, Release, ReleaseId, RolloutSeen, Run, Shown, StepResult,
-    Timer, Verdict, Vote,
+    ByPolicy, CommandState, Current, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, ItemId,
+    Operator, Outcome, Phase, Pin, PlanAction, PlanState, Release, ReleaseId, RolloutSeen, Run, Shown,
+    StepResult, Timer, Verdict, Vote,
 };
 use gonogo::watch::rollout::RolloutState;
 use gonogo::watch::{Image, Moment, TargetRef};
 use gonogo::workflow::{
     Check, CheckId, Choice, Command, CommandId, CommandKind, Criterion, CriterionId, CriterionKind, Gate,
-    GateId, Group, Item, Kind, Language, Metric, Param, Place, Poll, Probe, Role, RollbackSection, Soak,
-    Step, Workflow,
+    GateId, Group, Item, Kind, Language, Metric, Param, Place, Policy, Poll, Probe, Role, RollbackSection,
+    Soak, Step, Workflow,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -171,7 +171,7 @@ pub fn workflow() -> Arc<Workflow> {
                 criterion("latence", "Latence P95 > 2x", latency),
                 criterion("fonction", "Fonctionnalité critique cassée", CriterionKind::Declared),
             ],
-            policy: None,
+            policy: Some(Policy { auto: vec!["taux-d-erreur".into(), "latence".into()], countdown_s: 30 }),
         },
         errors: Vec::new(),
         escalation: Vec::new(),
@@ -240,8 +240,20 @@ impl Live {
     }
 
     pub fn begun_with(document: Arc<Workflow>) -> Self {
-        let mut live = Self::opened_with(document);
+        Self::begin_after(Self::opened_with(document), &[])
+    }
+
+    /// Begun, after both measured criteria were accepted to roll back by themselves.
+    pub fn accepted() -> Self {
+        let criteria = ["taux-d-erreur".into(), "latence".into()];
+        Self::begin_after(Self::opened_with(workflow()), &criteria)
+    }
+
+    fn begin_after(mut live: Self, criteria: &[CriterionId]) -> Self {
         live.world(0, Fact::Pinned { pins: vec![pin()], routes: vec![] });
+        for criterion in criteria {
+            live.ana(1, Fact::PolicyAccepted { criterion: criterion.clone() });
+        }
         let params = BTreeMap::from([("VERSION".to_owned(), "v1.3.0".to_owned())]);
         let roster =
             BTreeMap::from([("tech-lead".into(), "ana".to_owned()), ("sre".into(), "bo".to_owned())]);
@@ -384,6 +396,25 @@ impl Live {
         }
     }
 
+    /// What the loop would tell of the policy now.
+    fn next_of_policy(&self, can_be_seen: bool) -> Fact {
+        let policy = &self.release.state().policy;
+        match &policy.countdown {
+            Some(countdown) if can_be_seen => {
+                let Fact::RollbackFired { reason, shown, evidence, .. } = fired() else { unreachable!() };
+                let accepted_by = policy.accepted[&countdown.criterion].by.clone();
+                let policy = Some(ByPolicy { criterion: countdown.criterion.clone(), accepted_by });
+                Fact::RollbackFired { reason, shown, evidence, policy }
+            }
+            Some(countdown) => Fact::Woke { timer: Timer::Countdown { n: countdown.n } },
+            None => {
+                let read = self.release.state().criteria.iter().find(|(_, read)| read.is_breached());
+                let criterion = read.map_or_else(|| "latence".into(), |(id, _)| id.clone());
+                Fact::CountdownStarted { criterion, seconds: 30 }
+            }
+        }
+    }
+
     fn next_of_rollback(&self) -> Option<Fact> {
         let rollback = self.release.state().rollback.as_ref()?;
         let mut open = rollback.plan.iter().enumerate();
@@ -439,7 +470,7 @@ impl Live {
         let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::NoData, Verdict::Error];
         let print = if is_odd { OLD } else { NEW };
         let failure = |kind| StepResult::Failed(Failure { kind, summary: reason.clone() });
-        match kind % 32 {
+        match kind % 40 {
             0 => Fact::Noted { text: reason },
             1 => Fact::Held { reason },
             2 => Fact::Released,
@@ -477,6 +508,12 @@ impl Live {
                 Fact::Voted { step, role, vote, reason: Some(reason), evidence: Vec::new() }
             }
             30 => Fact::NothingToRun { command, choice: 1 },
+            32..=34 => self.next_of_policy(is_odd),
+            35 => criterion(criterion_id, Verdict::Fail),
+            36 => Fact::CountdownStopped,
+            37 => Fact::PolicyHeldBack { criterion: criterion_id, why: reason },
+            38 => Fact::PolicyWithdrawn { criterion: criterion_id },
+            39 => Fact::Woke { timer: Timer::Countdown { n: attempt } },
             _ if pick.is_multiple_of(8) => Fact::Aborted { reason },
             _ => Fact::RollbackReason { reason },
         }
@@ -547,14 +584,14 @@ pub fn criterion(id: CriterionId, verdict: Verdict) -> Fact {
 
 pub fn fired() -> Fact {
     let shown = Shown { target: target(), uid: "7d9e".into(), template_print: NEW.into() };
-    Fact::RollbackFired { reason: None, shown: vec![shown], evidence: evidence() }
+    Fact::RollbackFired { reason: None, shown: vec![shown], evidence: evidence(), policy: None }
 }
 
 /// A history as chance would write it: mostly forward, with strays, refusals left out.
 ///
 /// - Shape: each triple chooses what happens, to whom, and how many seconds later.
 pub fn history(choices: impl IntoIterator<Item = (u16, u16, u8)>) -> Live {
-    let mut live = Live::begun();
+    let mut live = Live::accepted();
     for (kind, pick, after) in choices {
         live.happen(kind, pick, after);
     }
@@ -565,7 +602,10 @@ impl Live {
     /// Lets one thing happen. Whether the release took it.
     pub fn happen(&mut self, kind: u16, pick: u16, after: u8) -> bool {
         let forward = kind.is_multiple_of(2).then(|| self.next_fact()).flatten();
-        let fact = forward.unwrap_or_else(|| self.stray_fact(kind / 2, pick));
+        // A breach is a policy's time: what it needs in a row would hardly come by chance.
+        let is_its_time = self.release.state().is_breached() && matches!(kind % 4, 1 | 2);
+        let by_policy = is_its_time.then(|| self.next_of_policy(!pick.is_multiple_of(4)));
+        let fact = by_policy.or(forward).unwrap_or_else(|| self.stray_fact(kind / 2, pick));
         let by = if pick.is_multiple_of(2) { ana() } else { bo() };
         self.tell(after.into(), Some(by), fact)
     }

@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod leaving;
 mod logs;
+mod policy;
 mod read_only;
 mod surroundings;
 mod watching;

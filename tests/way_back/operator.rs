@@ -151,7 +151,8 @@ impl Operator {
             uid: facts.uid.clone(),
             template_print: facts.template_print.clone(),
         };
-        self.tell(Fact::RollbackFired { reason: None, shown: vec![shown], evidence: vec![] }).await
+        self.tell(Fact::RollbackFired { reason: None, shown: vec![shown], evidence: vec![], policy: None })
+            .await
     }
 
     /// `D`, on the pod that the panel names.

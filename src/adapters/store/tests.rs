@@ -382,7 +382,7 @@ fn write_rolled_back(state: &Path, name: &str, then: impl IntoIterator<Item = Fa
     let facts = [
         Fact::Pinned { pins: vec![pin], routes: vec![] },
         begun(1).event.fact,
-        Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() },
+        Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new(), policy: None },
         Fact::RollbackStepEnded { step: 0, attempt: 1, result: StepResult::Accepted { took_ms: 80 } },
     ];
     let records = facts.into_iter().chain(then).zip(2..).map(|(fact, seq)| record(seq, fact));

@@ -296,8 +296,12 @@ impl World {
             Effect::GiveLock { why } => self.with_lock(|keeper| async move { keeper.give(&why).await }),
             Effect::Sense { probe: Probe::TagPushed } => self.sense_tag(params),
             Effect::WakeAt { at, timer } => self.wake_at(at, timer),
-            // Both are answered within the loop: from the model, and by the screen.
-            Effect::Sense { probe: Probe::RolloutComplete } | Effect::PinBaseline { .. } | Effect::Ring => {}
+            // These are answered within the loop: from the model, and by the screen.
+            Effect::Sense { probe: Probe::RolloutComplete }
+            | Effect::PinBaseline { .. }
+            | Effect::CountDown { .. }
+            | Effect::FireByPolicy { .. }
+            | Effect::Ring => {}
         }
     }
 
@@ -333,6 +337,8 @@ impl World {
             | Effect::GiveLock { .. }
             | Effect::Sense { .. }
             | Effect::WakeAt { .. }
+            | Effect::CountDown { .. }
+            | Effect::FireByPolicy { .. }
             | Effect::Ring => return,
         };
         let (news, fact) = (self.news.clone(), fact_of(&self.settings.clock, fact));

@@ -2,6 +2,9 @@
 //! happens, all through `update` as in the real loop.
 
 pub mod kinds;
+mod policy;
+
+pub use policy::{Policies, three_bad_readings};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,7 +182,11 @@ impl Script {
     }
 
     fn opened(targets: Vec<TargetRef>) -> Script {
-        let source = Source { file: "release.md", bytes: DOCUMENT.as_bytes(), siblings: &|_| true };
+        Script::opened_with(DOCUMENT, targets)
+    }
+
+    fn opened_with(document: &str, targets: Vec<TargetRef>) -> Script {
+        let source = Source { file: "release.md", bytes: document.as_bytes(), siblings: &|_| true };
         let document = Arc::new(workflow::read(source));
         let at = Moment::real(start());
         let opened = Fact::Opened {
@@ -207,6 +214,11 @@ impl Script {
             .chain(document.roles.iter().filter(|role| role.declared).map(|role| Field {
                 kind: FieldKind::Role(role.name.clone()),
                 value: if role.name.as_str() == "tech-lead" { String::new() } else { "ana".to_owned() },
+                note: String::new(),
+            }))
+            .chain(document.rollback.policy.iter().flat_map(|policy| &policy.auto).map(|criterion| Field {
+                kind: FieldKind::Policy(criterion.clone()),
+                value: String::new(),
                 note: String::new(),
             }))
             .collect();
@@ -285,7 +297,11 @@ impl Script {
 
     /// Begun, with a cluster that answers and a rollback that is armed.
     pub fn begun() -> Script {
-        let mut script = Script::start();
+        Script::start().begin()
+    }
+
+    fn begin(self) -> Script {
+        let mut script = self;
         script.link(System::Cluster, Link::Live);
         script.see(workload(&[Pods { tag: "v1.2.0", revision: 7, ready: 4, starting: 0 }]));
         script.event(None, Fact::Pinned { pins: vec![pin()], routes: vec![] });
@@ -300,7 +316,11 @@ impl Script {
 
     /// Everything before the poll is closed.
     pub fn at_poll() -> Script {
-        let mut script = Script::begun();
+        Script::begun().reach_poll()
+    }
+
+    fn reach_poll(self) -> Script {
+        let mut script = self;
         script.confirm_all(&["pre-requis", "preparation"]);
         script.run_ok("preparation");
         script.confirm_all(&["preparation"]);
@@ -321,7 +341,12 @@ impl Script {
 
     /// The new image is rolling out: three of four are ready, one is not.
     pub fn rolling_out() -> Script {
-        let mut script = Script::before_production();
+        Script::begun().roll_out()
+    }
+
+    fn roll_out(self) -> Script {
+        let mut script = self.reach_poll();
+        script.vote("bo", "tech-lead", "");
         script.at(700);
         script.arm();
         script.at(751);

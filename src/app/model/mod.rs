@@ -95,6 +95,9 @@ pub struct JournalState {
     /// Who rolls this release back from another terminal: until they are gone nothing that changes
     /// the outside leaves this process.
     pub handed_to: Option<String>,
+    /// This process writes a file of its own beside the journal: it rolls back when a person says so,
+    /// and nothing fires in it by itself.
+    pub is_beside: bool,
 }
 
 /// What somebody else releases, to be watched instead.

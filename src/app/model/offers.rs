@@ -21,6 +21,7 @@ impl Model {
             Panel::RollbackCommands { .. }
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::Palette { .. } => Context::ListPanel,
             Panel::Lock => Context::LockPanel,
@@ -51,6 +52,10 @@ impl Model {
             Some(panel) => self.panel_offers(panel),
             None => self.pane_offers(),
         };
+        if self.state().policy.countdown.is_some() && self.mode == Mode::Driving {
+            offers.retain(|action| *action != A::Hold);
+            offers.insert(0, A::Hold);
+        }
         if self.view.panel.is_none() {
             offers.extend([A::NextPane, A::Zoom, A::Palette]);
         }
@@ -61,7 +66,16 @@ impl Model {
     fn panel_offers(&self, panel: &Panel) -> Vec<Action> {
         use Action as A;
         match panel {
-            Panel::Start(_) => vec![A::Run, A::Edit, A::Down, A::Quit],
+            Panel::Start(form) => {
+                let is_policy = |field: &super::Field| matches!(field.kind, super::FieldKind::Policy(_));
+                let mut offers = vec![A::Run];
+                match form.fields.get(form.selected) {
+                    Some(field) if is_policy(field) => offers.push(A::Accept),
+                    _ => offers.push(A::Edit),
+                }
+                offers.extend([A::Down, A::Quit]);
+                offers
+            }
             Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close],
             Panel::Doubt { .. } => vec![A::SettledGood, A::SettledBad, A::Close],
             Panel::Output { command, .. } => match self.state().command(command) {
@@ -86,6 +100,7 @@ impl Model {
             Panel::RollbackCommands { .. }
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Policy { .. }
             | Panel::Palette { .. } => {
                 vec![A::Choose, A::Down, A::Close]
             }

@@ -113,6 +113,10 @@ pub enum Panel {
     People {
         selected: usize,
     },
+    /// What rolls back by itself, to be withdrawn.
+    Policy {
+        selected: usize,
+    },
     /// Which workloads to watch, when the namespace has more than a few.
     Workloads {
         selected: usize,
@@ -149,6 +153,8 @@ pub struct Field {
 pub enum FieldKind {
     Param(String),
     Role(RoleName),
+    /// A criterion on which the release may roll back by itself, once it is accepted.
+    Policy(CriterionId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,7 +54,8 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
 /// What a key that is held down must not do again and again.
 fn is_decision(action: Action) -> bool {
     use Action as A;
-    matches!(action, A::Confirm | A::Go | A::Run | A::Fire | A::DeleteBlocker)
+    // The second `h` of a key held down would ask for a hold, right after it stopped a countdown.
+    matches!(action, A::Confirm | A::Go | A::Run | A::Fire | A::DeleteBlocker | A::Accept | A::Hold)
 }
 
 fn is_movement(action: Action) -> bool {
@@ -95,6 +96,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         A::Declare => return panel(model, Panel::Criteria { selected: 0, overriding: false }),
         A::OverrideCriterion => return panel(model, Panel::Criteria { selected: 0, overriding: true }),
         A::People => return panel(model, Panel::People { selected: 0 }),
+        A::Policy => return panel(model, Panel::Policy { selected: 0 }),
         A::Lock => return panel(model, Panel::Lock),
         A::TakeLock => return lock::take(model),
         A::GiveLock => return lock::give(model),
@@ -211,6 +213,9 @@ fn quit(model: &mut Model) -> Vec<Ask> {
 }
 
 fn hold(model: &mut Model) -> Vec<Ask> {
+    if model.state().policy.countdown.is_some() {
+        return deed(model, Fact::CountdownStopped);
+    }
     match model.state().phase {
         Phase::Held => {
             let asks = deed(model, Fact::Released);

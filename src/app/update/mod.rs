@@ -8,6 +8,7 @@ mod lock;
 mod logs;
 mod observations;
 mod panels;
+mod policy;
 mod prompts;
 mod watching;
 
@@ -115,7 +116,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
 /// Fires the rollback, from what was `shown` as running now.
 pub fn roll_back(model: &mut Model, shown: Vec<Shown>, reason: Option<String>) -> Vec<Ask> {
     let evidence = model.rollback_evidence();
-    deed(model, Fact::RollbackFired { reason, shown, evidence })
+    deed(model, Fact::RollbackFired { reason, shown, evidence, policy: None })
 }
 
 /// Deletes the pod that holds the way back, after a person named it.
@@ -130,7 +131,11 @@ pub fn go_on_rolling_back(model: &mut Model) -> Vec<Ask> {
 
 /// Hands an event to the release and, if it is taken, to the journal.
 fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
+    let ended = model.state().policy.ended.clone();
     let effects = model.release.handle(&event)?;
+    if let Some(end) = model.state().policy.ended.clone().filter(|end| Some(end) != ended.as_ref()) {
+        flash(model, format!("the countdown ended: {}", end.why), false);
+    }
     model.journal.appended += 1;
     let seq = model.journal.appended;
     let phase = model.state().phase;
@@ -142,6 +147,10 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
         }
         if let Effect::PinBaseline { until } = effect {
             asks.extend(observations::pin_baseline(model, until));
+        } else if let Effect::CountDown { criterion, seconds } = effect {
+            asks.extend(policy::count_down(model, criterion, seconds));
+        } else if let Effect::FireByPolicy { criterion } = effect {
+            asks.extend(policy::fire(model, criterion));
         } else if !effect.changes_outside() || (effect.goes_unrecorded() && model.journal.failed.is_some()) {
             asks.push(Ask::Do(effect));
         } else {
@@ -228,6 +237,12 @@ fn fact(model: &mut Model, event: Event) -> Vec<Ask> {
             }
         }
         Fact::LockChanged { standing } => lock::changed(model, standing),
+        woke @ Fact::Woke { timer: Timer::Countdown { .. } } => {
+            // A reading that went silent since the last second must be known as such first.
+            let mut asks = observations::judge_criteria(model);
+            asks.extend(found(model, woke));
+            asks
+        }
         fact => found(model, fact),
     }
 }
@@ -327,6 +342,14 @@ fn journal(model: &mut Model, news: JournalNews) -> Vec<Ask> {
 /// What another process did to this release. It does itself what that asks for, but for stopping a
 /// command, which is a child of ours, and for the lock, which we hold.
 fn followed(model: &mut Model, event: &Event) -> Vec<Ask> {
+    let is_only_a_look = model.mode == Mode::Driving
+        && model.journal.handed_to.is_none()
+        && !matches!(event.fact, Fact::RollbackFired { .. } | Fact::Reopened);
+    // What is recorded before anything is fired goes again when nothing is: neither its readings nor
+    // its tests are of this release then.
+    if is_only_a_look {
+        return Vec::new();
+    }
     let effects = match model.release.handle(event) {
         Ok(effects) => effects,
         Err(refusal) => {
@@ -414,6 +437,7 @@ fn leave(model: &mut Model, why: &str) -> Vec<Ask> {
     // A patch of the way back is sent again when the release is taken up.
     let waiting = std::mem::take(&mut model.journal.withheld);
     let mut asks = never_left(model, waiting, "gonogo was leaving");
+    asks.extend(policy::leave(model));
     asks.retain(|ask| matches!(ask, Ask::Append { .. }));
     if model.mode == Mode::Driving && exit_code == LEFT_OPEN {
         asks.extend(found(model, Fact::Left { why: why.to_owned() }));

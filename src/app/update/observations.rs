@@ -64,6 +64,9 @@ pub(super) fn observed(model: &mut Model, observation: Observation) -> Vec<Ask> 
                 // A test of the way back before the cluster could answer was none.
                 asks.extend(super::arm(model));
             }
+            if is_live && was_silent {
+                asks.extend(super::policy::propose_again(model));
+            }
             asks
         }
     }

@@ -1,6 +1,6 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, prompts, watching};
+use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Vote};
@@ -25,6 +25,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::Start(_)
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, 1),
@@ -34,16 +35,23 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::Start(_)
             | Panel::Criteria { .. }
             | Panel::People { .. }
+            | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, -1),
         (A::Run, Panel::Start(form)) => begin(model, &form.fields),
         (A::Edit, Panel::Start(form)) => {
-            if let Some(field) = form.fields.get(form.selected) {
-                prompts::open(model, Purpose::Field(form.selected), &field.value);
+            match form.fields.get(form.selected) {
+                Some(Field { kind: FieldKind::Policy(_), .. }) => {
+                    flash(model, "nothing is typed here: space accepts it, or withdraws that", true);
+                }
+                Some(field) => prompts::open(model, Purpose::Field(form.selected), &field.value),
+                None => {}
             }
             Vec::new()
         }
+        (A::Accept, Panel::Start(_)) => policy::toggle(model),
+        (A::Choose, Panel::Policy { selected }) => policy::withdraw(model, selected),
         (A::Run, Panel::Run(panel)) => run(model, &panel),
         (A::Run, Panel::Output { command, .. }) => open_command(model, &command),
         (A::Edit, Panel::Run(panel)) => {
@@ -153,6 +161,10 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
         }
         Some(Panel::Workloads { selected, .. }) => *selected = moved(*selected, n_offered),
         Some(Panel::People { selected }) => *selected = moved(*selected, workflow.roles.len()),
+        Some(Panel::Policy { selected }) => {
+            let n = workflow.rollback.policy.as_ref().map_or(0, |policy| policy.auto.len());
+            *selected = moved(*selected, n);
+        }
         Some(Panel::RollbackCommands { selected }) => {
             *selected = moved(*selected, workflow.rollback.commands.len());
         }
@@ -323,6 +335,8 @@ pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
             FieldKind::Role(role) => {
                 roster.insert(role.clone(), value(field));
             }
+            // Each was accepted by a key of its own, or was not.
+            FieldKind::Policy(_) => {}
         }
     }
     let makes_tag = model.release.workflow().commands().any(|command| command.text.contains("git tag "));
@@ -343,7 +357,7 @@ pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) {
     let Some(field) = form.fields.get_mut(index) else { return };
     let refused = match &field.kind {
         FieldKind::Param(name) => crate::workflow::valid_param(name, text).err(),
-        FieldKind::Role(_) => None,
+        FieldKind::Role(_) | FieldKind::Policy(_) => None,
     };
     match refused {
         Some(why) => flash(model, why, true),

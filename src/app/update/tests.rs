@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod outage;
+mod policy;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use jiff::SignedDuration;

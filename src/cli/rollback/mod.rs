@@ -213,6 +213,7 @@ impl Opening {
             asks: Vec::new(),
         };
         let mut headless = Box::new(assemble::headless(parts)?);
+        headless.model.journal.is_beside = true;
         if let Some(why) = unrecorded {
             complain(&format!("this rollback will not be recorded: {why}"));
             headless.model.journal.failed = Some(why);

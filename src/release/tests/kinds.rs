@@ -24,7 +24,8 @@ fn rolling_back(pins: Vec<Pin>) -> (Play, Vec<Effect>) {
     play.world(Fact::Pinned { pins, routes: vec![] });
     play.ana(Play::begin());
     let mut play = play.until(&Current::Check("production-deployment/deployment-started".into()));
-    let effects = play.ana(Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() });
+    let effects =
+        play.ana(Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new(), policy: None });
     (play, effects)
 }
 

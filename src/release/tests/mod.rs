@@ -8,6 +8,7 @@ mod holds;
 mod kinds;
 mod locks;
 mod orders;
+mod policy;
 mod polls;
 mod properties;
 mod rollback;
@@ -29,6 +30,7 @@ const DOCUMENT: &str = r#"---
 name: release
 roles: [lead, ops]
 targets: [deployment/api, deployment/app]
+rollback: {auto: [error-rate, latency-p95, a-critical-function-is-broken], countdown: 30s}
 ---
 
 # Release
@@ -214,7 +216,12 @@ fn fired() -> Fact {
         });
         serde_json::from_value(record).expect("the shape on disk")
     };
-    Fact::RollbackFired { reason: None, shown: vec![shown("api"), shown("app")], evidence: Vec::new() }
+    Fact::RollbackFired {
+        reason: None,
+        shown: vec![shown("api"), shown("app")],
+        evidence: Vec::new(),
+        policy: None,
+    }
 }
 
 fn ended(command: &str, attempt: u32, exit: Exit) -> Fact {

@@ -80,6 +80,9 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
         1 => Just(Fact::Completed),
         1 => Just(fired()),
         1 => Just(Fact::RollbackCancelled),
+        1 => Just(Fact::CountdownStopped),
+        1 => one_of(criteria.clone()).prop_map(|id| Fact::PolicyAccepted { criterion: id.as_str().into() }),
+        1 => one_of(criteria.clone()).prop_map(|id| Fact::PolicyWithdrawn { criterion: id.as_str().into() }),
         1 => (one_of(criteria.clone()), any::<bool>(), reason())
             .prop_map(|(id, met, reason)| Fact::CriterionDeclared { criterion: id.as_str().into(), met, reason }),
         1 => (one_of(criteria.clone()), reason())
@@ -97,7 +100,15 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
             pass,
             value: "so it is".to_owned(),
         }),
-        2 => (one_of(criteria), verdict).prop_map(|(id, verdict)| read_as(&id, verdict)),
+        2 => (one_of(criteria.clone()), verdict).prop_map(|(id, verdict)| read_as(&id, verdict)),
+        2 => (one_of(criteria.clone()), 0..4_u64).prop_map(|(id, seconds)| {
+            Fact::CountdownStarted { criterion: id.as_str().into(), seconds }
+        }),
+        2 => one_of(criteria.clone()).prop_map(|id| super::policy::fired_by_policy(&id)),
+        1 => one_of(criteria).prop_map(|id| {
+            Fact::PolicyHeldBack { criterion: id.as_str().into(), why: "the cluster is silent".to_owned() }
+        }),
+        1 => (1..4_u32).prop_map(|n| Fact::Woke { timer: Timer::Countdown { n } }),
         3 => (0..3_usize, 1..4_u32, result)
             .prop_map(|(step, attempt, result)| step_ended(step, attempt, result)),
         3 => (any::<bool>(), any::<bool>(), rollout).prop_map(|(is_app, is_old, state)| {
@@ -147,11 +158,26 @@ fn any_start() -> impl Strategy<Value = Play> {
         Just(Play::deployed()),
         Just(super::tables::in_phase(Phase::RollingBack)),
         Just(Play::completed()),
+        Just(super::policy::deployed_with(&[ERRORS, "latency-p95"])),
+        Just(super::policy::counting()),
     ]
 }
 
+/// Whether a policy may fire at this moment, written down a second time.
+fn may_fire_by_itself(play: &Play, criterion: &crate::workflow::CriterionId) -> bool {
+    let state = play.state();
+    let known = state.criteria.get(criterion);
+    let reads_fail = known.is_some_and(|known| {
+        known.verdict == Verdict::Fail && known.declared_by.is_none() && known.overridden.is_none()
+    });
+    let is_over = state.policy.countdown.as_ref().is_some_and(|countdown| {
+        countdown.criterion == *criterion && countdown.until <= second(play.now + 1).wall
+    });
+    state.phase == Phase::Running && state.policy.accepted.contains_key(criterion) && reads_fail && is_over
+}
+
 fn is_of_the_way_back(play: &Play, fact: &Fact) -> bool {
-    matches!(fact, Fact::RollbackFired { .. })
+    matches!(fact, Fact::RollbackFired { policy: None, .. })
         || matches!(fact, Fact::CommandStarted(run) if play.release.has_rollback_command(&run.command))
 }
 
@@ -174,24 +200,33 @@ proptest! {
         mut play in any_start(),
         happenings in proptest::collection::vec(any_happening(), 0..60),
     ) {
-        let mut fired_by_person = play.phase() == Phase::RollingBack;
+        let mut was_fired = play.phase() == Phase::RollingBack;
+        let mut n_by_policy = 0;
         for happening in happenings {
+            let before = play.clone();
             let Some((fact, by_person, effects)) = happen(&mut play, happening) else { continue };
-            fired_by_person |= by_person && matches!(fact, Fact::RollbackFired { .. });
+            if let Fact::RollbackFired { policy, .. } = &fact {
+                if let Some(policy) = policy {
+                    prop_assert!(may_fire_by_itself(&before, &policy.criterion), "{fact:?}");
+                    n_by_policy += 1;
+                }
+                was_fired |= by_person || policy.is_some();
+            }
+            prop_assert!(n_by_policy <= 1, "once per release");
             for effect in &effects {
                 match effect {
                     Effect::Run(run) => prop_assert!(
                         by_person && matches!(&fact, Fact::CommandStarted(asked) if asked == run),
                         "{fact:?} ran {run:?}"
                     ),
-                    Effect::RollBack(_) => prop_assert!(fired_by_person, "{fact:?} rolled back"),
+                    Effect::RollBack(_) => prop_assert!(was_fired, "{fact:?} rolled back"),
                     // Asked for by the person who began, and again for as long as that stands.
                     Effect::Lock(_) => prop_assert!(play.state().begun_at.is_some(), "{fact:?}"),
                     other => prop_assert!(!other.changes_outside()),
                 }
             }
             if fact == Fact::RollbackCancelled {
-                fired_by_person = false;
+                was_fired = false;
             }
         }
     }

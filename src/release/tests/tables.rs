@@ -16,7 +16,7 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 25] = [
+const DEEDS: [(Deed, &str); 29] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
@@ -35,6 +35,10 @@ const DEEDS: [(Deed, &str); 25] = [
     (Deed::SettleDoubt, "yyyyyyyy"),
     (Deed::DeclareCriterion, ".yy...y."),
     (Deed::FireRollback, ".yy..yyy"),
+    (Deed::FireByPolicy, ".y......"),
+    (Deed::AcceptPolicy, "y......."),
+    (Deed::WithdrawPolicy, "yyy....."),
+    (Deed::StopCountdown, ".y......"),
     (Deed::ExplainRollback, "...yyy.."),
     (Deed::CancelRollback, "...y...."),
     (Deed::DeleteBlocker, "...y.y.."),
@@ -119,6 +123,14 @@ fn sample(play: &Play, deed: Deed) -> Fact {
         },
         Deed::DeclareCriterion => Fact::CriterionDeclared { criterion: BROKEN.into(), met: true, reason },
         Deed::FireRollback => fired(),
+        Deed::FireByPolicy => {
+            let Fact::RollbackFired { reason, shown, evidence, .. } = fired() else { panic!("it is fired") };
+            let policy = Some(ByPolicy { criterion: ERRORS.into(), accepted_by: "ana".to_owned() });
+            Fact::RollbackFired { reason, shown, evidence, policy }
+        }
+        Deed::AcceptPolicy => Fact::PolicyAccepted { criterion: ERRORS.into() },
+        Deed::WithdrawPolicy => Fact::PolicyWithdrawn { criterion: ERRORS.into() },
+        Deed::StopCountdown => Fact::CountdownStopped,
         Deed::ExplainRollback => Fact::RollbackReason { reason },
         Deed::CancelRollback => Fact::RollbackCancelled,
         Deed::DeleteBlocker => {
@@ -192,6 +204,9 @@ fn no_phase_refuses_what_the_world_tells() {
             Fact::RolloutOrderEnded { attempt: 7, result: ACCEPTED },
             Fact::LockChanged { standing: LockStanding::Free },
             Fact::ArmingChanged { state: ArmingState::NotProven },
+            Fact::Woke { timer: Timer::Countdown { n: 7 } },
+            Fact::CountdownStarted { criterion: ERRORS.into(), seconds: 30 },
+            Fact::PolicyHeldBack { criterion: ERRORS.into(), why: "the cluster is silent".to_owned() },
         ]
     };
     for phase in PHASES {

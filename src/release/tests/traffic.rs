@@ -40,7 +40,8 @@ fn rolling_back(routes: Vec<RoutePin>) -> (Play, Vec<Effect>) {
     play.world(Fact::Pinned { pins, routes });
     play.ana(Play::begin());
     let mut play = play.until(&Current::Check("production-deployment/deployment-started".into()));
-    let effects = play.ana(Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() });
+    let effects =
+        play.ana(Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new(), policy: None });
     (play, effects)
 }
 
@@ -201,8 +202,12 @@ fn what_somebody_moved_again_is_told_and_put_back_by_the_next_y() {
     let effects = play.world(step_ended(6, 1, failed(FailureKind::Changed)));
     assert!(effects.contains(&Effect::Ring));
     assert_eq!(play.phase(), Phase::RollbackFailed);
-    let again =
-        sent(&play.ana(Fact::RollbackFired { reason: None, shown: Vec::new(), evidence: Vec::new() }));
+    let again = sent(&play.ana(Fact::RollbackFired {
+        reason: None,
+        shown: Vec::new(),
+        evidence: Vec::new(),
+        policy: None,
+    }));
     assert_eq!(again, one("service/app", 2), "the templates stay as they are");
     answer_all(&mut play, again, 2, &mut log);
     assert_eq!(log, ["service/app", "read back"]);

@@ -2,6 +2,7 @@
 
 use ratatui::text::Line;
 
+use super::policy;
 use crate::app::action::Action;
 use crate::app::model::{Panel, Preflight, PreflightOutcome};
 use crate::release::{CommandState, Current, LockStanding, Phase, RollbackState};
@@ -18,6 +19,7 @@ pub fn lines<'a>(paint: &Paint<'a>, width: usize) -> Vec<Line<'a>> {
         journal,
         rollback,
         breach,
+        uncounted,
         failed_rollout,
         lock,
         silence,
@@ -153,7 +155,7 @@ fn rolling_back(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
     let parts = vec![
         must(delete.unwrap_or_default()),
         or_short(3, to, ""),
-        must(format!("{since} since Y")),
+        must(format!("{since} since {}", rollback.trigger())),
         may(4, accepted),
         or_short(2, long, short),
         must(withdraw),
@@ -185,7 +187,7 @@ fn safe(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
         }
     }
     if let Some((since_y, since_bad)) = rollback.time_to_safe() {
-        let y = format!("{} from Y", format::span(since_y));
+        let y = format!("{} from {}", format::span(since_y), rollback.trigger());
         parts.push(match since_bad {
             Some(bad) => {
                 let bad = format::span(bad);
@@ -216,9 +218,41 @@ fn breach(paint: &Paint) -> Option<Banner> {
     let since = state
         .first_bad
         .map_or(String::new(), |at| format!("first {} ago", format::age(paint.world_since(at))));
-    let proposal = proposal(paint);
     let short = what.split_once(" for ").map_or(what.as_str(), |(reading, _)| reading).to_owned();
-    Banner::new("▲", Role::Bad, vec![or_short(2, what, short), must(more), may(4, since), proposal])
+    if let Some([by_itself, stop]) = policy::counting(paint) {
+        // The seconds and the key that stops them come before all that explains them.
+        let parts = vec![
+            or_short(2, by_itself.0, by_itself.1),
+            or_short(3, stop.0, stop.1),
+            or_short(4, what, short),
+            or_short(5, format!("{} rolls back now", keys_of_fire(paint)), ""),
+        ];
+        return Banner::new("▲", Role::Bad, parts);
+    }
+    // Somebody who counts on it must know that it does not: this gives way last.
+    let why_not = policy::why_not(paint, id).unwrap_or_default();
+    let why_not = or_short(1, why_not.clone(), if why_not.is_empty() { "" } else { "not by itself" });
+    let parts = vec![or_short(2, what, short), must(more), may(4, since), why_not, proposal(paint)];
+    Banner::new("▲", Role::Bad, parts)
+}
+
+/// A countdown that ended for want of readings: nothing fires on no data, and nothing is clear either.
+fn uncounted(paint: &Paint) -> Option<Banner> {
+    let state = paint.model.state();
+    if state.is_breached() || state.phase != Phase::Running {
+        return None;
+    }
+    let why = policy::ended_blind(paint)?;
+    Banner::new("?", Role::Warning, vec![must("the countdown ended"), must(why), proposal(paint)])
+}
+
+fn keys_of_fire(paint: &Paint) -> String {
+    let (panel, fire) = (paint.key_anywhere(Action::RollbackPanel), paint.key_anywhere(Action::Fire));
+    match (&paint.model.view.panel, panel, fire) {
+        (Some(Panel::Rollback { .. }), _, Some(fire)) => fire,
+        (_, Some(panel), Some(fire)) => format!("{panel} then {fire}"),
+        _ => String::new(),
+    }
 }
 
 /// The way back, and the keys that start it.

@@ -36,7 +36,12 @@ fn keys<'a>(paint: &Paint<'a>, width: usize) -> Line<'a> {
     let separator = if width >= 110 { "   " } else { "  " };
     let offers = paint.model.offers();
     let is_held = paint.model.state().phase == Phase::Held;
-    let label = |action: Action| if action == Action::Hold && is_held { "go on" } else { action.label() };
+    let is_counting = paint.model.state().policy.countdown.is_some();
+    let label = |action: Action| match action {
+        Action::Hold if is_counting => "stop the countdown",
+        Action::Hold if is_held => "go on",
+        other => other.label(),
+    };
     let hint = |action: &Action| paint.hint(*action, label(*action));
     // The way to all other keys is kept even when it is the last that would fit.
     let help = hint(&Action::Help);

@@ -15,6 +15,7 @@ pub mod order;
 pub mod output;
 pub mod own_log;
 pub mod past;
+pub mod policy;
 pub mod poll;
 pub mod rollback;
 pub mod rollback_line;

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{Sheet, evidence, past, rollback_line};
+use super::{Sheet, evidence, past, policy, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::Seen;
 use crate::release::{
@@ -37,6 +37,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
     sheet.blank();
     findings(paint, &mut sheet);
     not_undone(paint, &mut sheet);
+    policy::lines(paint, &mut sheet);
     why(paint, &mut sheet);
     safe(paint, &mut sheet);
     keys(paint, &mut sheet);
@@ -403,7 +404,8 @@ fn safe<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     sheet.fact(paint, "fired", &words, Role::Text);
     if let Some((since_y, since_bad)) = rollback.time_to_safe() {
         let bad = since_bad.map(|bad| format!(", {} from the first bad reading", format::span(bad)));
-        let words = format!("{} from Y{}", format::span(since_y), bad.unwrap_or_default());
+        let (since, from) = (format::span(since_y), rollback.trigger());
+        let words = format!("{since} from {from}{}", bad.unwrap_or_default());
         sheet.fact(paint, "safe after", &words, Role::Ok);
     }
 }

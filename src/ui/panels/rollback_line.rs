@@ -97,14 +97,15 @@ fn details(paint: &Paint, arming: &Arming) -> Vec<String> {
     let state = model.state();
     let mut parts = Vec::new();
     if let (Phase::RollingBack | Phase::RollbackFailed, Some(rollback)) = (state.phase, model.rollback()) {
-        parts.push(format!("{} since Y", format::span(paint.since(rollback.fired_at))));
+        let since = format::span(paint.since(rollback.fired_at));
+        parts.push(format!("{since} since {}", rollback.trigger()));
         parts.extend(rollback.failure.clone());
         return parts;
     }
-    if let (Phase::RolledBack, Some((since_y, _))) =
-        (state.phase, model.rollback().and_then(|rollback| rollback.time_to_safe()))
+    if let (Phase::RolledBack, Some(rollback)) = (state.phase, model.rollback())
+        && let Some((since_y, _)) = rollback.time_to_safe()
     {
-        return vec![format!("safe {} after Y", format::span(since_y))];
+        return vec![format!("safe {} after {}", format::span(since_y), rollback.trigger())];
     }
     if arming.state == ArmingState::NotProven {
         parts.extend(arming.why.iter().cloned());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ratatui::text::Line;
 
-use super::Sheet;
+use super::{Sheet, policy};
 use crate::app::action::Action;
 use crate::app::model::{FieldKind, PreflightOutcome, StartForm};
 use crate::ui::format;
@@ -26,12 +26,17 @@ pub fn sheet<'a>(paint: &Paint<'a>, form: &'a StartForm, width: usize) -> Sheet<
         sheet.blank();
     }
     fields(paint, &mut sheet, form);
+    policy::fields(paint, &mut sheet, form);
     sheet.blank();
     preflight(paint, &mut sheet);
     changes(paint, &mut sheet, form);
     diagnostics(paint, &mut sheet);
+    let edit = match form.fields.get(form.selected).map(|field| &field.kind) {
+        Some(FieldKind::Policy(_)) => paint.hint(Action::Accept, "accept, or withdraw that"),
+        _ => paint.hint(Action::Edit, "type a value"),
+    };
     sheet.keys([
-        paint.hint(Action::Edit, "type a value"),
+        edit,
         paint.hint(Action::Down, "next field"),
         paint.hint(Action::Run, "begin the release"),
         paint.hint(Action::Quit, "leave"),
@@ -45,6 +50,7 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
         let (name, is_role) = match &field.kind {
             FieldKind::Param(name) => (name.as_str(), false),
             FieldKind::Role(role) => (role.as_str(), true),
+            FieldKind::Policy(_) => continue,
         };
         if is_role && !was_role && index > 0 {
             sheet.blank();
@@ -102,7 +108,7 @@ fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
         .filter(|field| !field.value.is_empty())
         .filter_map(|field| match &field.kind {
             FieldKind::Param(name) => Some((name.clone(), field.value.clone())),
-            FieldKind::Role(_) => None,
+            FieldKind::Role(_) | FieldKind::Policy(_) => None,
         })
         .collect();
     let changes = paint.model.release.document().param_diff(&values);

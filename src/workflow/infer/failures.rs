@@ -4,14 +4,19 @@ use super::commands::Numbering;
 use super::outline::Chapter;
 use super::{Reader, steps};
 use crate::workflow::markdown::{Block, Inline, ListItem, Table};
-use crate::workflow::model::{Code as Rule, Escalation, KnownError, Policy, RoleName, RollbackSection};
+use crate::workflow::model::{
+    Code as Rule, CriterionKind, Escalation, KnownError, Policy, RoleName, RollbackSection,
+};
 use crate::workflow::vocabulary::{self, Column, Section};
 
 const ARROWS: &[&str] = &["→", "➜", "➡", "->", "=>"];
 
-/// How long a proposed automatic rollback counts down when the document does not say. Long enough
-/// to read the banner and press `x`.
-const COUNTDOWN_S: u64 = 30;
+/// How long a policy counts down when the document does not say: enough for somebody who looked away
+/// to come back, read the banner, think, and press `h`. Units: seconds of wall time.
+const COUNTDOWN_S: u64 = 60;
+
+/// What a document may ask for: below it the key cannot be reached in time, above it nobody waits.
+const COUNTDOWNS_S: std::ops::RangeInclusive<u64> = 10..=3_600;
 
 impl<'d> Reader<'_> {
     pub(super) fn rollback(
@@ -110,7 +115,19 @@ impl<'d> Reader<'_> {
 
     /// `rollback: {auto, countdown}` of the frontmatter, once the criteria are known.
     pub(super) fn policy(&mut self, section: &RollbackSection) -> Option<Policy> {
-        let countdown_s = self.front.policy.as_ref()?.value.unwrap_or(COUNTDOWN_S);
+        let policy = self.front.policy.as_ref()?;
+        let (asked, span) = (policy.value.unwrap_or(COUNTDOWN_S), policy.span.clone());
+        let countdown_s = asked.clamp(*COUNTDOWNS_S.start(), *COUNTDOWNS_S.end());
+        if asked < countdown_s {
+            let message = format!(
+                "a countdown of {asked} s leaves nobody the time to stop it; {countdown_s} s are taken"
+            );
+            self.findings.note(Rule::FrontmatterValue, span, message);
+        } else if asked > countdown_s {
+            let message =
+                format!("a countdown of {asked} s is none that anybody waits for; {countdown_s} s are taken");
+            self.findings.note(Rule::FrontmatterValue, span, message);
+        }
         let mut auto = Vec::new();
         for entry in self.front.auto.clone() {
             let slug = vocabulary::slug(&entry.value, "");
@@ -118,6 +135,14 @@ impl<'d> Reader<'_> {
                 criterion.id.as_str() == slug || vocabulary::slug(&criterion.text, "") == slug
             });
             match found {
+                Some(criterion) if criterion.kind == CriterionKind::Declared => {
+                    let message = format!(
+                        "`rollback.auto` names `{}`, which only a person can see: nothing fires on it by itself; \
+                         declare it with b, then press R and Y",
+                        entry.value
+                    );
+                    self.findings.note(Rule::FrontmatterValue, entry.span, message);
+                }
                 Some(criterion) if !auto.contains(&criterion.id) => auto.push(criterion.id.clone()),
                 Some(_) => {}
                 None => {

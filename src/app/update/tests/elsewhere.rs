@@ -14,7 +14,7 @@ fn told_by_another(script: &mut Script, fact: Fact) -> Vec<Ask> {
 }
 
 fn fired(script: &Script) -> Fact {
-    Fact::RollbackFired { reason: None, shown: script.model.what_runs(), evidence: Vec::new() }
+    Fact::RollbackFired { reason: None, shown: script.model.what_runs(), evidence: Vec::new(), policy: None }
 }
 
 fn handed_over() -> Script {
