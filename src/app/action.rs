@@ -45,6 +45,7 @@ pub enum Action {
     RollbackPanel,
     Fire,
     DeleteBlocker,
+    TrafficFirst,
     Diff,
     Reason,
     CancelRollback,
@@ -138,6 +139,7 @@ impl Action {
             A::RollbackPanel,
             A::Fire,
             A::DeleteBlocker,
+            A::TrafficFirst,
             A::Diff,
             A::Reason,
             A::CancelRollback,
@@ -242,6 +244,7 @@ impl Action {
                 | A::RollbackPanel
                 | A::Fire
                 | A::DeleteBlocker
+                | A::TrafficFirst
                 | A::Diff
                 | A::Reason
                 | A::CancelRollback
@@ -313,6 +316,11 @@ impl Action {
             Action::DeleteBlocker => {
                 ("delete-blocker", "delete that pod", "delete the one pod that holds the way back")
             }
+            Action::TrafficFirst => (
+                "traffic-first",
+                "traffic first",
+                "send the traffic back before all pods of its side are ready",
+            ),
             Action::Diff => ("diff", "diff", "show what the rollback would change"),
             Action::Reason => ("reason", "reason", "type a reason"),
             Action::CancelRollback => {

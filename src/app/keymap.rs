@@ -216,6 +216,9 @@ impl Keymap {
                 Action::DeleteBlocker => {
                     return Err("the key that deletes a pod must be a capital letter".to_owned());
                 }
+                Action::TrafficFirst => {
+                    return Err("the key that moves the traffic must be a capital letter".to_owned());
+                }
                 _ => {}
             }
         }
@@ -278,6 +281,7 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::OutputPanel, "q esc enter", A::Close),
         (C::RollbackPanel, "Y", A::Fire),
         (C::RollbackPanel, "D", A::DeleteBlocker),
+        (C::RollbackPanel, "T", A::TrafficFirst),
         (C::RollbackPanel, "d", A::Diff),
         (C::RollbackPanel, "t", A::Reason),
         (C::RollbackPanel, "p", A::Policy),

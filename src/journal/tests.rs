@@ -237,12 +237,13 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         Fact::LockTakenOver { from: flag.then(|| ReleaseId(id.clone())), reason: text() },
         Fact::LockGiven { reason: text() },
         Fact::ArmingChanged { state: ArmingState::NotProven },
-        Fact::BlockerDeleted { target, blocker: blocker() },
+        Fact::BlockerDeleted { target: target.clone(), blocker: blocker() },
         Fact::PolicyAccepted { criterion: criterion.clone() },
         Fact::PolicyWithdrawn { criterion: criterion.clone() },
         Fact::CountdownStarted { criterion: criterion.clone(), seconds: big },
         Fact::CountdownStopped,
         Fact::PolicyHeldBack { criterion, why: text() },
+        Fact::TrafficFirst { target: target.clone() },
         Fact::Woke { timer: Timer::Countdown { n } },
     ]
 }
@@ -302,9 +303,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::CountdownStarted { .. } => 48,
         Fact::CountdownStopped => 49,
         Fact::PolicyHeldBack { .. } => 50,
+        Fact::TrafficFirst { .. } => 51,
     }
 }
-const N_VARIANTS: usize = 51;
+const N_VARIANTS: usize = 52;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

@@ -303,6 +303,10 @@ pub enum Fact {
         target: TargetRef,
         blocker: Blocker,
     },
+    /// The operator sends the traffic back before the good side is what it was: named on the screen before.
+    TrafficFirst {
+        target: TargetRef,
+    },
     RollbackStepEnded {
         step: usize,
         attempt: u32,

@@ -297,6 +297,7 @@ impl Release {
                 Ok(Vec::new())
             }
             Fact::RollbackCancelled => self.cancel_rollback(at),
+            Fact::TrafficFirst { target } => self.send_traffic_first(at, by, target),
             Fact::BlockerDeleted { target, blocker } => self.delete_blocker(at, target, blocker),
             Fact::PolicyAccepted { criterion } => self.accept_policy(at, by, criterion),
             Fact::PolicyWithdrawn { criterion } => self.withdraw_policy(at, by, criterion),

@@ -7,11 +7,11 @@
 //! that steers traffic read once more.
 
 use super::effect::{Errand, Measure, PatchBack, Replicas, Reroute};
-use super::event::{Blocker, RolloutSeen};
+use super::event::{Blocker, Operator, RolloutSeen};
 use super::pin::Pin;
 use super::route::{RouteKind, RoutePin, RouteRef, is_scaled, moves_traffic, serves};
 use super::state::{Phase, PlanAction, PlanState, PlanStep};
-use super::{Effect, Refusal, Release};
+use super::{Effect, Refusal, Release, name};
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::Kind;
 
@@ -100,7 +100,7 @@ impl PlanStep {
     /// Whether the plan has nothing more to do here.
     pub fn is_over(&self) -> bool {
         match self.state {
-            PlanState::Done { .. } => true,
+            PlanState::Done { .. } | PlanState::Passed { .. } => true,
             PlanState::Failed(_) => self.action.is_help(),
             PlanState::Waiting | PlanState::Sent { .. } | PlanState::Queued { .. } => false,
         }
@@ -197,6 +197,41 @@ impl Release {
         }
         self.state.phase = Phase::RollingBack;
         Ok(self.send_step(at, index))
+    }
+
+    /// The target for whose pods the traffic waits, if it waits: a person may send it back all the same.
+    pub fn traffic_waits_for(&self) -> Option<&TargetRef> {
+        let rollback = self.state.rollback.as_ref()?;
+        if !matches!(self.state.phase, Phase::RollingBack | Phase::RollbackFailed) {
+            return None;
+        }
+        match &rollback.plan.iter().find(|step| !step.is_over())?.action {
+            PlanAction::Ready(target) => Some(target),
+            _ => None,
+        }
+    }
+
+    pub(super) fn send_traffic_first(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        target: &TargetRef,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if self.traffic_waits_for() != Some(target) {
+            return Err(Refusal::new(
+                format!("the traffic does not wait for {target} any more"),
+                "look at the plan first",
+            ));
+        }
+        if let Some(rollback) = &mut self.state.rollback {
+            rollback.failure = None;
+            let waits = |step: &&mut PlanStep| matches!(step.action, PlanAction::Ready(_)) && !step.is_over();
+            for step in rollback.plan.iter_mut().filter(waits) {
+                step.state = PlanState::Passed { at, by: name(by) };
+            }
+        }
+        self.state.phase = Phase::RollingBack;
+        Ok(Vec::new())
     }
 
     /// Sends an action of the plan.

@@ -289,7 +289,8 @@ impl Release {
                 // What a person asked for once is not asked for by another `Y`.
                 let is_asked = |step: &PlanStep| matches!(step.action, PlanAction::Delete(..));
                 rollback.plan.retain(|step| matches!(step.state, PlanState::Done { .. }) || !is_asked(step));
-                let is_done = |step: &PlanStep| matches!(step.state, PlanState::Done { .. });
+                let is_done =
+                    |step: &PlanStep| matches!(step.state, PlanState::Done { .. } | PlanState::Passed { .. });
                 // What was moved again since it was put back is put back again: where it is not, that
                 // is found out and nothing is sent.
                 let is_read = |step: &PlanStep| step.action == PlanAction::ReadBack && !is_done(step);

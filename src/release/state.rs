@@ -336,6 +336,11 @@ pub enum PlanState {
         took_ms: Option<u64>,
     },
     Failed(Failure),
+    /// A person went on without waiting for it.
+    Passed {
+        at: Moment,
+        by: String,
+    },
 }
 
 impl PlanState {

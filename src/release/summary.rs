@@ -118,6 +118,7 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         }
         Fact::RollbackReason { reason } => format!("{who} rolls back because: {reason}"),
         Fact::RollbackCancelled => format!("{who} withdrew the rollback"),
+        Fact::TrafficFirst { target } => format!("{who} sends the traffic back before {target} is ready"),
         Fact::BlockerDeleted { target, blocker } => {
             format!("{who} deletes pod {}, which holds {target}", blocker.pod)
         }

@@ -38,6 +38,7 @@ pub enum Deed {
     CancelRollback,
     /// Delete the pod that holds the way back.
     DeleteBlocker,
+    SendTraffic,
     /// Take the lock from whoever holds it.
     TakeLock,
     /// Give the lock back before the release is over, or after a rollback.
@@ -82,6 +83,7 @@ impl Deed {
             Fact::RollbackReason { .. } => Deed::ExplainRollback,
             Fact::RollbackCancelled => Deed::CancelRollback,
             Fact::BlockerDeleted { .. } => Deed::DeleteBlocker,
+            Fact::TrafficFirst { .. } => Deed::SendTraffic,
             Fact::LockTakenOver { .. } => Deed::TakeLock,
             Fact::LockGiven { .. } => Deed::GiveLock,
             Fact::RolloutOrdered(ordered) => match ordered.order {
@@ -141,6 +143,7 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::ExplainRollback, &[RollingBack, RolledBack, RollbackFailed]),
     (Deed::CancelRollback, &[RollingBack]),
     (Deed::DeleteBlocker, &[RollingBack, RollbackFailed]),
+    (Deed::SendTraffic, &[RollingBack, RollbackFailed]),
     (Deed::TakeLock, &[Preparing, Running, Held, RollingBack, RollbackFailed]),
     (Deed::GiveLock, &[Held, RolledBack, RollbackFailed, Completed, Aborted]),
     (Deed::PushRollout, &[Running]),

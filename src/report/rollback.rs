@@ -121,6 +121,7 @@ impl Story<'_> {
             }
             PlanState::Done { at, took_ms: None } => format!("done {}", self.time(*at)),
             PlanState::Failed(failure) => format!("**failed**: {}", words(&failure.summary)),
+            PlanState::Passed { at, by } => format!("not waited for, {} by {}", self.time(*at), words(by)),
         };
         vec![action, state]
     }

@@ -85,6 +85,7 @@ impl Model {
             Panel::Rollback { .. } => {
                 let mut offers = Vec::new();
                 offers.extend(self.release.blocker().map(|_| A::DeleteBlocker));
+                offers.extend(self.release.traffic_waits_for().map(|_| A::TrafficFirst));
                 match self.state().phase {
                     Phase::RollingBack if self.rollback_is_queued() => offers.push(A::CancelRollback),
                     Phase::RollingBack | Phase::RolledBack => {}

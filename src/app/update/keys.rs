@@ -55,7 +55,10 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
 fn is_decision(action: Action) -> bool {
     use Action as A;
     // The second `h` of a key held down would ask for a hold, right after it stopped a countdown.
-    matches!(action, A::Confirm | A::Go | A::Run | A::Fire | A::DeleteBlocker | A::Accept | A::Hold)
+    matches!(
+        action,
+        A::Confirm | A::Go | A::Run | A::Fire | A::DeleteBlocker | A::TrafficFirst | A::Accept | A::Hold
+    )
 }
 
 fn is_movement(action: Action) -> bool {

@@ -187,6 +187,7 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
         Fact::RollbackFired { .. }
             | Fact::RollbackReason { .. }
             | Fact::BlockerDeleted { .. }
+            | Fact::TrafficFirst { .. }
             | Fact::Left { .. }
     );
     if let Some(why) = model.journal.failed.clone().filter(|_| !is_way_back) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Ask, found};
 use crate::app::model::{Mode, Model, Pane, Seen};
-use crate::release::{Effect, Fact, Phase, RolloutSeen};
+use crate::release::{Effect, Fact, Phase, Pin, RolloutSeen};
 use crate::watch::metrics::CriterionReading;
 use crate::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
@@ -142,12 +142,13 @@ fn judge_one(model: &mut Model, target: &TargetRef) -> Vec<Ask> {
 fn judge_at(model: &mut Model, target: &TargetRef, at: Timestamp) -> Vec<Ask> {
     let expect = expectation(model, target);
     let is_silent = model.cluster_silence().is_some();
+    let echo_ends = echo_ends(model, target);
     let Some(seen) = model.observed.workloads.get_mut(target) else { return Vec::new() };
     seen.verdict = judge(&seen.facts, &expect, &mut seen.history, at);
     if is_silent {
         seen.history.lose_sight(at);
     }
-    let mut asks: Vec<Ask> = seen.verdict.wake_at.map(Ask::JudgeAt).into_iter().collect();
+    let mut asks: Vec<Ask> = seen.verdict.wake_at.into_iter().chain(echo_ends).map(Ask::JudgeAt).collect();
     let told = RolloutSeen {
         target: target.clone(),
         state: seen.verdict.state,
@@ -191,8 +192,9 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         let Some(pin) = pin else { return expect };
         let patched_at = rollback.patched_at(target);
         expect.started_at = Some(patched_at.unwrap_or(rollback.fired_at).world);
-        // Until its patch is in, the bad version is what is there, and no surprise.
+        // Until its patch is in, and the watch has told of it, the bad version is no surprise.
         expect.template = match patched_at {
+            Some(at) if !is_told(model, pin, at) => ExpectedTemplate::Any,
             Some(_) => ExpectedTemplate::Print(pin.template_print.clone()),
             None => ExpectedTemplate::Any,
         };
@@ -218,6 +220,31 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         None => ExpectedTemplate::Any,
     };
     expect
+}
+
+/// When a target has to be judged again although nothing was told of it. Units: world time.
+fn echo_ends(model: &Model, target: &TargetRef) -> Option<Timestamp> {
+    let state = model.state();
+    let patched_at = state.rollback.as_ref()?.patched_at(target)?;
+    let pin = state.pins.iter().find(|pin| &pin.target == target)?;
+    let after = (ECHO + jiff::SignedDuration::from_millis(100)).mul_f64(model.speed);
+    (!is_told(model, pin, patched_at)).then(|| patched_at.world + after)
+}
+
+/// A watch tells of a change within moments; what it tells later is no echo of before.
+const ECHO: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
+
+/// Whether what is seen of a target is from after its patch, as far as can be told: the version that
+/// was replaced may be an echo, or somebody put it back.
+fn is_told(model: &Model, pin: &Pin, patched_at: Moment) -> bool {
+    let state = model.state();
+    let seen = model.observed.workloads.get(&pin.target).map(|seen| &seen.facts.template_print);
+    let shown = state.rollback.iter().flat_map(|rollback| &rollback.shown);
+    let is_replaced =
+        shown.clone().any(|shown| shown.target == pin.target && Some(&shown.template_print) == seen);
+    let was_back =
+        state.rollouts.get(&pin.target).is_some_and(|seen| seen.template_print == pin.template_print);
+    !is_replaced || was_back || model.now.wall.duration_since(patched_at.wall) > ECHO
 }
 
 /// When the first command of a production step was started.

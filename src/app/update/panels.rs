@@ -81,6 +81,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         }
         (A::Fire, Panel::Rollback { .. }) => fire(model),
         (A::DeleteBlocker, Panel::Rollback { .. }) => delete_blocker(model),
+        (A::TrafficFirst, Panel::Rollback { .. }) => traffic_first(model),
         (A::Diff, Panel::Rollback { diff }) => {
             model.view.panel_scroll = 0;
             model.view.panel = Some(Panel::Rollback { diff: !diff });
@@ -403,6 +404,22 @@ fn delete_blocker(model: &mut Model) -> Vec<Ask> {
         return Vec::new();
     }
     super::delete_blocker(model, target, blocker)
+}
+
+/// Sends the traffic back although the panel says that its side is not ready.
+fn traffic_first(model: &mut Model) -> Vec<Ask> {
+    if model.settings.read_only {
+        flash(model, format!("not started: {READ_ONLY}"), true);
+        return Vec::new();
+    }
+    match model.release.traffic_waits_for().cloned() {
+        Some(target) if model.view.rollback_painted => deed(model, Fact::TrafficFirst { target }),
+        Some(_) => Vec::new(),
+        None => {
+            flash(model, "the traffic waits for nothing", true);
+            Vec::new()
+        }
+    }
 }
 
 fn give_order(model: &mut Model, target: TargetRef, order: Order) -> Vec<Ask> {

@@ -39,7 +39,7 @@ struct Told<'a> {
 #[derive(Debug, Serialize)]
 struct Action {
     what: String,
-    /// `waiting`, `sent`, `queued`, `done`, `failed`.
+    /// `waiting`, `sent`, `queued`, `done`, `failed`, `passed`: a person went on without it.
     state: &'static str,
     /// Units: milliseconds since the firing.
     at_ms: Option<i64>,
@@ -89,6 +89,7 @@ fn action(step: &PlanStep, fired_at: Moment) -> Action {
         PlanState::Queued { .. } => ("queued", None),
         PlanState::Done { at, .. } => ("done", since(at)),
         PlanState::Failed(_) => ("failed", None),
+        PlanState::Passed { at, .. } => ("passed", since(at)),
     };
     Action { what: what(&step.action), state, at_ms }
 }

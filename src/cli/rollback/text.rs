@@ -77,6 +77,7 @@ impl Teller {
                 }
                 PlanState::Done { .. } => format!("{what}: done"),
                 PlanState::Failed(failure) => format!("{what}: FAILED, {}", failure.summary),
+                PlanState::Passed { by, .. } => format!("{what}: not waited for, by {by}"),
             };
             self.told.resize(self.told.len().max(n + 1), String::new());
             if self.told[n] != words {

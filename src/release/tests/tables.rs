@@ -16,7 +16,7 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 29] = [
+const DEEDS: [(Deed, &str); 30] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
@@ -42,6 +42,7 @@ const DEEDS: [(Deed, &str); 29] = [
     (Deed::ExplainRollback, "...yyy.."),
     (Deed::CancelRollback, "...y...."),
     (Deed::DeleteBlocker, "...y.y.."),
+    (Deed::SendTraffic, "...y.y.."),
     (Deed::TakeLock, "yyyy.y.."),
     (Deed::GiveLock, "..y.yyyy"),
     (Deed::PushRollout, ".y......"),
@@ -133,6 +134,7 @@ fn sample(play: &Play, deed: Deed) -> Fact {
         Deed::StopCountdown => Fact::CountdownStopped,
         Deed::ExplainRollback => Fact::RollbackReason { reason },
         Deed::CancelRollback => Fact::RollbackCancelled,
+        Deed::SendTraffic => Fact::TrafficFirst { target: target("app") },
         Deed::DeleteBlocker => {
             let blocker =
                 Blocker { pod: "app-1".to_owned(), uid: "p1".to_owned(), revision: "app-2".to_owned() };

@@ -226,6 +226,32 @@ fn bounds_that_may_not_be_put_back_hold_up_no_template_but_are_read_back() {
 }
 
 #[test]
+fn a_person_may_send_the_traffic_back_before_its_side_is_ready_and_safe_waits_for_it_all_the_same() {
+    let (mut play, _) = rolling_back(vec![route(RouteKind::Service, &["app"])]);
+    let first = || Fact::TrafficFirst { target: target("app") };
+    play.refused(first());
+    play.world(step_ended(0, 1, ACCEPTED));
+    play.world(stands("app", RolloutState::Stuck, 4));
+    assert_eq!(play.release.traffic_waits_for(), Some(&target("app")));
+    play.refused(Fact::TrafficFirst { target: target("canary") });
+    assert_eq!(sent(&play.ana(first())), one("service/app", 2));
+    play.refused(first());
+    assert_eq!(sent(&play.world(step_ended(2, 1, ACCEPTED))), one("Template canary", 3));
+    play.world(step_ended(3, 1, ACCEPTED));
+    play.world(stands("canary", RolloutState::Complete, 4));
+    assert_eq!(play.phase(), Phase::RollingBack, "its pods are not there yet");
+    let effects = play.world(stands("app", RolloutState::Complete, 4));
+    play.world(step_ended(sent(&effects)[0].1, 1, ACCEPTED));
+    assert_eq!(play.phase(), Phase::RolledBack);
+    // A rollout that failed on the way is no obstacle either.
+    let (mut play, _) = rolling_back(vec![route(RouteKind::Service, &["app"])]);
+    play.world(step_ended(0, 1, ACCEPTED));
+    play.world(stands("app", RolloutState::Failed, 4));
+    assert_eq!(play.phase(), Phase::RollbackFailed);
+    assert_eq!(sent(&play.ana(first())), one("service/app", 2));
+}
+
+#[test]
 fn what_is_not_so_yet_is_asked_again() {
     let (mut play, _) = rolling_back(vec![route(RouteKind::Service, &["app"])]);
     play.world(step_ended(0, 1, ACCEPTED));

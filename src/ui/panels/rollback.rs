@@ -34,6 +34,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
     blocker(paint, &mut sheet);
     sheet.blank();
     plan(paint, &mut sheet);
+    next_measures(paint, &mut sheet);
     sheet.blank();
     findings(paint, &mut sheet);
     not_undone(paint, &mut sheet);
@@ -224,6 +225,49 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
     }
 }
 
+/// What else a person can do about a way back that does not come to rest.
+fn next_measures<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let (model, state) = (paint.model, paint.model.state());
+    let waits = model.release.traffic_waits_for();
+    let mut measures = Vec::new();
+    if let Some(target) = waits {
+        let counts = model.observed.workloads.get(target).map(|seen| seen.verdict.counts);
+        let ready = counts.map(|counts| format!(", with {} of {} pods ready", counts.ready, counts.desired));
+        measures.push(format!("send the traffic to {target} now{}", ready.unwrap_or_default()));
+    }
+    if waits.is_some() || state.phase == Phase::RollbackFailed {
+        // A side that has no traffic by the plan can be taken out of it at once.
+        let serves =
+            |target| state.routes.iter().any(|pin| pin.route.is_traffic() && pin.to.contains(target));
+        let is_bad = |pin: &&Pin| {
+            let seen = model.observed.workloads.get(&pin.target);
+            seen.is_some_and(|seen| {
+                seen.facts.template_print != pin.template_print && seen.facts.spec_replicas > 0
+            })
+        };
+        let idle = state
+            .pins
+            .iter()
+            .filter(|pin| waits.is_none() && !state.routes.is_empty() && !serves(&pin.target));
+        for pin in idle.filter(is_bad) {
+            let (namespace, target) = (&pin.target.namespace, &pin.target);
+            measures
+                .push(format!("take the bad side away: kubectl -n {namespace} scale {target} --replicas=0"));
+        }
+        for line in &model.release.workflow().escalation {
+            let roles = line.roles.iter().map(|role| match state.roster.get(role) {
+                Some(person) => format!("{role} ({person})"),
+                None => role.to_string(),
+            });
+            measures.push(format!("call {}: {}", roles.collect::<Vec<_>>().join(", "), line.trigger));
+        }
+    }
+    let mut label = "next";
+    for words in measures {
+        sheet.fact(paint, std::mem::take(&mut label), &words, Role::Warning);
+    }
+}
+
 /// The pods that come with the template, where there are fewer now than when it was pinned.
 fn pods_words(paint: &Paint, target: &crate::watch::TargetRef) -> String {
     let pin = paint.model.state().pins.iter().find(|pin| &pin.target == target);
@@ -287,6 +331,9 @@ fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: 
         PlanState::Done { at, took_ms } => {
             let took = took_ms.map(|millis| format!(" in {}", format::took(millis))).unwrap_or_default();
             ("✔", format!("done {}{took}", paint.wall(at.wall)), Role::Ok)
+        }
+        PlanState::Passed { at, by } => {
+            ("◆", format!("not waited for, {} by {by}", paint.wall(at.wall)), Role::Warning)
         }
         PlanState::Failed(failure) => ("✘", format!("FAILED: {}", failure.summary), Role::Bad),
     };
@@ -415,6 +462,9 @@ fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     let mut hints = Vec::new();
     if model.release.blocker().is_some() {
         hints.push(paint.hint(Action::DeleteBlocker, "delete that pod"));
+    }
+    if model.release.traffic_waits_for().is_some() {
+        hints.push(paint.hint(Action::TrafficFirst, "send the traffic back now"));
     }
     match model.state().phase {
         Phase::RollingBack if model.rollback_is_queued() => {

@@ -118,6 +118,9 @@ fn the_way_back_of_a_canary_before_and_while_it_runs() {
     for step in [0, 1] {
         script.event(None, Fact::RollbackStepEnded { step, attempt: 1, result: result(14) });
     }
+    let seen = script.model.observed.workloads.values().next().unwrap();
+    let (template_print, spec_replicas) = ("print-v1.2.0".to_owned(), 4);
+    script.see(WorkloadFacts { template_print, spec_replicas, ..seen.facts.clone() });
     script.at(785);
     assert_snapshot!(format!("{before}\n{}", drawn(&script.model, 150, 40)));
 }
