@@ -68,6 +68,8 @@ fn a_countdown_that_was_accepted_is_stopped_by_h_and_never_comes_again() {
     terminal.press("h");
     terminal.wait("HOLD: what for?");
     terminal.press("esc");
+    // Esc and a key behind it would be one key with alt.
+    terminal.wait_for("the prompt closed", |screen| !screen.says("HOLD: what for?"));
 
     terminal.press("R");
     terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
