@@ -68,6 +68,8 @@ fn a_countdown_that_was_accepted_is_stopped_by_h_and_never_comes_again() {
     terminal.press("h");
     terminal.wait("HOLD: what for?");
     terminal.press("esc");
+    // Esc and a key behind it would be one key with alt.
+    terminal.wait_for("the prompt closed", |screen| !screen.says("HOLD: what for?"));
 
     terminal.press("R");
     terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
@@ -147,4 +149,23 @@ fn who_watches_sees_the_seconds_and_cannot_stop_them() {
     terminal.press("h");
     terminal.wait("not by itself: you stopped the countdown");
     assert_eq!(home.records().matches("\"fact\":\"countdown-stopped\"").count(), 1);
+}
+
+#[test]
+fn a_rollback_from_another_terminal_ends_the_countdown() {
+    let home = Home::new();
+    let mut terminal = accepted(&home, &["--workflow", &document(&home, LONG)]);
+    until_it_counts(&mut terminal);
+    let other = home.run(&["rollback", "--yes"]);
+    assert!(other.status.success(), "{}", words(&other));
+    let safe = terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
+    assert!(!safe.says("by itself in "), "{}", safe.text());
+    assert!(safe.says("from Y"), "a person fired it: {}", safe.text());
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 11);
+    assert_eq!(
+        home.records().matches("\"fact\":\"rollback-fired\"").count(),
+        0,
+        "that is on the other's record"
+    );
 }
