@@ -104,12 +104,13 @@ impl Traffic<'_> {
         let needed = least.unwrap_or(now).max(1);
         if then < needed {
             let why = format!(
-                "{then} ready pods carry {words}, {needed} are needed for its traffic: wait for them, or say \
+                "of the {needed} ready pods that its traffic takes {then} carry {words}: wait for them, or say \
                  --ready {then}"
             );
             return Err(refuse(route, why));
         }
-        let fine = vec![format!("{then} ready pods carry {words}, {now} take its traffic now")];
+        let fine =
+            vec![format!("ready pods that carry {words}: {then}, those that take its traffic now: {now}")];
         Ok((Held::Selector(wanted), fine))
     }
 
@@ -169,13 +170,13 @@ impl Traffic<'_> {
                 let needed = least.unwrap_or_else(|| (whole * *weight as usize).div_ceil(100)).max(1);
                 if ready < needed {
                     let why = format!(
-                        "{ready} ready pods of {subset}, {needed} are needed for {weight} %: scale it first, or \
-                         say --ready {ready}"
+                        "{subset} has {ready} of the {needed} ready pods that {weight} % take: scale it first, \
+                         or say --ready {ready}"
                     );
                     return Err(refuse(route, why));
                 }
             }
-            fine.push(format!("{subset} {before} → {weight}: {ready} ready pods"));
+            fine.push(format!("{subset} {before} → {weight}, ready pods: {ready}"));
         }
         wanted.retain(|share| share.weight > 0);
         Ok((Held::Shares(vec![Shares { entry: entry.entry.clone(), to: wanted }]), fine))
