@@ -55,8 +55,8 @@ fn from_another_terminal(canary: &canary::Canary, home: &Home, stop: Stop) {
     assert_eq!(again.status.code(), Some(0), "{}", harness::words(&again));
 }
 
-/// Plays it with every action stopped once, and looks at what the cluster holds and what was sent.
-fn killed_everywhere(stop: fn(usize) -> Stop, play: fn(&canary::Canary, &Home, Stop)) {
+/// Plays it with each action stopped once, and looks at what the cluster holds and what was sent.
+fn stopped_everywhere(stop: fn(usize) -> Stop, play: fn(&canary::Canary, &Home, Stop)) {
     for n_done in 0..ACTIONS.len() {
         let canary = canary::Canary::new();
         let mut home = Home::new();
@@ -68,22 +68,43 @@ fn killed_everywhere(stop: fn(usize) -> Stop, play: fn(&canary::Canary, &Home, S
     }
 }
 
+/// Nobody is killed: the server is out of reach for a while, and the plan goes on by itself.
+fn outlasted(canary: &canary::Canary, home: &Home, stop: Stop) {
+    let mut terminal = canary.release(home);
+    canary.break_it();
+    terminal.wait("2 targets  2 FAILED");
+    canary.gate.set(stop);
+    terminal.press("R");
+    terminal.wait("roll back now");
+    terminal.press("Y");
+    canary.gate.wait();
+    terminal.wait("QUEUED: ");
+    canary.gate.open();
+    terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
+    terminal.kill();
+}
+
+#[test]
+fn a_canary_whose_server_goes_away_between_any_two_actions_goes_on_when_it_is_back() {
+    stopped_everywhere(Stop::Before, outlasted);
+}
+
 #[test]
 fn a_canary_whose_cockpit_is_killed_before_any_action_goes_on_when_it_is_resumed() {
-    killed_everywhere(Stop::Before, resumed);
+    stopped_everywhere(Stop::Before, resumed);
 }
 
 #[test]
 fn a_canary_whose_cockpit_is_killed_before_any_answer_goes_on_when_it_is_resumed() {
-    killed_everywhere(Stop::Unanswered, resumed);
+    stopped_everywhere(Stop::Unanswered, resumed);
 }
 
 #[test]
 fn a_canary_whose_rollback_is_killed_before_any_action_goes_on_by_the_next_one() {
-    killed_everywhere(Stop::Before, from_another_terminal);
+    stopped_everywhere(Stop::Before, from_another_terminal);
 }
 
 #[test]
 fn a_canary_whose_rollback_is_killed_before_any_answer_goes_on_by_the_next_one() {
-    killed_everywhere(Stop::Unanswered, from_another_terminal);
+    stopped_everywhere(Stop::Unanswered, from_another_terminal);
 }

@@ -1,7 +1,9 @@
 //! What stands around a workload: how many pods it has, what they are given, and who sends them traffic.
 
-use gonogo::adapters::kube::KubeError;
+use futures::stream::{self, StreamExt as _};
+use gonogo::adapters::kube::{Cause, KubeError};
 use gonogo::release::{Finding, Outcome, RoutePin};
+use gonogo::watch::TargetRef;
 use gonogo::watch::rollout::RolloutState as State;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use crate::everywhere;
 use crate::manifests::{NAME, but, deployment};
 use crate::operator::Operator;
+use crate::traps::somebody;
 use crate::world::Which::{Argo, Practice, Simulated};
 
 async fn change(operator: &Operator, kind: &str, change: Value) {
@@ -130,6 +133,39 @@ async fn a_selector_goes_back_once_a_ready_pod_answers_it() {
     .await;
 }
 
+/// Most people who may release may not touch a Service: that limits only a release that moved one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_may_not_be_written_is_a_limit_only_once_it_was_moved() {
+    // In the practice world everything is allowed.
+    everywhere(&[Simulated], async |world| {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME},
+            "spec": {"selector": {"app": NAME}, "ports": [{"port": 8080}]}});
+        let operator = Operator::at(&world, "unwritable", &deployment()).await;
+        operator.hands.create(&service).await.unwrap();
+        let pins = routes(&operator).await;
+        let (kube, _folder) = somebody(&operator, &world.options).await;
+        // Of a mesh nothing may be read: it is named, and no error.
+        let target = [(operator.pin().target, &operator.template)];
+        let found = kube.pin_routes(&target).await;
+        assert_eq!(found.pins, pins);
+        let [unknown] = found.unknown.as_slice() else { panic!("{found:#?}") };
+        assert!(
+            unknown
+                .starts_with("what virtualservices, destinationrules, horizontalpodautoscalers steer is not")
+        );
+        let stays = kube.arm_route(&pins[0]).await.unwrap().outcome;
+        assert!(matches!(&stays, Outcome::Stays(why) if why.contains("cannot patch")), "{stays:?}");
+        assert_eq!(kube.put_back(&pins[0]).await.unwrap(), None, "nothing has to be written");
+        change(&operator, "Service", json!({"spec": {"selector": {"app": NAME, "colour": "green"}}})).await;
+        let limited = kube.arm_route(&pins[0]).await.unwrap().outcome;
+        assert!(matches!(&limited, Outcome::Limited(why) if why.contains("cannot patch")), "{limited:?}");
+        let error = kube.put_back(&pins[0]).await.unwrap_err();
+        assert_eq!(error.cause(), Some(Cause::Forbidden), "{error}");
+        operator.end().await;
+    })
+    .await;
+}
+
 /// The mesh's own definitions take what we send.
 #[tokio::test(flavor = "multi_thread")]
 async fn weights_and_subsets_go_back_and_nothing_beside_them() {
@@ -177,6 +213,40 @@ async fn weights_and_subsets_go_back_and_nothing_beside_them() {
         assert_eq!(mesh["spec"]["http"][0]["timeout"], "3s");
         let rule = object(&operator, "DestinationRule").await;
         assert_eq!(rule["spec"]["subsets"], json!([subset("stable", "stable"), subset("canary", "canary")]));
+        operator.end().await;
+    })
+    .await;
+}
+
+/// Printed, not judged: how long it takes to test the ways back of many workloads at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_ways_back_are_tested_together() {
+    everywhere(&[Practice, Simulated], async |world| {
+        let operator = Operator::at(&world, "twenty", &deployment()).await;
+        let mut ways = Vec::new();
+        for number in 1..=20 {
+            let name = format!("app-{number}");
+            let labels = json!({"app": name});
+            let own = json!({"metadata": {"name": name}, "spec": {"replicas": 1,
+                "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}});
+            operator.hands.create(&but(deployment(), own)).await.unwrap();
+            let target = TargetRef { name, ..operator.pin().target };
+            ways.push(operator.kube.pin(&target, world.clock.now().world).await.unwrap());
+        }
+        let mut took = Vec::new();
+        for _ in 0..5 {
+            let began = world.clock.now().wall;
+            let tested = ways.iter().map(|(pin, template)| operator.kube.arm(pin, template));
+            let tested: Vec<_> = stream::iter(tested).buffered(8).collect().await;
+            took.push(world.clock.now().wall.duration_since(began).as_millis());
+            for tested in tested {
+                let findings = tested.unwrap().findings;
+                let is_broken = |finding: &&Finding| matches!(finding.outcome, Outcome::Broken(_));
+                assert_eq!(findings.iter().find(is_broken), None);
+            }
+        }
+        took.sort_unstable();
+        eprintln!("20 ways back tested in {}: {} ms, {}–{}", world.which.name(), took[2], took[0], took[4]);
         operator.end().await;
     })
     .await;

@@ -23,6 +23,23 @@ async fn a_deployment_goes_back() {
     .await;
 }
 
+/// All pods end before the first new one starts, both ways.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_recreates_its_pods_goes_back() {
+    everywhere(&[Practice, Simulated, Node], async |world| {
+        let strategy = json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}});
+        let mut operator = Operator::at(&world, "recreate", &but(deployment(), strategy)).await;
+        operator.release("v1.3.0-crash", State::Failed).await;
+        let tested = operator.kube.arm(&operator.pin(), &operator.template).await.unwrap().findings;
+        assert!(tested.iter().all(|finding| finding.what != "room for a pod"), "none is needed: {tested:#?}");
+        operator.fire().await.unwrap();
+        operator.until_safe(world.which, "recreate").await;
+        assert_eq!(operator.sent, [Measure::Template]);
+        operator.end().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stateful_set_goes_back_from_a_version_that_runs_and_fails() {
     everywhere(&[Practice, Simulated, Node], async |world| {

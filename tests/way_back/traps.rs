@@ -187,12 +187,13 @@ async fn somebody_elses_deploy_in_between_is_not_undone() {
 }
 
 /// Somebody who may do what a rollback needs, and nothing else.
-async fn somebody(operator: &Operator, options: &ConnectOptions) -> (KubeWorld, tempfile::TempDir) {
+pub async fn somebody(operator: &Operator, options: &ConnectOptions) -> (KubeWorld, tempfile::TempDir) {
     let client = operator.hands.api("Pod").into_client();
     let namespace = operator.hands.namespace.as_str();
     let role = json!({"metadata": {"name": "releaser"}, "rules": [
         {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"],
             "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]});
     let roles: Api<Role> = Api::namespaced(client.clone(), namespace);
     roles.create(&PostParams::default(), &serde_json::from_value(role).unwrap()).await.unwrap();

@@ -77,13 +77,20 @@ impl Traffic<'_> {
                 RouteKind::Autoscaler,
             ];
             let mut listed = find::Listed { namespace: namespace.to_owned(), objects: Vec::new() };
-            for (kind, all) in
-                kinds.into_iter().zip(join_all(kinds.map(|kind| self.list(kind, namespace))).await)
-            {
+            let mut forbidden = Vec::new();
+            let all = join_all(kinds.map(|kind| self.list(kind, namespace))).await;
+            for (kind, all) in kinds.into_iter().zip(all) {
                 match all {
                     Ok((version, objects)) => listed.objects.push((kind, version, objects)),
+                    Err(error) if error.cause() == Some(Cause::Forbidden) => forbidden.push(served(kind).1),
                     Err(error) => routes.unknown.push(format!("what {} steer: {error}", served(kind).1)),
                 }
+            }
+            if !forbidden.is_empty() {
+                let kinds = forbidden.join(", ");
+                routes
+                    .unknown
+                    .push(format!("what {kinds} steer is not covered: may not list them in {namespace}"));
             }
             routes.pins.extend(find::find(&listed, targets));
         }
@@ -166,9 +173,14 @@ impl Traffic<'_> {
         if !pin.is_written() {
             return Ok(Outcome::Fine);
         }
+        let is_there = operations.is_empty();
         let Err(error) = self.send(pin, operations, true).await else { return Ok(Outcome::Fine) };
         let KubeError::Call { cause, detail, .. } = &error else { return Err(error) };
         Ok(match cause {
+            // Most releases move no traffic: then it is no limit of their way back.
+            Cause::Forbidden if is_there => {
+                Outcome::Stays(format!("could not be put back if it were moved: {detail}"))
+            }
             Cause::Forbidden => Outcome::Limited(format!("may not be put back: {detail}")),
             Cause::Rejected if is_failed_test(detail) => Outcome::Unknown(MOVED_MEANWHILE.to_owned()),
             Cause::Rejected => Outcome::Limited(detail.clone()),
