@@ -14,7 +14,7 @@ mod canary;
 mod gate;
 
 use gate::Stop;
-use harness::Home;
+use harness::{Home, Terminal};
 
 /// What the way back of the canary changes, in its order.
 const ACTIONS: [&str; 5] = [
@@ -25,7 +25,8 @@ const ACTIONS: [&str; 5] = [
     "deployments/app-canary",
 ];
 
-fn resumed(canary: &canary::Canary, home: &Home, stop: Stop) {
+/// Released, found bad, and rolled back by keys until the gate stops it.
+fn fired(canary: &canary::Canary, home: &Home, stop: Stop) -> Terminal {
     let mut terminal = canary.release(home);
     canary.break_it();
     // A panel that shows less than both would have to be painted again before `Y` counts.
@@ -34,13 +35,27 @@ fn resumed(canary: &canary::Canary, home: &Home, stop: Stop) {
     terminal.press("R");
     terminal.wait("roll back now");
     terminal.press("Y");
-    terminal.wait_for("the rollback under way", |screen| screen.status().contains("ROLLING BACK"));
     canary.gate.wait();
-    terminal.kill();
-    canary.gate.open();
-    let terminal = home.open(&["resume"]);
+    terminal
+}
+
+fn ends_safe(terminal: Terminal) {
     terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
     terminal.kill();
+}
+
+fn resumed(canary: &canary::Canary, home: &Home, stop: Stop) {
+    fired(canary, home, stop).kill();
+    canary.gate.open();
+    ends_safe(home.open(&["resume"]));
+}
+
+/// Nobody is killed: the server is out of reach for a while, and the plan goes on by itself.
+fn outlasted(canary: &canary::Canary, home: &Home, stop: Stop) {
+    let terminal = fired(canary, home, stop);
+    terminal.wait("QUEUED: ");
+    canary.gate.open();
+    ends_safe(terminal);
 }
 
 fn from_another_terminal(canary: &canary::Canary, home: &Home, stop: Stop) {
@@ -66,22 +81,6 @@ fn stopped_everywhere(stop: fn(usize) -> Stop, play: fn(&canary::Canary, &Home, 
         canary.assert_is_back();
         assert_eq!(canary.gate.changes(), ACTIONS, "each once, and in this order; stopped at {n_done}");
     }
-}
-
-/// Nobody is killed: the server is out of reach for a while, and the plan goes on by itself.
-fn outlasted(canary: &canary::Canary, home: &Home, stop: Stop) {
-    let mut terminal = canary.release(home);
-    canary.break_it();
-    terminal.wait("2 targets  2 FAILED");
-    canary.gate.set(stop);
-    terminal.press("R");
-    terminal.wait("roll back now");
-    terminal.press("Y");
-    canary.gate.wait();
-    terminal.wait("QUEUED: ");
-    canary.gate.open();
-    terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
-    terminal.kill();
 }
 
 #[test]

@@ -23,12 +23,16 @@ pub fn ran(paint: &Paint, pin: &Pin) -> Option<String> {
     Some(format!("ran {n} {unit}{} without a breach", if n == 1 { "" } else { "s" }))
 }
 
-/// `   last time 38s`, from the workload's own rollbacks, else from its rollouts.
+/// `   last time 38s`, from the workload's own rollbacks, else from its rollouts, else from its probes.
 pub fn last_time(paint: &Paint, target: &TargetRef) -> String {
-    let Some(past) = paint.model.observed.past.get(target) else { return String::new() };
-    match (past.way_back, past.rollout) {
+    let past = paint.model.observed.past.get(target);
+    match past.map_or((None, None), |past| (past.way_back, past.rollout)) {
         (Some(took), _) => format!("   last time {}", format::span(took)),
         (None, Some(took)) => format!("   its last rollout took {}", format::span(took)),
-        (None, None) => String::new(),
+        (None, None) => {
+            let seen = paint.model.observed.workloads.get(target);
+            let least = seen.and_then(|seen| crate::watch::rollout::least(&seen.facts));
+            least.map_or(String::new(), |least| format!("   at least {} by its probes", format::span(least)))
+        }
     }
 }

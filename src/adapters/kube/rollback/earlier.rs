@@ -1,7 +1,7 @@
 //! The way back to a revision that a person names, when no release pinned one.
 
 use jiff::Timestamp;
-use kube::api::{Api, DynamicObject, ListParams};
+use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind};
 
 use super::WayBack;
@@ -17,12 +17,7 @@ impl WayBack<'_> {
     pub async fn pin_earlier(&self, to: To, at: Timestamp) -> Result<(Pin, Template), KubeError> {
         let now = self.read().await?;
         let (workload, holder) = (&now.workload, now.holder());
-        let listing = match &workload.selector {
-            Some(selector) => ListParams::default().labels(selector),
-            None => ListParams::default(),
-        };
-        let mut revisions = self.revisions(&listing).await?;
-        revisions.retain(|revision| revision.owner.as_deref() == Some(workload.uid.as_str()));
+        let revisions = self.revisions_of(workload).await?;
         let refused = |why| KubeError::NotRolledBack { target: self.target.to_string(), why };
         let chosen = choose(&revisions, &holder.template_print, to).map_err(refused)?;
         let keeper = self.keeper().0;

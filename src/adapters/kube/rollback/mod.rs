@@ -90,21 +90,16 @@ impl<'a> WayBack<'a> {
     pub async fn pin(&self, at: Timestamp) -> Result<(Pin, Template), KubeError> {
         let now = self.read().await?;
         let (workload, holder) = (&now.workload, now.holder());
-        let listing = match &workload.selector {
-            Some(selector) => ListParams::default().labels(selector),
-            None => ListParams::default(),
-        };
-        let revisions = match self.revisions(&listing).await {
+        let revisions = match self.revisions_of(workload).await {
             Ok(revisions) => revisions,
             // The template itself is what goes back; its revision is only named.
             Err(error) if error.cause() == Some(Cause::Forbidden) => Vec::new(),
             Err(error) => return Err(error),
         };
         // By content: a number says only which was made last.
-        let is_ours = |revision: &RevisionEntry| revision.owner.as_deref() == Some(workload.uid.as_str());
-        let kept = revisions.into_iter().find(|revision| is_ours(revision) && holds(&revision.facts, &now));
+        let kept = revisions.into_iter().find(|revision| holds(&revision.facts, &now));
         // Without the right to list pods everything but the digests is still known.
-        let pods = self.place.call("list pods", self.api::<Pod>().list(&listing)).await;
+        let pods = self.place.call("list pods", self.api::<Pod>().list(&listing(workload))).await;
         let mut digests: Vec<String> = pods
             .iter()
             .flat_map(|pods| &pods.items)
@@ -131,6 +126,13 @@ impl<'a> WayBack<'a> {
             replicas: workload.spec_replicas,
         };
         Ok((pin, Template(template::plain(&holder.template))))
+    }
+
+    /// The revisions that belong to a workload.
+    async fn revisions_of(&self, workload: &Workload) -> Result<Vec<RevisionEntry>, KubeError> {
+        let mut revisions = self.revisions(&listing(workload)).await?;
+        revisions.retain(|revision| revision.owner.as_deref() == Some(workload.uid.as_str()));
+        Ok(revisions)
     }
 
     async fn revisions(&self, listing: &ListParams) -> Result<Vec<RevisionEntry>, KubeError> {
@@ -248,6 +250,14 @@ impl<'a> WayBack<'a> {
 
     fn changed(&self, what: impl Into<String>) -> KubeError {
         KubeError::Changed { target: self.target.to_string(), what: what.into() }
+    }
+}
+
+/// Pods and revisions of a workload, as far as its selector can be written as a query.
+fn listing(workload: &Workload) -> ListParams {
+    match &workload.selector {
+        Some(selector) => ListParams::default().labels(selector),
+        None => ListParams::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod argo;
 mod daemonset;
+mod estimate;
 mod outage;
 mod properties;
 mod statefulset;
