@@ -5,7 +5,7 @@ use gonogo::adapters::kube::{Cause, KubeError};
 use gonogo::release::{Finding, Outcome, RoutePin};
 use gonogo::watch::TargetRef;
 use gonogo::watch::rollout::RolloutState as State;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::everywhere;
@@ -128,6 +128,13 @@ async fn a_selector_goes_back_once_a_ready_pod_answers_it() {
         assert!(operator.kube.put_back(&pins[0]).await.unwrap().is_some());
         assert_eq!(object(&operator, "Service").await["spec"]["selector"], json!({"app": NAME}));
         operator.kube.read_back(&pins).await.unwrap();
+
+        operator.hands.api("Service").delete(NAME, &DeleteParams::default()).await.unwrap();
+        let gone = operator.kube.arm_route(&pins[0]).await.unwrap().outcome;
+        assert!(matches!(&gone, Outcome::Limited(why) if why.starts_with("it was deleted")), "{gone:?}");
+        operator.hands.create(&service).await.unwrap();
+        let anew = operator.kube.put_back(&pins[0]).await.unwrap_err();
+        assert!(anew.to_string().contains("made anew since it was pinned"), "{anew}");
         operator.end().await;
     })
     .await;

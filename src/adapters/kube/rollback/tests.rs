@@ -231,9 +231,7 @@ async fn a_change_between_the_reading_and_the_dry_run_is_tested_again_and_a_patc
             "PATCH" if is_race && body.contains("app:3") => {
                 Reply::ok(object("app:3", json!({}), json!({})).to_string())
             }
-            "PATCH" => {
-                refusing(422, "Invalid", "the server rejected our request due to an error in our request")
-            }
+            "PATCH" => refusing(422, "Invalid", DOES_NOT_FIT),
             _ if path.contains("selfsubjectaccessreviews") => allowed(true),
             _ if path.contains("/app-5d4") => Reply::ok(revision(Kind::StatefulSet).to_string()),
             _ => {
@@ -251,6 +249,49 @@ async fn a_change_between_the_reading_and_the_dry_run_is_tested_again_and_a_patc
         assert_eq!(*is == Outcome::Fine, is_race, "{is:?}");
         assert_eq!(matches!(is, Outcome::Broken(_)), !is_race, "{is:?}");
     }
+}
+
+const DOES_NOT_FIT: &str = "the server rejected our request due to an error in our request";
+
+/// The patch meets each of these readings in turn, and is refused but for the last one.
+async fn raced(images: &'static [&'static str], n_refused: usize) -> (Result<Fired, KubeError>, usize) {
+    let (n_read, n_sent) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let sent = Arc::clone(&n_sent);
+    let server = answering(move |verb, _, _| {
+        if verb == "PATCH" {
+            let mut n_sent = sent.lock().unwrap();
+            *n_sent += 1;
+            return match *n_sent > n_refused {
+                true => Reply::ok(object("app:1", json!({}), json!({})).to_string()),
+                false => refusing(422, "Invalid", DOES_NOT_FIT),
+            };
+        }
+        let mut n_read = n_read.lock().unwrap();
+        let image = images[(*n_read).min(images.len() - 1)];
+        *n_read += 1;
+        // An autoscaler at work: another number of pods at each reading.
+        Reply::ok(object(image, json!({"replicas": 3 + *n_read}), json!({})).to_string())
+    })
+    .await;
+    let (client, place, target) = (server.client(), place(), target(Kind::StatefulSet));
+    let way = WayBack::of(&client, &place, &target);
+    let fired = way.fire(&pin_of(Kind::StatefulSet), &Template(template_of("app:1")), None, LEFT).await;
+    let n_sent = *n_sent.lock().unwrap();
+    (fired, n_sent)
+}
+
+#[tokio::test]
+async fn who_writes_at_the_same_moment_is_no_obstacle_unless_they_deployed_something() {
+    let (fired, n_sent) = raced(&["app:2"], 1).await;
+    assert!(matches!(fired, Ok(Fired::Accepted { .. })), "{fired:?}");
+    assert_eq!(n_sent, 2, "read again, and sent again");
+    let (fired, n_sent) = raced(&["app:2", "app:3"], 1).await;
+    let error = fired.unwrap_err();
+    assert!(matches!(&error, KubeError::Changed { what, .. } if what.contains("app:3")), "{error}");
+    assert_eq!(n_sent, 1, "somebody's fix is not undone");
+    let (fired, n_sent) = raced(&["app:2"], usize::MAX).await;
+    assert!(fired.is_err());
+    assert_eq!(n_sent, 4, "what never fits is not sent for ever");
 }
 
 /// Rights were there when it was armed, and are gone when it is fired; or admission says no.
