@@ -176,6 +176,16 @@ impl Canary {
         });
     }
 
+    /// Nobody releases over a rollback by accident, though the terminal that took the lock is gone.
+    pub fn assert_lock_stays(&self) {
+        self.runtime.block_on(async {
+            for name in ["gonogo-deployment-app", "gonogo-deployment-app-canary"] {
+                let kept = self.object("Lease", name).await["metadata"]["annotations"]["gonogo/kept"].clone();
+                assert!(kept.as_str().is_some_and(|kept| kept.starts_with("rolled back")), "{name}: {kept}");
+            }
+        });
+    }
+
     async fn object(&self, kind: &str, name: &str) -> Value {
         serde_json::to_value(self.api(kind).get(name).await.unwrap()).unwrap()
     }
@@ -190,6 +200,7 @@ fn resource(kind: &str) -> ApiResource {
         "Deployment" => ("apps", "v1"),
         "VirtualService" | "DestinationRule" => ("networking.istio.io", "v1"),
         "HorizontalPodAutoscaler" => ("autoscaling", "v2"),
+        "Lease" => ("coordination.k8s.io", "v1"),
         _ => ("", "v1"),
     };
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))

@@ -68,6 +68,7 @@ fn from_another_terminal(canary: &canary::Canary, home: &Home, stop: Stop) {
     canary.gate.open();
     let again = home.run(&["rollback", "--yes"]);
     assert_eq!(again.status.code(), Some(0), "{}", harness::words(&again));
+    canary.assert_lock_stays();
 }
 
 /// Plays it with each action stopped once, and looks at what the cluster holds and what was sent.

@@ -138,6 +138,9 @@ impl Keeper {
     /// Marks the lock so that it outlives this process.
     pub async fn keep(&self, why: &str) {
         let mut inner = self.inner.lock().await;
+        if inner.held.is_empty() {
+            inner.held = self.held_elsewhere().await;
+        }
         for (target, held) in inner.held.clone() {
             let mut record = held.record.clone();
             record.holder.kept = Some(why.to_owned());
@@ -149,6 +152,25 @@ impl Keeper {
                 Err(Trouble::No(why, _)) => tracing::warn!(%target, why, "the lock cannot be kept"),
             }
         }
+    }
+
+    /// What another process of this release holds, or held when it ended.
+    async fn held_elsewhere(&self) -> BTreeMap<TargetRef, Held> {
+        let cluster = self.kube.borrow().clone().map(|kube| Place::Cluster(Box::new(kube)));
+        let file = Place::File { why: String::new(), passes: false };
+        let places: Vec<Place> = cluster.into_iter().chain([file]).collect();
+        let mut found = BTreeMap::new();
+        for target in &self.targets {
+            for place in &places {
+                if let Ok(Some((Some(record), version))) = self.read(place, target).await
+                    && self.is_ours(Some(&record))
+                {
+                    found.insert(target.clone(), Held { record, version, place: place.clone() });
+                    break;
+                }
+            }
+        }
+        found
     }
 
     /// Gives the lock back; what is not ours stays as it is.
