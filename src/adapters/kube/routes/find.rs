@@ -16,6 +16,9 @@ pub(super) struct Listed {
     pub objects: Vec<(RouteKind, String, Vec<Value>)>,
 }
 
+/// Its controller moves what it names in its strategy.
+const ARGO: &str = "its Argo Rollout";
+
 type Labels = BTreeMap<String, String>;
 
 /// A Service that sends traffic to a target, or to the other colour of one.
@@ -76,10 +79,7 @@ pub(super) fn find(listed: &Listed, targets: &[(TargetRef, &Template)]) -> Vec<R
             continue;
         };
         let Some(held) = held(RouteKind::DestinationRule, rule) else { continue };
-        let by_argo = service.by_argo
-            || matches!(&held, Held::Subsets(subsets)
-                if subsets.values().any(|labels| labels.contains_key(ROLLOUT_HASH)));
-        pins.push(listed.pin(RouteKind::DestinationRule, version, rule, held, by_argo));
+        pins.push(listed.pin(RouteKind::DestinationRule, version, rule, held, service.by_argo));
     }
     let version = listed.version(RouteKind::Service);
     for service in services {
@@ -126,7 +126,7 @@ impl Listed {
     fn pin(&self, kind: RouteKind, version: &str, object: &Value, held: Held, by_argo: bool) -> RoutePin {
         let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let route = RouteRef { kind, namespace: self.namespace.clone(), name: text("/metadata/name") };
-        let by_argo = by_argo.then(|| "its Argo Rollout".to_owned());
+        let by_argo = by_argo.then(|| ARGO.to_owned());
         RoutePin {
             route,
             uid: text("/metadata/uid"),
@@ -134,7 +134,7 @@ impl Listed {
             limit: oddity(&held),
             held,
             to: Vec::new(),
-            kept_by: owner(object).or(by_argo),
+            kept_by: mover(kind, object).or(by_argo),
         }
     }
 }
@@ -221,6 +221,16 @@ pub(super) fn sides(services: &[Value], rules: &[Value], host: &str, namespace: 
         }
     }
     Some(Sides { selector, subsets })
+}
+
+/// The controller that moves an object, and would move it back.
+pub(super) fn mover(kind: RouteKind, object: &Value) -> Option<String> {
+    let by_argo = match held(kind, object)? {
+        Held::Selector(selector) => selector.contains_key(ROLLOUT_HASH),
+        Held::Subsets(subsets) => subsets.values().any(|labels| labels.contains_key(ROLLOUT_HASH)),
+        _ => false,
+    };
+    owner(object).or(by_argo.then(|| ARGO.to_owned()))
 }
 
 /// The controller of an object, such as `Canary/app` of Flagger.

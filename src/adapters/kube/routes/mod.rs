@@ -4,6 +4,8 @@
 mod find;
 mod shape;
 mod steer;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 

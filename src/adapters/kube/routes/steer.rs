@@ -50,6 +50,9 @@ impl Traffic<'_> {
         let held = shape::held(route.kind, &now).ok_or_else(|| {
             refuse(route, "it steers nothing: it has no selector and no weights".to_owned())
         })?;
+        if let Some(mover) = find::mover(route.kind, &now) {
+            return Err(refuse(route, format!("{mover} moves it, and would move it back")));
+        }
         let (wanted, fine) = match (wish, held) {
             (Wish::Selector(pairs), Held::Selector(selector)) => {
                 self.prove_selector(route, pairs, &selector, least).await?
