@@ -350,7 +350,7 @@ async fn what_limits_the_way_back_is_named() {
     });
     let findings = findings.await.expect("the old ReplicaSet is cleaned up");
     eprintln!("limits: {findings:#?}");
-    for what in ["ReplicaSet kept", "not paused", "no GitOps owner"] {
+    for what in ["ReplicaSet kept", "paused", "GitOps owner"] {
         assert!(matches!(outcome(&findings, what), Outcome::Limited(_)), "{what}: {findings:#?}");
     }
     assert_eq!(*outcome(&findings, "dry run"), Outcome::Fine);

@@ -111,22 +111,24 @@ impl WayBack<'_> {
             OptionFuture::from(special.as_ref().map(|asked| self.may(asked))),
         );
         let (may_patch, dry_run) = dry_run?;
-        let not_paused = match (now.workload.paused, now.resumes()) {
-            (false, _) => Outcome::Fine,
-            (true, true) => Outcome::Limited("it is paused: the way back resumes it".into()),
-            (true, false) => Outcome::Limited("it is paused: resume it, else no pod goes back".into()),
+        let (pause, not_paused) = match (now.workload.paused, now.resumes()) {
+            (false, _) => ("not paused", Outcome::Fine),
+            (true, true) => ("paused", Outcome::Limited("the way back resumes it".into())),
+            (true, false) => ("paused", Outcome::Limited("resume it, else no pod goes back".into())),
         };
         let owner = now.workload.gitops_owner.as_ref().or(now.holder().gitops_owner.as_ref());
-        let nobody_else = match owner {
-            None => Outcome::Fine,
-            Some(owner) => Outcome::Limited(format!("{owner} would undo it: suspend its sync first")),
+        let (gitops, nobody_else) = match owner {
+            None => ("no GitOps owner", Outcome::Fine),
+            Some(owner) => {
+                ("GitOps owner", Outcome::Limited(format!("{owner} would undo it: suspend its sync first")))
+            }
         };
         let mut findings = vec![
             self.finding(&format!("may patch {}", plural(now.kind(self.target)).1), may_patch),
             self.finding(&format!("{} kept", self.keeper().0), kept?),
             self.finding("dry run", dry_run),
-            self.finding("not paused", not_paused),
-            self.finding("no GitOps owner", nobody_else),
+            self.finding(pause, not_paused),
+            self.finding(gitops, nobody_else),
         ];
         if let Some(Some(room)) = room.transpose()? {
             findings.push(self.finding("room for a pod", room));
