@@ -123,6 +123,9 @@ impl Canary {
         terminal.wait_for("an armed rollback", |screen| screen.rollback_line().contains("ARMED"));
         terminal.press("r");
         terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
+        // On the screen before it is on disk, where whoever comes after a kill finds it.
+        home.wait_for_record("begun");
+        home.wait_for_record("lock-changed");
         terminal
     }
 
