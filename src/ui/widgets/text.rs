@@ -130,6 +130,8 @@ pub fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
             rows.push(std::mem::take(&mut row));
         }
         for grapheme in word.graphemes(true) {
+            // Some characters are made of several columns that cannot be parted.
+            let grapheme = if grapheme.width() > width { "…" } else { grapheme };
             if row.width() + grapheme.width() > width && !row.is_empty() {
                 rows.push(std::mem::take(&mut row));
             }
@@ -204,6 +206,7 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3, 9), ["abc", "def", "gh"]);
         assert_eq!(wrap("one two three four", 8, 2), ["one two", "three f…"]);
         assert_eq!(wrap("", 5, 2), [""]);
+        assert_eq!(wrap("A𑌿𑖰", 2, 9), ["…"], "one character, three columns");
     }
 
     proptest! {
