@@ -4,11 +4,13 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 use git2::{ErrorCode, Repository};
 use tokio::process::Command;
+
+use super::child::{end_group, quiet};
 
 /// A remote that does not answer within this time is not waited for. Units: wall time.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,13 +86,9 @@ async fn remote_has_tag_within(
         .envs(env.iter().map(|(name, value)| (name, value)))
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GCM_INTERACTIVE", "never")
-        .env("SSH_ASKPASS_REQUIRE", "never")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+        .env("SSH_ASKPASS_REQUIRE", "never");
+    // Last: what is handed down does not change the language of what is read.
+    quiet(&mut git);
     let given = env.iter().rev().find(|(name, _)| name == "GIT_SSH_COMMAND").map(|(_, value)| value.clone());
     let ssh = given.or_else(|| std::env::var_os("GIT_SSH_COMMAND")).or(ssh.map(OsString::from));
     if let Some(ssh) = quiet_ssh(ssh) {
@@ -178,14 +176,6 @@ fn quiet_ssh(configured: Option<OsString>) -> Option<OsString> {
     let text = configured.to_str()?;
     let program = text.split_whitespace().next()?;
     (Path::new(program).file_name()? == "ssh").then(|| format!("{text} -o BatchMode=yes").into())
-}
-
-fn end_group(group: Option<u32>) {
-    let pid = group.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // Gone already is as good as ended.
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-    }
 }
 
 /// The line of git's errors that says what is wrong; hints follow it.

@@ -1,5 +1,6 @@
 //! How the world is touched: async, fallible, one file or folder per outside system.
 
+mod child;
 pub mod clock;
 pub mod git;
 pub mod health;

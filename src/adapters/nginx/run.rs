@@ -1,13 +1,13 @@
 //! Runs nginx: its test and its reload, each with a time limit.
 #![expect(clippy::disallowed_methods, reason = "nginx is asked by running it")]
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use super::error::NginxError;
+use crate::adapters::child::{end_group, quiet};
 use crate::watch::logs::clean;
 
 /// More words than this are no message for a person. Units: bytes.
@@ -25,15 +25,7 @@ pub(super) async fn nginx(nginx: &[String], args: &[&str], limit: Duration) -> R
     let (program, first) =
         nginx.split_first().ok_or_else(|| NginxError::Site { problems: vec!["no nginx is named".into()] })?;
     let mut command = Command::new(program);
-    command
-        .args(first)
-        .args(args)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+    quiet(&mut command).args(first).args(args);
     let not_started = |source| NginxError::NotStarted { command: shown(), source };
     let mut child = command.spawn().map_err(not_started)?;
     let group = child.id();
@@ -73,14 +65,6 @@ fn words(said: &[u8]) -> String {
         .collect();
     let chosen = if complaints.is_empty() { lines } else { complaints };
     chosen.iter().map(|line| clean(line)).collect::<Vec<_>>().join("; ")
-}
-
-fn end_group(group: Option<u32>) {
-    let pid = group.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // Gone already is as good as ended.
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-    }
 }
 
 #[cfg(test)]
