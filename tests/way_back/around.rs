@@ -88,7 +88,7 @@ async fn configuration_that_changed_is_named_and_what_may_not_be_made_is_known_b
 }
 
 async fn routes(operator: &Operator) -> Vec<RoutePin> {
-    let pins = [(operator.pin().target, &operator.template)];
+    let pins = [(operator.pin().target, operator.template.clone())];
     let routes = operator.kube.pin_routes(&pins).await;
     assert_eq!(routes.unknown, Vec::<String>::new());
     routes.pins
@@ -152,7 +152,7 @@ async fn a_service_that_may_not_be_written_is_a_limit_only_once_it_was_moved() {
         let pins = routes(&operator).await;
         let (kube, _folder) = somebody(&operator, &world.options).await;
         // Of a mesh nothing may be read: it is named, and no error.
-        let target = [(operator.pin().target, &operator.template)];
+        let target = [(operator.pin().target, operator.template.clone())];
         let found = kube.pin_routes(&target).await;
         assert_eq!(found.pins, pins);
         let [unknown] = found.unknown.as_slice() else { panic!("{found:#?}") };

@@ -240,7 +240,7 @@ impl KubeWorld {
     /// - Shape: Services that select a target or its other colour, VirtualServices and DestinationRules
     ///   that speak of those, and autoscalers; what may not be read is named, and is no error.
     /// - Source: four lists in each namespace.
-    pub async fn pin_routes(&self, targets: &[(TargetRef, &Template)]) -> Routes {
+    pub async fn pin_routes(&self, targets: &[(TargetRef, Template)]) -> Routes {
         self.traffic().pin(targets).await
     }
 

@@ -245,11 +245,8 @@ const AT_ONCE: usize = 8;
 
 async fn routes_of(kube: &KubeWorld, templates: &Templates, pins: &[Pin]) -> Routes {
     let targets = pins.iter().map(|pin| pin.target.clone());
-    let known: Vec<(TargetRef, Template)> =
-        targets.filter_map(|target| Some((target.clone(), template_of(templates, &target)?))).collect();
-    let targets: Vec<(TargetRef, &Template)> =
-        known.iter().map(|(target, template)| (target.clone(), template)).collect();
-    kube.pin_routes(&targets).await
+    let known = targets.filter_map(|target| Some((target.clone(), template_of(templates, &target)?)));
+    kube.pin_routes(&known.collect::<Vec<_>>()).await
 }
 
 /// What the tests of the whole way back found, and what it would change.

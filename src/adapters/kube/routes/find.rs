@@ -33,7 +33,7 @@ struct Selecting<'o> {
 }
 
 /// What steers `targets`, as it stands.
-pub(super) fn find(listed: &Listed, targets: &[(TargetRef, &Template)]) -> Vec<RoutePin> {
+pub(super) fn find(listed: &Listed, targets: &[(TargetRef, Template)]) -> Vec<RoutePin> {
     let here: Vec<(&TargetRef, Labels)> = targets
         .iter()
         .filter(|(target, _)| target.namespace == listed.namespace)
@@ -285,11 +285,11 @@ mod tests {
             service("none", json!({})),
         ];
         let listed = listed(vec![(RouteKind::Service, services)]);
-        let pins = find(&listed, &[(target("blue"), &blue), (target("green"), &green)]);
+        let pins = find(&listed, &[(target("blue"), blue), (target("green"), green.clone())]);
         assert_eq!(story(&pins), [("service/app".to_owned(), vec!["blue"])]);
         assert_eq!(pins[0].limit, None);
 
-        let pins = find(&listed, &[(target("green"), &green)]);
+        let pins = find(&listed, &[(target("green"), green)]);
         assert_eq!(story(&pins), [("service/app".to_owned(), vec![])]);
         assert!(pins[0].limit.as_ref().unwrap().contains("app=x,colour=blue"), "{pins:#?}");
     }
@@ -301,7 +301,7 @@ mod tests {
             service("cart", json!({"app": "cart", "version": "v1"})),
             service("tier", json!({"version": "v2"})),
         ];
-        let found = find(&listed(vec![(RouteKind::Service, services)]), &[(target("app"), &ours)]);
+        let found = find(&listed(vec![(RouteKind::Service, services)]), &[(target("app"), ours)]);
         assert_eq!(story(&found), []);
     }
 
@@ -328,7 +328,7 @@ mod tests {
     fn with_a_mesh_the_subset_says_who_has_the_traffic_and_others_keep_their_routes() {
         let stable = template(json!({"app": "x", "track": "stable"}));
         let canary = template(json!({"app": "x", "track": "canary"}));
-        let pins = find(&mesh(), &[(target("stable"), &stable), (target("canary"), &canary)]);
+        let pins = find(&mesh(), &[(target("stable"), stable), (target("canary"), canary)]);
         let none: Vec<&str> = Vec::new();
         assert_eq!(
             story(&pins),
@@ -351,7 +351,7 @@ mod tests {
         by_flagger["metadata"]["ownerReferences"] =
             json!([{"kind": "Canary", "name": "app", "controller": true}]);
         let pins =
-            find(&listed(vec![(RouteKind::Service, vec![by_argo, by_flagger])]), &[(target("app"), &ours)]);
+            find(&listed(vec![(RouteKind::Service, vec![by_argo, by_flagger])]), &[(target("app"), ours)]);
         let kept: Vec<_> = pins.iter().map(|pin| pin.kept_by.as_deref()).collect();
         assert_eq!(kept, [Some("its Argo Rollout"), Some("Canary/app")]);
     }
@@ -367,7 +367,7 @@ mod tests {
             scaler("b", "StatefulSet", "app"),
             scaler("c", "Deployment", "x"),
         ];
-        let pins = find(&listed(vec![(RouteKind::Autoscaler, all)]), &[(target("app"), &ours)]);
+        let pins = find(&listed(vec![(RouteKind::Autoscaler, all)]), &[(target("app"), ours)]);
         assert_eq!(story(&pins), [("hpa/a".to_owned(), vec!["app"])]);
     }
 }

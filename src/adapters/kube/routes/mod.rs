@@ -26,7 +26,6 @@ use crate::watch::TargetRef;
 
 /// Somebody who writes at the same moment may beat us a few times, not for ever.
 const ATTEMPTS: usize = 4;
-const MOVED_MEANWHILE: &str = "it changed while it was tested";
 /// Pods looked at to see whether one is ready.
 const PODS: u32 = 250;
 
@@ -66,7 +65,7 @@ impl Traffic<'_> {
     /// Reads what steers these targets, as the state to return to.
     ///
     /// - Source: four lists in each namespace.
-    pub async fn pin(&self, targets: &[(TargetRef, &Template)]) -> Routes {
+    pub async fn pin(&self, targets: &[(TargetRef, Template)]) -> Routes {
         let mut namespaces: Vec<&str> = targets.iter().map(|(target, _)| target.namespace.as_str()).collect();
         namespaces.sort_unstable();
         namespaces.dedup();
@@ -122,17 +121,18 @@ impl Traffic<'_> {
     /// - Errors: only when the API server could not be asked at all.
     /// - Source: the object, and a server-side dry run of the very patch.
     pub async fn arm(&self, pin: &RoutePin) -> Result<RouteTested, KubeError> {
-        let mut n_tested = 0;
-        loop {
-            let tested = self.test(pin).await?;
-            n_tested += 1;
-            // Somebody who writes between the reading and the test is no obstacle.
-            if tested.outcome != Outcome::Unknown(MOVED_MEANWHILE.to_owned()) || n_tested == ATTEMPTS {
-                return Ok(tested);
+        for _ in 0..ATTEMPTS {
+            match self.test(pin).await {
+                // Somebody who writes between the reading and the test is no obstacle.
+                Err(KubeError::Call { detail, .. }) if is_failed_test(&detail) => {}
+                tested => return tested,
             }
         }
+        let outcome = Outcome::Unknown("it changed while it was tested".to_owned());
+        Ok(RouteTested { outcome, diff: Vec::new() })
     }
 
+    /// - Errors: as [`Self::arm`], and a test that did not hold.
     async fn test(&self, pin: &RoutePin) -> Result<RouteTested, KubeError> {
         let limited = |why: String| Ok(RouteTested { outcome: Outcome::Limited(why), diff: Vec::new() });
         let now = match self.read(&pin.route, &pin.api_version).await {
@@ -184,7 +184,7 @@ impl Traffic<'_> {
                 Outcome::Stays(format!("could not be put back if it were moved: {detail}"))
             }
             Cause::Forbidden => Outcome::Limited(format!("may not be put back: {detail}")),
-            Cause::Rejected if is_failed_test(detail) => Outcome::Unknown(MOVED_MEANWHILE.to_owned()),
+            Cause::Rejected if is_failed_test(detail) => return Err(error),
             Cause::Rejected => Outcome::Limited(detail.clone()),
             Cause::Conflict | Cause::Server | Cause::Busy => {
                 Outcome::Unknown(format!("{}: {detail}", cause.words()))
@@ -224,21 +224,30 @@ impl Traffic<'_> {
     /// A Service that selects nobody answers nobody: whatever the targets say, a ready pod is seen first.
     async fn has_pods(&self, pin: &RoutePin) -> Result<(), KubeError> {
         let Held::Selector(_) = &pin.held else { return Ok(()) };
-        let query = pin.held.to_string();
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &pin.route.namespace);
-        let listing = ListParams::default().labels(&query).limit(PODS);
-        match self.place.call("list pods", api.list(&listing)).await {
-            Ok(pods) if pods.items.iter().map(|pod| &pod.entry.facts).any(|pod| pod.ready && !pod.ending) => {
-                Ok(())
-            }
-            Ok(_) => {
-                let why = format!("no ready pod carries {query}");
+        match self.ready(&pin.route, &pin.held, Some(PODS)).await {
+            Ok(0) => {
+                let why = format!("no ready pod carries {}", pin.held);
                 Err(KubeError::NotYet { target: pin.route.to_string(), why })
             }
+            Ok(_) => Ok(()),
             // The targets' own watches have said that they can take it.
             Err(error) if error.cause() == Some(Cause::Forbidden) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// How many ready pods a selector has, of all or of so many that are looked at.
+    async fn ready(
+        &self,
+        route: &RouteRef,
+        selector: &Held,
+        at_most: Option<u32>,
+    ) -> Result<usize, KubeError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &route.namespace);
+        let listing = ListParams { limit: at_most, ..ListParams::default() }.labels(&selector.to_string());
+        let pods = self.place.call("list pods", api.list(&listing)).await?;
+        let facts = pods.items.iter().map(|pod| &pod.entry.facts);
+        Ok(facts.filter(|pod| pod.ready && !pod.ending).count())
     }
 
     /// Looks whether all are as they were pinned.

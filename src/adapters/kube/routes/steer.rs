@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kube::api::{Api, ListParams};
 use serde_json::Value;
 
 use super::{Traffic, find, served, shape, told, uid};
 use crate::adapters::kube::error::KubeError;
-use crate::adapters::kube::objects::Pod;
 use crate::release::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
 
 /// Where traffic shall go.
@@ -102,19 +100,19 @@ impl Traffic<'_> {
         }
         let mut wanted = selector.clone();
         wanted.extend(pairs.clone());
-        let (now, then) = (self.ready(route, selector).await?, self.ready(route, &wanted).await?);
-        let words = Held::Selector(wanted.clone()).to_string();
+        let (leaves, wanted) = (Held::Selector(selector.clone()), Held::Selector(wanted));
+        let (now, then) = (self.ready(route, &leaves, None).await?, self.ready(route, &wanted, None).await?);
         let needed = least.unwrap_or(now).max(1);
         if then < needed {
             let why = format!(
-                "of the {needed} ready pods that its traffic takes {then} carry {words}: wait for them, or say \
+                "of the {needed} ready pods that its traffic takes {then} carry {wanted}: wait for them, or say \
                  --ready {then}"
             );
             return Err(refuse(route, why));
         }
         let fine =
-            vec![format!("ready pods that carry {words}: {then}, those that take its traffic now: {now}")];
-        Ok((Held::Selector(wanted), fine))
+            vec![format!("ready pods that carry {wanted}: {then}, those that take its traffic now: {now}")];
+        Ok((wanted, fine))
     }
 
     async fn prove_weights(
@@ -160,7 +158,7 @@ impl Traffic<'_> {
                     (Share { weight: *weight, ..known.clone() }, self.sides(route, subset).await?.selector)
                 }
             };
-            ready.push((self.ready(route, &labels).await?, side));
+            ready.push((self.ready(route, &Held::Selector(labels), None).await?, side));
             let port = entry.to.iter().find(|share| share.host == host).and_then(|share| share.port);
             wanted.push(Share { port: share.port.or(port), ..share });
         }
@@ -192,14 +190,6 @@ impl Traffic<'_> {
         find::sides(&services, &rules, host, &route.namespace).ok_or_else(|| {
             refuse(route, format!("it sends requests to {host}, and there is no such Service here"))
         })
-    }
-
-    async fn ready(&self, route: &RouteRef, labels: &Labels) -> Result<usize, KubeError> {
-        let query = Held::Selector(labels.clone()).to_string();
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &route.namespace);
-        let pods = self.place.call("list pods", api.list(&ListParams::default().labels(&query))).await?;
-        let ready = pods.items.iter().map(|pod| &pod.entry.facts);
-        Ok(ready.filter(|pod| pod.ready && !pod.ending).count())
     }
 }
 
