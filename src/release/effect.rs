@@ -89,6 +89,18 @@ pub enum Replicas {
     Left(u32),
 }
 
+impl Replicas {
+    /// How many there shall be where there are `now` so many.
+    pub fn wanted(self, now: u32) -> u32 {
+        match self {
+            Replicas::AtLeast(pinned) => pinned.max(now),
+            Replicas::Exactly(pinned) => pinned,
+            Replicas::Left(pinned) if now == 0 => pinned,
+            Replicas::Left(_) => now,
+        }
+    }
+}
+
 /// One action of the rollback plan on what steers the traffic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reroute {

@@ -9,7 +9,7 @@
 use super::effect::{Errand, Measure, PatchBack, Replicas, Reroute};
 use super::event::{Blocker, Operator, RolloutSeen};
 use super::pin::Pin;
-use super::route::{RouteKind, RoutePin, RouteRef, is_scaled, moves_traffic, serves};
+use super::route::{RoutePin, RouteRef, is_scaled, moves_traffic, serves};
 use super::state::{Phase, PlanAction, PlanState, PlanStep};
 use super::{Effect, Refusal, Release, name};
 use crate::watch::{Moment, TargetRef};
@@ -18,33 +18,26 @@ use crate::workflow::Kind;
 /// What has to be done to return to `pins` and `routes`, in order.
 pub fn plan(pins: &[Pin], routes: &[RoutePin]) -> Vec<PlanAction> {
     let all = || pins.iter().rev().map(|pin| pin.target.clone());
-    let argo = |targets: &[TargetRef]| {
-        let argo = targets.iter().filter(|target| target.kind == Kind::Rollout);
-        argo.cloned().collect::<Vec<_>>()
-    };
+    let argo = |target: &TargetRef| target.kind == Kind::Rollout;
     // Without traffic to move there is nothing to wait for in between.
-    let (first, then): (Vec<_>, Vec<_>) = match moves_traffic(routes) {
-        true => all().partition(|target| serves(routes, target)),
-        false => (all().collect(), Vec::new()),
-    };
-    let ready = if moves_traffic(routes) { first.clone() } else { Vec::new() };
+    let moves = moves_traffic(routes);
+    let (first, then): (Vec<_>, Vec<_>) = all().partition(|target| !moves || serves(routes, target));
+    let ready = if moves { first.clone() } else { Vec::new() };
     let mut written: Vec<&RouteRef> =
         routes.iter().filter(|pin| pin.is_written()).map(|pin| &pin.route).collect();
     written.sort_unstable();
-    let (bounds, traffic): (Vec<_>, Vec<_>) =
-        written.into_iter().cloned().map(PlanAction::Route).partition(|action| {
-            matches!(action, PlanAction::Route(RouteRef { kind: RouteKind::Autoscaler, .. }))
-        });
+    let (traffic, bounds): (Vec<_>, Vec<_>) = written.into_iter().partition(|route| route.is_traffic());
+    let route = |route: &RouteRef| PlanAction::Route(route.clone());
     let templates = |targets: Vec<TargetRef>| {
-        let promoted = argo(&targets);
+        let promoted: Vec<_> = targets.iter().filter(|target| argo(target)).cloned().collect();
         targets.into_iter().map(PlanAction::Patch).chain(promoted.into_iter().map(PlanAction::Promote))
     };
-    let aborts = all().filter(|target| target.kind == Kind::Rollout).map(PlanAction::Abort);
+    let aborts = all().filter(argo).map(PlanAction::Abort);
     aborts
-        .chain(bounds)
+        .chain(bounds.into_iter().map(route))
         .chain(templates(first))
         .chain(ready.into_iter().map(PlanAction::Ready))
-        .chain(traffic)
+        .chain(traffic.into_iter().map(route))
         .chain(templates(then))
         .chain(all().map(PlanAction::Settle))
         .chain((!routes.is_empty()).then_some(PlanAction::ReadBack))
@@ -147,18 +140,20 @@ impl Release {
         }
     }
 
+    /// How many pods the plan makes of the `now` that a target asks for; `None` where it leaves them.
+    pub fn pods_back(&self, pin: &Pin, now: u32) -> Option<u32> {
+        // A DaemonSet has as many as there are nodes.
+        let wanted = self.replicas(pin).wanted(now);
+        (pin.target.kind != Kind::DaemonSet && wanted != now).then_some(wanted)
+    }
+
     /// What is asked for and not so yet of the replicas of a target, in words.
     ///
     /// What was seen of them may be from before the patch: a template that did not change says nothing.
     pub(super) fn replicas_missing(&self, seen: &RolloutSeen) -> Option<String> {
         let pin = self.state.pins.iter().find(|pin| pin.target == seen.target)?;
-        let now = seen.replicas.filter(|_| pin.target.kind != Kind::DaemonSet)?;
-        let (is_so, wanted) = match self.replicas(pin) {
-            Replicas::AtLeast(wanted) => (now >= wanted, wanted),
-            Replicas::Exactly(wanted) => (now == wanted, wanted),
-            Replicas::Left(wanted) => (now > 0 || wanted == 0, wanted),
-        };
-        (!is_so).then(|| format!("{now} pods asked for, {wanted} were pinned"))
+        let now = seen.replicas?;
+        self.pods_back(pin, now).map(|wanted| format!("{now} pods asked for, {wanted} were pinned"))
     }
 
     pub(super) fn delete_blocker(

@@ -268,14 +268,14 @@ fn next_measures<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     }
 }
 
-/// The pods that come with the template, where there are fewer now than when it was pinned.
+/// The pods that the plan takes or gives with the template.
 fn pods_words(paint: &Paint, target: &crate::watch::TargetRef) -> String {
     let pin = paint.model.state().pins.iter().find(|pin| &pin.target == target);
-    let seen = paint.model.observed.workloads.get(target).map(|seen| seen.facts.spec_replicas);
-    match (pin, seen) {
-        (Some(pin), Some(now)) if now < pin.replicas => format!(", {now} → {} pods", pin.replicas),
-        _ => String::new(),
-    }
+    let seen = paint.model.observed.workloads.get(target);
+    let (Some(pin), Some(seen)) = (pin, seen) else { return String::new() };
+    let now = seen.facts.spec_replicas;
+    let back = paint.model.release.pods_back(pin, now);
+    back.map(|wanted| format!(", {now} → {wanted} pods")).unwrap_or_default()
 }
 
 fn route_words(paint: &Paint, route: &RouteRef) -> String {
@@ -304,10 +304,6 @@ fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: 
         PlanAction::Abort(target) => ("abort", target.to_string()),
         PlanAction::Patch(target) => ("patch", target.to_string()),
         PlanAction::Promote(target) => ("skip", format!("all steps of {target}")),
-        PlanAction::Delete(target, blocker) => ("delete", format!("pod {} of {target}", blocker.pod)),
-        PlanAction::Ready(target) => ("wait", format!("{target} can take the traffic")),
-        PlanAction::Route(route) => ("route", route_words(paint, route)),
-        PlanAction::ReadBack => ("read", "where the traffic goes".to_owned()),
         PlanAction::Settle(target) => {
             let seen = paint.model.observed.workloads.get(target);
             let now = seen.filter(|_| !matches!(step.state, PlanState::Done { .. })).map(|seen| {
@@ -317,6 +313,7 @@ fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: 
             ("wait", format!("{target} ready and held{}", now.unwrap_or_default()))
         }
         PlanAction::Clear => ("read", "image, replicas, criteria, health".to_owned()),
+        same => action_words(paint, same),
     };
     let (mark, state, role) = match &step.state {
         PlanState::Waiting => ("·", "waiting".to_owned(), Role::Dim),

@@ -52,18 +52,7 @@ impl Now {
     fn resized(&self, kind: Kind, replicas: Replicas) -> Option<u32> {
         let now = self.workload.spec_replicas;
         // A DaemonSet has as many as there are nodes.
-        let wanted = match replicas {
-            _ if kind == Kind::DaemonSet => now,
-            Replicas::AtLeast(wanted) => wanted.max(now),
-            Replicas::Exactly(wanted) => wanted,
-            Replicas::Left(wanted) => {
-                if now == 0 {
-                    wanted
-                } else {
-                    now
-                }
-            }
-        };
+        let wanted = if kind == Kind::DaemonSet { now } else { replicas.wanted(now) };
         (wanted != now).then_some(wanted)
     }
 
