@@ -54,6 +54,18 @@ fn until_it_counts(terminal: &mut Terminal) -> Screen {
     screen
 }
 
+/// `R`, `Y`, until it is safe, and out.
+fn back_by_hand(terminal: &mut Terminal) {
+    terminal.press("R");
+    terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
+    terminal.press("Y");
+    terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
+    terminal.press("R");
+    terminal.wait_for("the panel closed", |screen| !screen.has_panel("Rollback"));
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 11);
+}
+
 #[test]
 fn a_countdown_that_was_accepted_is_stopped_by_h_and_never_comes_again() {
     let home = Home::new();
@@ -71,14 +83,7 @@ fn a_countdown_that_was_accepted_is_stopped_by_h_and_never_comes_again() {
     // Esc and a key behind it would be one key with alt.
     terminal.wait_for("the prompt closed", |screen| !screen.says("HOLD: what for?"));
 
-    terminal.press("R");
-    terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
-    terminal.press("Y");
-    terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
-    terminal.press("R");
-    terminal.wait_for("the panel closed", |screen| !screen.has_panel("Rollback"));
-    terminal.press("q");
-    assert_eq!(terminal.ended(), 11);
+    back_by_hand(&mut terminal);
     let records = home.records();
     assert_eq!(records.matches("\"fact\":\"countdown-started\"").count(), 1);
     assert_eq!(records.matches("\"fact\":\"rollback-fired\"").count(), 1);
@@ -123,14 +128,7 @@ fn a_countdown_cut_by_a_kill_does_not_go_on_when_the_release_is_taken_up() {
     let mut terminal = home.open(&["resume"]);
     let after = terminal.wait("not by itself: gonogo was gone meanwhile");
     assert!(after.status().contains("BREACH") && after.says("R then Y"), "{}", after.text());
-    terminal.press("R");
-    terminal.wait_for("the rollback panel", |screen| screen.has_panel("Rollback ── ARMED"));
-    terminal.press("Y");
-    terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
-    terminal.press("R");
-    terminal.wait_for("the panel closed", |screen| !screen.has_panel("Rollback"));
-    terminal.press("q");
-    assert_eq!(terminal.ended(), 11);
+    back_by_hand(&mut terminal);
     assert_eq!(home.records().matches("\"fact\":\"countdown-started\"").count(), 1);
 }
 

@@ -102,7 +102,9 @@ impl Operator {
             story: Vec::new(),
         };
         this.until(RolloutState::Complete).await;
-        let (pin, template) = this.kube.pin(&this.target, this.clock.now().world).await.unwrap();
+        let (mut pin, template) = this.kube.pin(&this.target, this.clock.now().world).await.unwrap();
+        let mounted = this.kube.mounted(&[(this.target.clone(), template.clone())]).await;
+        pin.mounted = mounted.into_values().flatten().collect();
         assert_eq!((pin.image(), pin.limit.as_deref()), (image(OLD).as_str(), None));
         assert!(!pin.kept_in.is_empty() && pin.revision.is_some(), "{pin:#?}");
         assert!(!pin.digests.is_empty(), "{pin:#?}");

@@ -33,6 +33,7 @@ mod told;
 mod watches;
 mod workloads;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use kube::Client;
@@ -41,7 +42,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::pin::{Finding, Pin, Template, To};
+use crate::release::pin::{Finding, Mounted, Pin, Template, To};
 use crate::release::{Blocker, LockRecord, Replicas, RolloutOrdered, RoutePin, RouteRef};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use connect::{ConnectOptions, Pinned};
@@ -181,13 +182,11 @@ impl KubeWorld {
 
     /// Reads what a target runs now, as the state that a rollback returns to.
     ///
-    /// - Shape: the template comes apart from the pin, because it may hold secrets.
+    /// - Shape: the template comes apart from the pin, because it may hold secrets; what it mounts is
+    ///   read by [`Self::mounted`], for all targets together.
     /// - Errors: [`KubeError::NotRolledBack`] for a workload without a template of its own.
     pub async fn pin(&self, target: &TargetRef, at: jiff::Timestamp) -> Result<(Pin, Template), KubeError> {
-        let (pin, template) = WayBack::of(&self.client, &self.place, target).pin(at).await?;
-        let mounted = MountedBy { client: &self.client, place: &self.place };
-        let mounted = mounted.pin(&target.namespace, &template).await;
-        Ok((Pin { mounted, ..pin }, template))
+        WayBack::of(&self.client, &self.place, target).pin(at).await
     }
 
     /// Reads a revision that a person names, as the state that a rollback returns to.
@@ -203,12 +202,20 @@ impl KubeWorld {
         WayBack::of(&self.client, &self.place, target).pin_earlier(to, at).await
     }
 
+    /// The ConfigMaps and Secrets that the pods of these targets are given, in the versions of now.
+    ///
+    /// - Shape: no version where it could not be read; what does not exist is left out.
+    /// - Source: at most two lists of metadata for each namespace.
+    pub async fn mounted(&self, targets: &[(TargetRef, Template)]) -> BTreeMap<TargetRef, Vec<Mounted>> {
+        self.mounted_by().pin(targets).await
+    }
+
     /// What the pods of these are given and a rollback leaves as it is, as far as it changed.
     ///
     /// - Errors: the API server could not be asked; what may not be read is a finding.
     /// - Source: at most two lists of metadata for each namespace.
     pub async fn left_alone(&self, pins: &[Pin]) -> Result<Vec<Finding>, KubeError> {
-        MountedBy { client: &self.client, place: &self.place }.changes(pins).await
+        self.mounted_by().changes(pins).await
     }
 
     /// Tests the way back to `pin`; changes nothing.
@@ -281,6 +288,10 @@ impl KubeWorld {
         least: Option<usize>,
     ) -> Result<Steering, KubeError> {
         self.traffic().prove(route, wish, least).await
+    }
+
+    fn mounted_by(&self) -> MountedBy<'_> {
+        MountedBy { client: &self.client, place: &self.place }
     }
 
     fn traffic(&self) -> Traffic<'_> {

@@ -1,7 +1,7 @@
 //! The ConfigMaps and Secrets that the pods of a target are given: a rollback of templates leaves them
 //! as they are, so those that changed are named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::Client;
 use kube::api::{Api, ListParams};
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::error::{Cause, KubeError, Place};
 use crate::release::pin::{Finding, Mounted, MountedKind, Outcome, Pin, Template};
+use crate::watch::TargetRef;
 
 /// All ConfigMaps and Secrets that a pod template names, each once and in order.
 fn named_by(template: &Value) -> Vec<(MountedKind, String)> {
@@ -44,7 +45,13 @@ fn named_by(template: &Value) -> Vec<(MountedKind, String)> {
     found
 }
 
+/// Name and version of each object of one kind.
 type Versions = BTreeMap<String, String>;
+
+type InNamespace = (String, MountedKind);
+
+/// Nothing for a kind that may not be listed.
+type Known = BTreeMap<InNamespace, Option<Versions>>;
 
 pub(super) struct MountedBy<'a> {
     pub client: &'a Client,
@@ -52,68 +59,63 @@ pub(super) struct MountedBy<'a> {
 }
 
 impl MountedBy<'_> {
-    /// What a template names, in the versions of now.
+    /// What the templates name, in the versions of now.
     ///
     /// - Shape: no version where it could not be read; what does not exist is left out.
-    /// - Source: at most two lists of metadata.
-    pub async fn pin(&self, namespace: &str, template: &Template) -> Vec<Mounted> {
-        let named = named_by(&template.0);
-        let now = self.versions(namespace, named.iter().map(|(kind, _)| *kind)).await.unwrap_or_default();
-        let version = |kind: MountedKind, name: &str| match now.get(&kind) {
-            Some(Some(versions)) => versions.get(name).map(|version| Some(version.clone())),
-            _ => Some(None),
-        };
-        let mounted = named.into_iter().filter_map(|(kind, name)| {
-            let version = version(kind, &name)?;
+    /// - Source: at most two lists of metadata for each namespace.
+    pub async fn pin(&self, targets: &[(TargetRef, Template)]) -> BTreeMap<TargetRef, Vec<Mounted>> {
+        let named: Vec<_> =
+            targets.iter().map(|(target, template)| (target, named_by(&template.0))).collect();
+        let mut wanted = BTreeSet::new();
+        for (target, all) in &named {
+            wanted.extend(all.iter().map(|(kind, _)| (target.namespace.clone(), *kind)));
+        }
+        let now = self.versions(wanted).await.unwrap_or_default();
+        let pinned = |target: &TargetRef, (kind, name): (MountedKind, String)| {
+            let version = match now.get(&(target.namespace.clone(), kind)) {
+                Some(Some(versions)) => Some(versions.get(&name)?.clone()),
+                _ => None,
+            };
             Some(Mounted { kind, name, version })
-        });
-        mounted.collect()
+        };
+        let of = |(target, all): (&TargetRef, Vec<_>)| {
+            (target.clone(), all.into_iter().filter_map(|one| pinned(target, one)).collect())
+        };
+        named.into_iter().map(of).collect()
     }
 
     /// What of these changed since it was pinned, or cannot be known.
     ///
     /// - Source: at most two lists of metadata for each namespace.
     pub async fn changes(&self, pins: &[Pin]) -> Result<Vec<Finding>, KubeError> {
+        let mut all: Vec<(&TargetRef, &Mounted)> = Vec::new();
+        for pin in pins {
+            all.extend(pin.mounted.iter().map(|mounted| (&pin.target, mounted)));
+        }
+        let wanted = all.iter().map(|(target, mounted)| (target.namespace.clone(), mounted.kind)).collect();
+        let now = self.versions(wanted).await?;
         let mut findings: Vec<Finding> = Vec::new();
-        let mut known: BTreeMap<&str, BTreeMap<MountedKind, Option<Versions>>> = BTreeMap::new();
-        for pin in pins.iter().filter(|pin| !pin.mounted.is_empty()) {
-            let namespace = pin.target.namespace.as_str();
-            if !known.contains_key(namespace) {
-                let here = pins.iter().filter(|pin| pin.target.namespace == namespace);
-                let kinds = here.flat_map(|pin| &pin.mounted).map(|mounted| mounted.kind);
-                known.insert(namespace, self.versions(namespace, kinds).await?);
-            }
-            let Some(now) = known.get(namespace) else { continue };
-            for mounted in &pin.mounted {
-                let what = mounted.to_string();
-                let is_told = |known: &Finding| known.what == what && known.target.namespace == namespace;
-                if let Some(why) = change(mounted, now.get(&mounted.kind).and_then(Option::as_ref))
-                    && !findings.iter().any(is_told)
-                {
-                    findings.push(Finding { target: pin.target.clone(), what, outcome: Outcome::Stays(why) });
-                }
+        for (target, mounted) in all {
+            let now = now.get(&(target.namespace.clone(), mounted.kind)).and_then(Option::as_ref);
+            let Some(why) = change(mounted, now) else { continue };
+            let what = mounted.to_string();
+            let is_told = |known: &Finding| known.what == what && known.target.namespace == target.namespace;
+            if !findings.iter().any(is_told) {
+                findings.push(Finding { target: target.clone(), what, outcome: Outcome::Stays(why) });
             }
         }
         Ok(findings)
     }
 
-    /// - Shape: nothing for a kind that may not be listed.
-    async fn versions(
-        &self,
-        namespace: &str,
-        kinds: impl Iterator<Item = MountedKind>,
-    ) -> Result<BTreeMap<MountedKind, Option<Versions>>, KubeError> {
-        let mut found = BTreeMap::new();
-        for kind in kinds {
-            if found.contains_key(&kind) {
-                continue;
-            }
+    async fn versions(&self, wanted: BTreeSet<InNamespace>) -> Result<Known, KubeError> {
+        let mut known = Known::new();
+        for (namespace, kind) in wanted {
             let (name, plural) = match kind {
                 MountedKind::ConfigMap => ("ConfigMap", "configmaps"),
                 MountedKind::Secret => ("Secret", "secrets"),
             };
             let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", name), plural);
-            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
+            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
             let listing = ListParams::default();
             let versions = match self.place.call(&format!("list {plural}"), api.list_metadata(&listing)).await
             {
@@ -125,9 +127,9 @@ impl MountedBy<'_> {
                 Err(error) if error.cause() == Some(Cause::Forbidden) => None,
                 Err(error) => return Err(error),
             };
-            found.insert(kind, versions);
+            known.insert((namespace, kind), versions);
         }
-        Ok(found)
+        Ok(known)
     }
 }
 

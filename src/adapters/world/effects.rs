@@ -103,7 +103,12 @@ impl World {
                 let line = Preflight::limited("rollback", unpinned.join("; "));
                 return tell(&news, News::Preflight(line)).await;
             }
-            let Routes { pins: routes, unknown } = routes_of(&kube, &templates, &pins).await;
+            let known = with_templates(&templates, &pins);
+            let mut mounted = kube.mounted(&known).await;
+            for pin in &mut pins {
+                pin.mounted = mounted.remove(&pin.target).unwrap_or_default();
+            }
+            let Routes { pins: routes, unknown } = kube.pin_routes(&known).await;
             unpinned.extend(unknown);
             let images: Vec<&str> = pins.iter().map(Pin::image).collect();
             let pinned = format!("pinned {} as known good", images.join(", "));
@@ -243,10 +248,9 @@ type Templates = Mutex<BTreeMap<TargetRef, Template>>;
 /// Tests under way at once: the server has others to answer, too.
 const AT_ONCE: usize = 8;
 
-async fn routes_of(kube: &KubeWorld, templates: &Templates, pins: &[Pin]) -> Routes {
+fn with_templates(templates: &Templates, pins: &[Pin]) -> Vec<(TargetRef, Template)> {
     let targets = pins.iter().map(|pin| pin.target.clone());
-    let known = targets.filter_map(|target| Some((target.clone(), template_of(templates, &target)?)));
-    kube.pin_routes(&known.collect::<Vec<_>>()).await
+    targets.filter_map(|target| Some((target.clone(), template_of(templates, &target)?))).collect()
 }
 
 /// What the tests of the whole way back found, and what it would change.
