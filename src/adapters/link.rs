@@ -21,6 +21,10 @@ impl LinkNews {
         (!was_live).then_some(Link::Live)
     }
 
+    pub(super) fn is_live(&self) -> bool {
+        self.was_live
+    }
+
     /// No answer came; each try is news, because the next one is at another moment.
     ///
     /// `pause`: wall time until the next try.

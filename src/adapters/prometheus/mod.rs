@@ -2,6 +2,7 @@
 
 mod answer;
 mod expression;
+mod newest;
 #[cfg(test)]
 mod real_server;
 #[cfg(test)]
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::http::{Asker, HttpError};
@@ -20,6 +20,7 @@ use super::link::LinkNews;
 use crate::watch::metrics::{METRICS, default_expression};
 use crate::watch::{MetricReading, Moment, Observation, Sample, System};
 use crate::workflow::Metric;
+use newest::Scrapes;
 
 /// A range of every series at the finest step stays far below this; more is not an answer to us.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -136,11 +137,17 @@ impl Prometheus {
     /// - Errors: see [`MetricsError`]; after the timeout the server counts as down.
     /// - Source: `GET /api/v1/query` of the Prometheus HTTP API.
     pub async fn read(&self, metric: Metric, at: Timestamp) -> Result<Sample, MetricsError> {
-        let Some(expression) = self.expressions.get(&metric) else { return Ok(Sample { at, value: None }) };
-        let time = answer::seconds(at);
-        let query = [("query", expression.as_str()), ("time", &time)];
+        let value = match self.expressions.get(&metric) {
+            Some(expression) => self.value(expression, at).await?,
+            None => None,
+        };
+        Ok(Sample { at, value })
+    }
+
+    async fn value(&self, expression: &str, at: Timestamp) -> Result<Option<f64>, MetricsError> {
+        let query = [("query", expression), ("time", &*answer::seconds(at))];
         let answer = self.ask("api/v1/query", &query).await?;
-        Ok(Sample { at, value: answer::value(&answer, &self.asker.shown(), expression)? })
+        answer::value(&answer, &self.asker.shown(), expression)
     }
 
     /// Reads the window that ends at `until`, one sample per step, gaps as samples without a value.
@@ -178,6 +185,8 @@ impl Prometheus {
     /// - Every metric starts with [`MetricReading::Window`], and gets another one after it missed
     ///   readings; the request rate is told first in each round, since it says how far an error
     ///   rate can be trusted.
+    /// - A round comes right after a scrape of the first metric's series, where the server tells when
+    ///   that was; otherwise the interval runs from the start of the watch.
     pub async fn watch(
         self,
         clock: impl Fn() -> Moment + Send + Sync,
@@ -186,18 +195,25 @@ impl Prometheus {
         stop: CancellationToken,
     ) {
         let work = async {
-            let pause = on_the_wall(self.interval).max(Duration::from_millis(10));
-            let mut ticks = tokio::time::interval(pause);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let least = Duration::from_millis(10);
+            let pause = on_the_wall(self.interval).max(least);
             let behind = self.expressions.keys().copied().collect();
             let mut round = Round { behind, link: LinkNews::default() };
+            let first = METRICS.iter().find_map(|metric| self.expression(*metric));
+            let mut scrapes = Scrapes::of(first, self.interval);
             loop {
-                ticks.tick().await;
+                if round.link.is_live() {
+                    scrapes.wait_for_one(&self, &clock).await;
+                }
+                let read = clock().world;
                 for observation in round.go(&self, &clock, pause).await {
                     if tell.send(observation).await.is_err() {
                         return;
                     }
                 }
+                let wait = scrapes.pace.next(read).duration_since(clock().world);
+                tokio::time::sleep(on_the_wall(wait.max(SignedDuration::ZERO).unsigned_abs()).max(least))
+                    .await;
             }
         };
         tokio::select! {

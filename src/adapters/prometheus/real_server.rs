@@ -75,3 +75,21 @@ async fn a_real_refusal_is_understood() {
         assert!(error.to_string().starts_with(expected), "{error}");
     }
 }
+
+#[tokio::test]
+async fn the_newest_scrape_of_any_expression_is_told() {
+    let Some((url, end)) = server() else { return };
+    let prometheus = Prometheus::new(&PrometheusSettings::new(url), "prod", "app").expect("a good address");
+    let others = [
+        r#"sum by (code) (rate({__name__="http_requests_total"}[1m] offset 1m)) > bool 0.5e1 # a"#,
+        "http_requests_total / on(code) group_left(app) http_requests_total{app='app'} or vector(0)",
+        r#"max_over_time(deriv(http_requests_total[1m])[5m:]) and label_replace(http_requests_total, "a", "$1", "b", "(.*)")"#,
+    ];
+    let own = METRICS.iter().filter_map(|metric| prometheus.expression(*metric));
+    for expression in own.chain(others) {
+        let question = newest::question(expression).expect("it reads series");
+        let newest = prometheus.value(&question, end).await.expect("an answer");
+        let scraped = end.as_second() as f64;
+        assert!(newest.is_some_and(|at| (scraped - 5.0..=scraped).contains(&at)), "{question}: {newest:?}");
+    }
+}

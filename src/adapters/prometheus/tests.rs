@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests serve in tasks and read the clock")]
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Query, State};
@@ -21,6 +22,8 @@ type Question = (String, BTreeMap<String, String>);
 struct Fake {
     mood: Arc<Mutex<Mood>>,
     asked: Arc<Mutex<Vec<Question>>>,
+    /// When its newest sample was scraped, as each question for that finds it; then always noon.
+    scraped: Arc<Mutex<VecDeque<&'static str>>>,
 }
 
 #[derive(Clone)]
@@ -33,7 +36,8 @@ enum Mood {
 
 impl Fake {
     async fn start(mood: Mood) -> (Self, String) {
-        let fake = Self { mood: Arc::new(Mutex::new(mood)), asked: Arc::default() };
+        let mood = Arc::new(Mutex::new(mood));
+        let fake = Self { mood, asked: Arc::default(), scraped: Arc::default() };
         let router = Router::new()
             .route("/prom/api/v1/query", get(answer))
             .route("/prom/api/v1/query_range", get(answer))
@@ -67,6 +71,11 @@ async fn answer(
     match mood {
         Mood::Hangs => std::future::pending().await,
         Mood::Says(status, kind, body) => (status, [("content-type", kind)], body).into_response(),
+        Mood::Value(_) if query["query"].contains("timestamp(") => {
+            let at = fake.scraped.lock().expect("no panic holds it").pop_front();
+            let body = vector(&[(1.0, at.unwrap_or("1795348800"))]);
+            (StatusCode::OK, [("content-type", "application/json")], body).into_response()
+        }
         Mood::Value(value) => {
             let number = |key: &str| query.get(key).and_then(|text| text.parse::<f64>().ok());
             let body = match (number("time"), number("start"), number("end"), number("step")) {
@@ -121,6 +130,7 @@ async fn said(status: StatusCode, kind: &'static str, body: impl Into<String>) -
 }
 
 const JSON: &str = "application/json";
+const REFUSAL: &str = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
 
 #[tokio::test]
 async fn a_value_is_asked_for_by_name_and_moment() {
@@ -251,6 +261,43 @@ async fn each_metric_starts_with_a_window_and_goes_on_by_single_values() {
 }
 
 #[tokio::test]
+async fn a_reading_waits_for_the_scrape_that_is_due_and_not_for_ever() {
+    let (fake, url) = Fake::start(Mood::Value("1")).await;
+    fake.scraped.lock().expect("no panic holds it").extend(["1000", "1000", "1015"]);
+    let (mut told, stop) = watched(&url);
+    let rounds_of_readings = 4;
+    for _ in 0..=METRICS.len() * rounds_of_readings {
+        next(&mut told).await;
+    }
+    stop.cancel();
+    let asked = fake.asked();
+    let kinds: Vec<bool> = asked.iter().map(|(_, query)| query["query"].contains("timestamp(")).collect();
+    let story: Vec<_> = kinds.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).take(6).collect();
+    let (waited, read) = (true, false);
+    assert_eq!(
+        story,
+        [(read, 4), (waited, 1), (read, 4), (waited, 2), (read, 4), (waited, 1)],
+        "the second scrape was late"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_tells_no_scrape_is_read_at_its_interval() {
+    let (fake, url) = Fake::start(Mood::Value("1")).await;
+    let refused = Mood::Says(StatusCode::BAD_REQUEST, JSON, REFUSAL.to_owned());
+    let (mut told, stop) = watched(&url);
+    assert_eq!(next_link(&mut told).await, Link::Live);
+    fake.feels(refused);
+    for _ in 0..4 * METRICS.len() {
+        next(&mut told).await;
+    }
+    stop.cancel();
+    let asked = fake.asked();
+    let n = asked.iter().filter(|(_, query)| query["query"].contains("timestamp(")).count();
+    assert_eq!(n, 1, "it is asked once and believed");
+}
+
+#[tokio::test]
 async fn an_outage_is_told_and_its_gap_filled_afterwards() {
     let (fake, url) = Fake::start(Mood::Value("1")).await;
     let (mut told, _stop) = watched(&url);
@@ -286,8 +333,7 @@ async fn a_server_that_hangs_or_is_not_there_is_down() {
 
 #[tokio::test]
 async fn a_refused_query_leaves_the_link_alive() {
-    let body = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
-    let (_fake, url) = Fake::start(Mood::Says(StatusCode::BAD_REQUEST, JSON, body.to_owned())).await;
+    let (_fake, url) = Fake::start(Mood::Says(StatusCode::BAD_REQUEST, JSON, REFUSAL.to_owned())).await;
     let (mut told, _stop) = watched(&url);
     assert_eq!(next_link(&mut told).await, Link::Live);
     let Observation::Metric { reading: MetricReading::Failed { why, .. }, .. } = next(&mut told).await else {
