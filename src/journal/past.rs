@@ -386,7 +386,7 @@ mod tests {
     }
 
     fn armed(seconds: i64, outcome: Outcome) -> Event {
-        let finding = Finding { target: target("app"), what: "dry run".into(), outcome };
+        let finding = Finding { target: Some(target("app")), what: "dry run".into(), outcome };
         event(seconds, Fact::Armed { findings: vec![finding] })
     }
 

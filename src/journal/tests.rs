@@ -15,6 +15,7 @@ use crate::release::{
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
+use crate::workflow::nginx::{Colour, NginxSite, Side, Through};
 use crate::workflow::{CheckId, CommandId, CriterionId, Kind, RoleName, StepId};
 
 /// What a sample is made of, so that the same facts serve a fixed snapshot and arbitrary texts.
@@ -82,7 +83,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         kept: some(text()),
         takeover: flag.then(takeover),
     };
-    let finding = |outcome| Finding { target: target.clone(), what: text(), outcome };
+    let finding = |outcome| Finding { target: Some(target.clone()), what: text(), outcome };
     let labels = || BTreeMap::from([(id.clone(), text())]);
     let share = Share { host: id.clone(), subset: some(text()), port: flag.then_some(n), weight: n };
     let shares = Shares { entry: text(), to: vec![share] };
@@ -95,6 +96,12 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         kept_by: some(text()),
         limit: some(text()),
     };
+    let colour = || Colour(text());
+    let mut site = NginxSite::new(text(), text());
+    site.sides =
+        [(); 2].map(|()| Side { colour: colour(), addresses: vec![id.clone()], health: flag.then(text) });
+    site.through = flag.then(|| Through { url: text(), says: id.clone() });
+    site.nginx = vec![text()];
     vec![
         Fact::Opened {
             id: ReleaseId(id.clone()),
@@ -178,6 +185,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 route(RouteKind::VirtualService, Held::Shares(vec![shares])),
                 route(RouteKind::DestinationRule, Held::Subsets(BTreeMap::from([(text(), labels())]))),
                 route(RouteKind::Autoscaler, Held::Bounds { min: flag.then_some(n), max: n }),
+                route(RouteKind::Nginx, Held::Colour { colour: colour(), site: Box::new(site) }),
             ],
         },
         Fact::Armed {

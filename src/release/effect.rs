@@ -7,6 +7,7 @@ use super::lock::LockWanted;
 use super::pin::Pin;
 use super::route::RoutePin;
 use crate::watch::TargetRef;
+use crate::workflow::nginx::NginxSite;
 use crate::workflow::{CommandId, CriterionId, Probe};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +17,7 @@ pub enum Effect {
     /// TERM, a grace period, then KILL to the whole process group.
     Stop { command: CommandId, attempt: u32 },
     /// Read the known-good state. Answered by `Pinned`.
-    Pin { targets: Vec<TargetRef> },
+    Pin { targets: Vec<TargetRef>, nginx: Option<Box<NginxSite>> },
     /// Test the way back. Answered by `Armed`.
     Arm { pins: Vec<Pin>, routes: Vec<RoutePin> },
     /// Keep what the metrics say now as "before the change". Answered by `BaselinePinned`.

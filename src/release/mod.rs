@@ -127,9 +127,9 @@ impl Release {
             recent: VecDeque::new(),
             last_answer: event.at,
         };
-        let effects =
-            if targets.is_empty() { Vec::new() } else { vec![Effect::Pin { targets: targets.clone() }] };
-        Ok((Self { workflow: Arc::clone(&document), document, state }, effects))
+        let release = Self { workflow: Arc::clone(&document), document, state };
+        let effects = release.pin().into_iter().collect();
+        Ok((release, effects))
     }
 
     pub fn state(&self) -> &State {
@@ -358,8 +358,8 @@ impl Release {
         self.lose_running_commands(at);
         self.lose_orders(at);
         self.nobody_watched(at);
-        if self.state.pins.is_empty() && !self.state.targets.is_empty() && !self.state.changed_anything() {
-            effects.push(Effect::Pin { targets: self.state.targets.clone() });
+        if !self.state.changed_anything() {
+            effects.extend(self.pin());
         }
         effects.extend(self.retake_lock());
         effects.extend(self.arm());

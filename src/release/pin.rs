@@ -107,7 +107,9 @@ impl Pin {
 /// One thing that was tested about the way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    pub target: TargetRef,
+    /// `None` for what is no workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetRef>,
     /// What was tested, in a few words: `may patch deployments`, `dry run`, `ReplicaSet kept`.
     pub what: String,
     pub outcome: Outcome,

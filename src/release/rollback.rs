@@ -57,17 +57,18 @@ impl ArmingState {
 
 /// Concludes from what was tested, and from how long ago, whether the way back works.
 ///
-/// - Shape: without a target the document's own commands are all there is: degraded; so it is when some
-///   of the targets are not part of the plan.
+/// - Shape: without a target and without traffic the document's own commands are all there is: degraded;
+///   so it is when some of the targets are not part of the plan.
 /// - Units: `checked` and `now` are compared on the wall clock.
 pub fn arming(
     targets: &[TargetRef],
     pins: &[Pin],
+    routes: &[RoutePin],
     findings: &[Finding],
     checked: Option<Moment>,
     now: Moment,
 ) -> Arming {
-    if targets.is_empty() {
+    if targets.is_empty() && routes.is_empty() {
         let why = "no target: the document's own commands, unproven".to_owned();
         return Arming { state: ArmingState::Degraded, why: vec![why] };
     }
@@ -80,7 +81,8 @@ pub fn arming(
     }
     let unpinned = || targets.iter().filter(|target| !pins.iter().any(|pin| &pin.target == *target));
     let fresh = checked.is_some_and(|at| now.wall.duration_since(at.wall) <= ARMING_INTERVAL * 2);
-    if pins.is_empty() || !fresh || findings.is_empty() {
+    let is_pinned = !pins.is_empty() || targets.is_empty();
+    if !is_pinned || !fresh || findings.is_empty() {
         let why = unpinned().map(|target| format!("{target} was not read yet")).collect();
         return Arming { state: ArmingState::NotProven, why };
     }
@@ -107,12 +109,25 @@ fn words(findings: &[Finding], pick: impl Fn(&Outcome) -> Option<&String>) -> Ve
 }
 
 impl Release {
+    /// Whether gonogo has a way back of its own.
+    pub fn is_pinned(&self) -> bool {
+        !self.state.pins.is_empty() || !self.state.routes.is_empty()
+    }
+
+    /// Asks for the known-good state, if there is any to read that was not read yet.
+    pub fn pin(&self) -> Option<Effect> {
+        let (targets, nginx) = (&self.state.targets, &self.workflow.nginx);
+        let is_any = !targets.is_empty() || nginx.is_some();
+        (is_any && !self.is_pinned())
+            .then(|| Effect::Pin { targets: targets.clone(), nginx: nginx.clone().map(Box::new) })
+    }
+
     /// Tests the way back, if there is one to test.
     pub fn arm(&self) -> Vec<Effect> {
-        if self.state.pins.is_empty() {
-            Vec::new()
-        } else {
+        if self.is_pinned() {
             vec![Effect::Arm { pins: self.state.pins.clone(), routes: self.state.routes.clone() }]
+        } else {
+            Vec::new()
         }
     }
 
@@ -122,7 +137,7 @@ impl Release {
             self.workflow.steps.iter().filter(|step| step.production).any(|step| {
                 step.commands.iter().any(|command| self.state.last_attempt(&command.id).is_some())
             });
-        if production_started || self.state.rollback.is_some() || !self.state.pins.is_empty() {
+        if production_started || self.state.rollback.is_some() || self.is_pinned() {
             return Vec::new();
         }
         self.state.pins = pins.to_vec();
@@ -266,15 +281,13 @@ impl Release {
         if let Some(policy) = policy {
             self.may_fire_by_policy(at, policy)?;
         }
-        if self.state.pins.is_empty() {
+        if !self.is_pinned() {
             return Err(Refusal::new(
                 "gonogo pinned no known-good state",
                 "the document's own rollback commands are below: choose one with enter",
             ));
         }
-        if let Arming { state: ArmingState::Disarmed, why } =
-            arming(&self.state.targets, &self.state.pins, &self.state.findings, Some(at), at)
-        {
+        if let Arming { state: ArmingState::Disarmed, why } = self.state.arming(Some(at), at) {
             return Err(Refusal::new(
                 format!("the rollback cannot work: {}", why.join(", ")),
                 "mend that, or use the document's own commands",

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::watch::TargetRef;
+use crate::workflow::nginx::{Colour, NginxSite};
 
 /// What an object steers, in the order in which the way back writes it: first what gives the good side
 /// its pods, then what names it, then what sends traffic to it.
@@ -24,6 +25,9 @@ pub enum RouteKind {
     VirtualService,
     /// The selector of a Service.
     Service,
+    /// The colour that an nginx before two copies of a service sends everybody to. No object of a
+    /// cluster: named by its upstream file, without a namespace.
+    Nginx,
 }
 
 /// One object that steers the traffic, or the capacity behind it.
@@ -39,9 +43,14 @@ impl RouteRef {
     pub fn is_traffic(&self) -> bool {
         self.kind != RouteKind::Autoscaler
     }
+
+    /// Whether it is an object of the cluster, as the targets are.
+    pub fn is_in_cluster(&self) -> bool {
+        self.kind != RouteKind::Nginx
+    }
 }
 
-/// As kubectl takes it: `service/app`.
+/// As kubectl takes it: `service/app`; of nginx the upstream file.
 impl fmt::Display for RouteRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
@@ -49,6 +58,7 @@ impl fmt::Display for RouteRef {
             RouteKind::DestinationRule => "destinationrule",
             RouteKind::VirtualService => "virtualservice",
             RouteKind::Service => "service",
+            RouteKind::Nginx => return write!(f, "nginx {}", self.name),
         };
         write!(f, "{kind}/{}", self.name)
     }
@@ -58,6 +68,7 @@ impl fmt::Display for RouteRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutePin {
     pub route: RouteRef,
+    /// Empty for what is no object of a cluster.
     pub uid: String,
     /// As `networking.istio.io/v1`.
     pub api_version: String,
@@ -78,6 +89,17 @@ impl RoutePin {
     pub fn is_written(&self) -> bool {
         self.kept_by.is_none()
     }
+
+    /// What stands before the cluster, as a goal for a line of text: `blue behind nginx`.
+    pub fn outside(&self) -> Option<String> {
+        (!self.route.is_in_cluster()).then(|| format!("{} behind nginx", self.held))
+    }
+
+    /// Whether the way back moves traffic between targets by it. Which of them stands behind an nginx
+    /// is not known: it asks its side itself before it sends anybody there.
+    fn moves_targets(&self) -> bool {
+        self.is_written() && self.route.is_traffic() && self.route.is_in_cluster()
+    }
 }
 
 /// The part of an object that a release moves, and nothing else of it.
@@ -92,6 +114,11 @@ pub enum Held {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         min: Option<u32>,
         max: u32,
+    },
+    /// With all that a process needs to go back to it, wherever it was started.
+    Colour {
+        colour: Colour,
+        site: Box<NginxSite>,
     },
 }
 
@@ -128,6 +155,7 @@ impl fmt::Display for Held {
             }
             Held::Bounds { min: Some(min), max } => vec![format!("{min}–{max} pods")],
             Held::Bounds { min: None, max } => vec![format!("at most {max} pods")],
+            Held::Colour { colour, .. } => vec![colour.to_string()],
         };
         f.write_str(&words.join("; "))
     }
@@ -149,12 +177,12 @@ impl fmt::Display for Share {
 
 /// Whether a target had traffic, so that it must be able to take it again before anything is moved.
 pub(super) fn serves(routes: &[RoutePin], target: &TargetRef) -> bool {
-    routes.iter().any(|pin| pin.is_written() && pin.route.is_traffic() && pin.to.contains(target))
+    routes.iter().any(|pin| pin.moves_targets() && pin.to.contains(target))
 }
 
-/// Whether the way back moves traffic at all.
+/// Whether the way back moves traffic between targets.
 pub(super) fn moves_traffic(routes: &[RoutePin]) -> bool {
-    routes.iter().any(|pin| pin.is_written() && pin.route.is_traffic())
+    routes.iter().any(RoutePin::moves_targets)
 }
 
 /// Whether a target's replicas are somebody else's to choose.

@@ -3,6 +3,8 @@
 use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
 use super::lock::LockStanding;
 use super::name;
+use super::pin::Pin;
+use super::route::RoutePin;
 use super::state::{PlanAction, State};
 use crate::watch::rollout::RolloutState;
 use crate::workflow::{CheckId, CommandId, StepId, Workflow};
@@ -67,10 +69,7 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
             let choice = workflow.command(id).and_then(|known| known.choices.get(*choice));
             format!("{who} chose: {}", choice.map_or("nothing to run", |choice| choice.label.as_str()))
         }
-        Fact::Pinned { pins, .. } => {
-            let images: Vec<&str> = pins.iter().map(super::Pin::image).collect();
-            format!("pinned as known good: {}", images.join(", "))
-        }
+        Fact::Pinned { pins, routes } => format!("pinned as known good: {}", known_good(pins, routes)),
         Fact::RolloutChanged(seen) => match seen.state {
             RolloutState::Complete => format!("{} complete: {}", seen.target, seen.image),
             RolloutState::Failed | RolloutState::Gone | RolloutState::Superseded => {
@@ -187,4 +186,10 @@ pub fn first_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.clone().find(|line| !line.starts_with('#'));
     first.or_else(|| lines.next()).unwrap_or_default().to_owned()
+}
+
+/// What was pinned: images, and the colours before the cluster.
+pub fn known_good(pins: &[Pin], routes: &[RoutePin]) -> String {
+    let images = pins.iter().map(|pin| pin.image().to_owned());
+    images.chain(routes.iter().filter_map(RoutePin::outside)).collect::<Vec<_>>().join(", ")
 }

@@ -64,6 +64,10 @@ impl Story<'_> {
                 format!("{} on {}{revision}", code(pin.image()), code(&pin.target.to_string())),
             ));
         }
+        for pin in self.state().routes.iter().filter(|pin| !pin.route.is_in_cluster()) {
+            let words = format!("{} on {}", code(&pin.held.to_string()), code(&pin.route.to_string()));
+            rows.push(row("Back to", words));
+        }
         match rollback.time_to_safe() {
             Some((since_y, since_bad)) => {
                 let from = if rollback.policy.is_some() { "the firing" } else { "`Y`" };

@@ -338,8 +338,11 @@ fn the_read_only_view_says_who_drives() {
 fn a_broken_way_back_says_why_at_every_width() {
     let mut script = Script::rolling_out();
     let why = "the old ReplicaSet is gone".to_owned();
-    let finding =
-        Finding { target: target(), what: "ReplicaSet kept".to_owned(), outcome: Outcome::Limited(why) };
+    let finding = Finding {
+        target: Some(target()),
+        what: "ReplicaSet kept".to_owned(),
+        outcome: Outcome::Limited(why),
+    };
     script.event(None, Fact::Armed { findings: vec![finding.clone()] });
     for width in [150, 80, 60] {
         let screen = drawn(&script.model, width, 24);

@@ -3,12 +3,15 @@
 //! Keys that we do not know are none of our business; a key of ours with a strange value costs that
 //! key alone; a head that is no YAML is reported with its place and read again key by key.
 
+mod nginx;
+
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
 use super::infer::duration;
+use super::nginx::NginxSite;
 
 /// A value with its place in the document.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,6 +29,7 @@ pub(super) struct Frontmatter {
     pub(super) calls: Vec<At<String>>,
     pub(super) roles: Vec<At<String>>,
     pub(super) targets: Vec<At<String>>,
+    pub(super) nginx: Option<NginxSite>,
     pub(super) irreversible: Vec<At<String>>,
     pub(super) auto: Vec<At<String>>,
     /// The place of `rollback:` and its countdown, once the key stands there at all.
@@ -287,7 +291,7 @@ fn span_of<T>(node: &Spanned<T>, yaml: &str) -> Range<usize> {
 
 /// The keys of ours, for "did you mean".
 const KEYS: &[&str] =
-    &["name", "title", "description", "calls", "roles", "targets", "irreversible", "rollback"];
+    &["name", "title", "description", "calls", "roles", "targets", "nginx", "irreversible", "rollback"];
 
 fn understand(entries: Vec<(At<String>, At<Node>)>) -> Frontmatter {
     let mut front = Frontmatter::default();
@@ -299,6 +303,7 @@ fn understand(entries: Vec<(At<String>, At<Node>)>) -> Frontmatter {
             "calls" => front.calls = front.list(node, "calls"),
             "roles" => front.roles = front.list(node, "roles"),
             "targets" => front.targets = front.list(node, "targets"),
+            "nginx" => front.nginx(key.span, node),
             "irreversible" => front.irreversible = front.list(node, "irreversible"),
             "rollback" => front.rollback(key.span, node),
             other => {

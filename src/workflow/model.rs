@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::nginx::NginxSite;
+
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
@@ -86,6 +88,8 @@ pub struct Workflow {
     pub params: Vec<Param>,
     /// In release order; a rollback goes through them in reverse.
     pub targets: Vec<Target>,
+    /// The nginx that sends everybody to one of two copies (`nginx:`).
+    pub nginx: Option<NginxSite>,
     /// What no rollback brings back, in the document's words (`irreversible:`).
     pub irreversible: Vec<String>,
     pub gates: Vec<Gate>,

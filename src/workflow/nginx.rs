@@ -1,12 +1,15 @@
 //! Blue-green behind nginx, as data: which files tell the colour that serves, and who can be asked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 /// Stands for a colour's name in addresses and texts.
 pub const COLOUR: &str = "{colour}";
+
+pub const UPSTREAM: &str = "/etc/nginx/conf.d/upstream.conf";
+pub const CURRENT: &str = "/etc/nginx/current-env";
 
 /// One of the two sides by its name, such as `blue`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +67,24 @@ impl NginxSite {
             sides: [side("blue"), side("green")],
             through: None,
             nginx: vec!["nginx".to_owned()],
+        }
+    }
+
+    /// Where Debian's nginx, and the script that this comes from, have the two files.
+    pub fn conventional() -> Self {
+        Self::new(UPSTREAM, CURRENT)
+    }
+
+    /// With its files below `folder` where they are not named from the root.
+    #[must_use]
+    pub fn below(self, folder: &Path) -> Self {
+        Self { upstream: folder.join(self.upstream), current: folder.join(self.current), ..self }
+    }
+
+    /// Each colour is asked how it is at `url`, with its name for [`COLOUR`].
+    pub fn ask_at(&mut self, url: &str) {
+        for side in &mut self.sides {
+            side.health = Some(url.replace(COLOUR, &side.colour.0));
         }
     }
 

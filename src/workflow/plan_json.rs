@@ -34,6 +34,7 @@ pub fn plan_json(workflow: &Workflow) -> Value {
             "context": target.context,
             "container": target.container,
         })),
+        "nginx": workflow.nginx,
         "gates": list(&workflow.gates, gate),
         "steps": list(&workflow.steps, step),
         "outputs": list(&workflow.outputs, check),

@@ -9,6 +9,7 @@ use super::model::{
     Check, Command, CommandKind, Criterion, CriterionKind, Item, Language, Metric, Operator, Place, Step,
     Target, Workflow,
 };
+use super::nginx::NginxSite;
 
 /// Columns that no line of the plan exceeds.
 const WIDTH: usize = 100;
@@ -84,6 +85,9 @@ fn head(page: &mut Page, workflow: &Workflow) {
     }
     for target in &workflow.targets {
         page.field("target", &target_text(target));
+    }
+    if let Some(site) = &workflow.nginx {
+        page.field("nginx", &nginx_text(site));
     }
     let text_lines: Vec<&str> = workflow.text.lines().collect();
     for param in &workflow.params {
@@ -289,6 +293,15 @@ fn target_text(target: &Target) -> String {
         }
     }
     text
+}
+
+fn nginx_text(site: &NginxSite) -> String {
+    let [one, other] = site.sides.each_ref().map(|side| &side.colour);
+    let through = match &site.through {
+        Some(through) => format!("read back at {}", through.url),
+        None => "not read back".to_owned(),
+    };
+    format!("{one} or {other} by {}, {through}; the rollback key switches back", site.upstream.display())
 }
 
 fn criterion_text(criterion: &Criterion) -> String {

@@ -5,7 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "these tests start programs, and serve in tasks")]
 
+#[path = "../terminal/harness.rs"]
+#[allow(dead_code, reason = "the terminal's own tests ask more of it")]
+mod harness;
+
 mod load;
+mod rolled_back;
 mod stage;
 
 use std::fs;

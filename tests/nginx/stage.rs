@@ -313,6 +313,34 @@ impl Stage {
         (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
     }
 
+    /// This place as the head of a document says it.
+    pub fn head(&self) -> String {
+        let dir = self.dir.path().display();
+        let each = |of: &dyn Fn(&str) -> String| {
+            COLOURS.map(|colour| format!("{colour}: {}", of(colour))).join(", ")
+        };
+        let colours = each(&|colour| format!("['{}']", self.address(colour)));
+        let health = each(&|colour| format!("'http://{}/health'", self.backends[colour].address));
+        format!(
+            "nginx:\n  upstream: {}\n  current: {}\n  colours: {{{colours}}}\n  health: {{{health}}}\n  \
+             through: {}\n  says: 'X-Colour: {{colour}}'\n  command: sh {dir}/run {} -p {dir} -c {dir}/nginx.conf\n",
+            self.upstream().display(),
+            self.current().display(),
+            self.url(),
+            self.program.display(),
+        )
+    }
+
+    /// The command line of a switch, for a document.
+    pub fn switch(&self, to: &str) -> String {
+        let place: Vec<String> = self.place().iter().map(|word| format!("'{word}'")).collect();
+        let (program, url) = (env!("CARGO_BIN_EXE_gonogo"), self.url());
+        format!(
+            "{program} traffic nginx {to} {} --through {url} --says 'X-Colour: {{colour}}'",
+            place.join(" ")
+        )
+    }
+
     /// What both files say, the upstream file compared byte for byte.
     pub fn standing(&self) -> (&'static str, String) {
         let text = fs::read_to_string(self.upstream()).unwrap();

@@ -152,6 +152,7 @@ pub fn workflow() -> Arc<Workflow> {
         roles: roles.map(|name| Role { name: name.into(), declared: true }).to_vec(),
         calls: Vec::new(),
         params: vec![Param { name: "VERSION".into(), default: "v1.2.0".into(), occurrences: vec![PLACE] }],
+        nginx: None,
         targets: Vec::new(),
         irreversible: vec!["migration 0042".to_owned()],
         gates: vec![Gate {
@@ -548,7 +549,7 @@ pub fn pin() -> Pin {
 }
 
 pub fn armed() -> Fact {
-    let finding = Finding { target: target(), what: "dry run".into(), outcome: Outcome::Fine };
+    let finding = Finding { target: Some(target()), what: "dry run".into(), outcome: Outcome::Fine };
     Fact::Armed { findings: vec![finding] }
 }
 

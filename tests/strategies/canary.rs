@@ -135,17 +135,22 @@ impl Canary {
         let image = json!({"spec": {"template": {"spec": {
             "containers": [{"name": "app", "image": "app:v1.3.0"}]}}}});
         let subsets = json!([subset("stable", json!({})), subset("canary", json!({"version": "v1.3.0"}))]);
-        let changes = [
+        self.change(vec![
             ("Deployment", "app", image.clone()),
             ("Deployment", "app-canary", image),
             ("DestinationRule", "app", json!({"spec": {"subsets": subsets}})),
-            (
-                "VirtualService",
-                "app",
-                json!({"spec": {"http": [{"route": [to("stable", 75), to("canary", 25)]}]}}),
-            ),
             ("HorizontalPodAutoscaler", "app", json!({"spec": {"maxReplicas": 3}})),
-        ];
+        ]);
+        self.move_traffic();
+    }
+
+    /// A quarter of it goes to the canary; no template is touched.
+    pub fn move_traffic(&self) {
+        let weights = json!({"spec": {"http": [{"route": [to("stable", 75), to("canary", 25)]}]}});
+        self.change(vec![("VirtualService", "app", weights)]);
+    }
+
+    fn change(&self, changes: Vec<(&str, &str, Value)>) {
         self.runtime.block_on(async {
             for (kind, name, change) in changes {
                 let patch = match kind {

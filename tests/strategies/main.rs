@@ -71,6 +71,21 @@ fn from_another_terminal(canary: &canary::Canary, home: &Home, stop: Stop) {
     canary.assert_lock_stays();
 }
 
+#[test]
+fn traffic_alone_is_put_back_without_a_screen_too() {
+    let canary = canary::Canary::new();
+    let mut home = Home::new();
+    home.set("KUBECONFIG", canary.kubeconfig());
+    std::fs::write(home.path("config/gonogo/config.yaml"), "settle_s: 1\n").unwrap();
+    canary.release(&home).kill();
+    canary.move_traffic();
+    let output = home.run(&["rollback", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", harness::words(&output));
+    assert!(harness::words(&output).contains("SAFE"), "{}", harness::words(&output));
+    canary.assert_is_back();
+    assert_eq!(canary.gate.changes(), ["virtualservices/app"]);
+}
+
 /// Plays it with each action stopped once, and looks at what the cluster holds and what was sent.
 fn stopped_everywhere(stop: fn(usize) -> Stop, play: fn(&canary::Canary, &Home, Stop)) {
     for n_done in 0..ACTIONS.len() {

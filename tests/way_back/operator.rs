@@ -8,7 +8,7 @@ use gonogo::adapters::kube::{Fired, KubeError, KubeWorld};
 use gonogo::release::{
     Arming, ArmingState, Effect, Event, Fact, Failure, FailureKind, Measure, Operator as Person, PatchBack,
     Phase, Pin, PlanState, Refusal, Release, ReleaseId, RolloutSeen, Shown, SignalSources, StepResult,
-    Template, WakeTime, arming,
+    Template, WakeTime,
 };
 use gonogo::watch::rollout::{
     Expectation, ExpectedTemplate, RolloutHistory, RolloutState, RolloutVerdict, judge,
@@ -128,7 +128,7 @@ impl Operator {
         let findings = self.kube.arm(&self.pin(), &self.template).await.unwrap().findings;
         self.tell(Fact::Armed { findings }).await.unwrap();
         let (state, now) = (self.release.state(), self.clock.now());
-        arming(&state.targets, &state.pins, &state.findings, Some(now), now)
+        state.arming(Some(now), now)
     }
 
     /// Tests the way back until that means `wanted`: what was changed around it takes a moment.

@@ -99,9 +99,12 @@ impl MountedBy<'_> {
             let now = now.get(&(target.namespace.clone(), mounted.kind)).and_then(Option::as_ref);
             let Some(why) = change(mounted, now) else { continue };
             let what = mounted.to_string();
-            let is_told = |known: &Finding| known.what == what && known.target.namespace == target.namespace;
+            let is_told = |known: &Finding| {
+                known.what == what
+                    && known.target.as_ref().map(|known| &known.namespace) == Some(&target.namespace)
+            };
             if !findings.iter().any(is_told) {
-                findings.push(Finding { target: target.clone(), what, outcome: Outcome::Stays(why) });
+                findings.push(Finding { target: Some(target.clone()), what, outcome: Outcome::Stays(why) });
             }
         }
         Ok(findings)

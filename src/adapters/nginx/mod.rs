@@ -12,6 +12,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod upstream;
+pub mod way_back;
 
 use std::time::Duration;
 

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::lock::Keeper;
-use super::{News, World, fact_of, tell};
+use super::{News, World, fact_of, tell, traffic};
 use crate::adapters::git;
 use crate::adapters::kube::{Cause, Fired, KubeError, KubeWorld, Routes};
+use crate::adapters::nginx::way_back;
 use crate::adapters::shell;
 use crate::release::{
     Errand, Exit, Fact, Failure, FailureKind, Finding, LockWanted, Measure, Order, PatchBack, Pin, Reroute,
-    RolloutOrdered, RoutePin, Run, StepResult, Template, Timer, WakeTime,
+    RolloutOrdered, RoutePin, Run, StepResult, Template, Timer, WakeTime, summary,
 };
 use crate::watch::{OutputBatch, OutputLine, Preflight, TargetRef};
 use crate::workflow::Probe;
+use crate::workflow::nginx::NginxSite;
 
 impl World {
     pub(super) fn run(&self, run: Run, params: BTreeMap<String, String>) {
@@ -66,14 +68,17 @@ impl World {
         });
     }
 
-    pub(super) fn pin(&self, targets: Vec<TargetRef>) {
-        let (Some(kube), Some(acting)) = (self.kube.borrow().clone(), self.acting.clone()) else { return };
+    pub(super) fn pin(&self, targets: Vec<TargetRef>, nginx: Option<NginxSite>) {
+        let (kube, Some(acting)) = (self.kube.borrow().clone(), self.acting.clone()) else { return };
+        if kube.is_none() && !targets.is_empty() {
+            return;
+        }
         let (settings, news, templates) =
             (Arc::clone(&self.settings), self.news.clone(), Arc::clone(&self.templates));
         self.reading(async move {
             let mut pins = Vec::new();
             let mut unpinned = Vec::new();
-            for target in &targets {
+            for (target, kube) in targets.iter().filter_map(|target| Some((target, kube.as_ref()?))) {
                 match kube.pin(target, settings.clock.now().world).await {
                     Ok((pin, template)) => {
                         // By the place among the pins: so it is found again when a release is resumed.
@@ -99,19 +104,28 @@ impl World {
                     }
                 }
             }
-            if pins.is_empty() {
+            let mut routes = Vec::new();
+            if let Some(site) = nginx {
+                match way_back::pin(site.below(&settings.directory)) {
+                    Ok(pin) => routes.push(pin),
+                    Err(error) => unpinned.push(format!("nginx is not covered: {error}")),
+                }
+            }
+            if pins.is_empty() && routes.is_empty() {
                 let line = Preflight::limited("rollback", unpinned.join("; "));
                 return tell(&news, News::Preflight(line)).await;
             }
             let known = with_templates(&templates, &pins);
-            let mut mounted = kube.mounted(&known).await;
-            for pin in &mut pins {
-                pin.mounted = mounted.remove(&pin.target).unwrap_or_default();
+            if let Some(kube) = kube.filter(|_| !pins.is_empty()) {
+                let mut mounted = kube.mounted(&known).await;
+                for pin in &mut pins {
+                    pin.mounted = mounted.remove(&pin.target).unwrap_or_default();
+                }
+                let Routes { pins: found, unknown } = kube.pin_routes(&known).await;
+                routes.splice(0..0, found);
+                unpinned.extend(unknown);
             }
-            let Routes { pins: routes, unknown } = kube.pin_routes(&known).await;
-            unpinned.extend(unknown);
-            let images: Vec<&str> = pins.iter().map(Pin::image).collect();
-            let pinned = format!("pinned {} as known good", images.join(", "));
+            let pinned = format!("pinned {} as known good", summary::known_good(&pins, &routes));
             let line = match unpinned.is_empty() {
                 true => Preflight::fine("rollback", pinned),
                 false => Preflight::limited("rollback", format!("{pinned}; {}", unpinned.join("; "))),
@@ -122,11 +136,11 @@ impl World {
     }
 
     pub(super) fn arm(&self, pins: Vec<Pin>, routes: Vec<RoutePin>) {
-        let Some(kube) = self.kube.borrow().clone() else { return };
+        let kube = self.kube.borrow().clone();
         let (clock, news, templates) =
             (self.settings.clock.clone(), self.news.clone(), Arc::clone(&self.templates));
         self.reading(async move {
-            match armed(&kube, &templates, &pins, &routes).await {
+            match armed(kube.as_ref(), &templates, &pins, &routes).await {
                 Ok((findings, diff)) => {
                     tell(&news, News::Diff(diff)).await;
                     tell(&news, fact_of(&clock, Fact::Armed { findings })).await;
@@ -201,14 +215,10 @@ impl World {
         let (clock, news) = (self.settings.clock.clone(), self.news.clone());
         self.tasks.spawn(async move {
             let Reroute { step, attempt, errand } = reroute;
-            let result = match (kube, errand) {
-                (Some(kube), Errand::PutBack(pin)) => kube.put_back(&pin).await.map(taken),
-                (Some(kube), Errand::ReadBack(pins)) => {
-                    kube.read_back(&pins).await.map(|()| StepResult::AlreadyThere)
-                }
-                (None, _) => Ok(never_reached()),
+            let result = match errand {
+                Errand::PutBack(pin) => traffic::put_back(kube.as_ref(), &pin).await,
+                Errand::ReadBack(pins) => traffic::read_back(kube.as_ref(), &pins).await,
             };
-            let result = result.unwrap_or_else(|error| StepResult::Failed(failure_of(&error)));
             tell(&news, fact_of(&clock, Fact::RollbackStepEnded { step, attempt, result })).await;
         });
     }
@@ -255,7 +265,7 @@ fn with_templates(templates: &Templates, pins: &[Pin]) -> Vec<(TargetRef, Templa
 
 /// What the tests of the whole way back found, and what it would change.
 async fn armed(
-    kube: &KubeWorld,
+    kube: Option<&KubeWorld>,
     templates: &Templates,
     pins: &[Pin],
     routes: &[RoutePin],
@@ -265,38 +275,43 @@ async fn armed(
         async move {
             let template =
                 template.ok_or_else(|| format!("the pinned template of {} is lost", pin.target))?;
+            let kube = kube.ok_or_else(|| NEVER_REACHED.to_owned())?;
             kube.arm(&pin, &template).await.map_err(|error| error.to_string())
         }
     };
     let of_route = |pin: &RoutePin| {
         let pin = pin.clone();
         async move {
-            let tested = kube.arm_route(&pin).await.map_err(|error| error.to_string())?;
+            let tested = traffic::test(kube, &pin).await?;
             Ok::<_, String>((pin, tested))
         }
     };
     let tested = stream::iter(pins.iter().map(of_pin)).buffered(AT_ONCE).try_collect::<Vec<_>>();
     let moved = stream::iter(routes.iter().map(of_route)).buffered(AT_ONCE).try_collect::<Vec<_>>();
-    let left = async { kube.left_alone(pins).await.map_err(|error| error.to_string()) };
+    let left = async {
+        match kube {
+            Some(kube) => kube.left_alone(pins).await.map_err(|error| error.to_string()),
+            None => Ok(Vec::new()),
+        }
+    };
     let (tested, moved, left) = tokio::try_join!(tested, moved, left)?;
     let (mut findings, mut diff) = (Vec::new(), Vec::new());
     for tested in tested {
         findings.extend(tested.findings);
         diff.extend(tested.diff);
     }
-    for (pin, tested) in moved {
-        let Some(target) = pin.to.first().or(pins.first().map(|pin| &pin.target)) else { continue };
-        let what = pin.route.to_string();
-        findings.push(Finding { target: target.clone(), what, outcome: tested.outcome });
-        diff.extend(tested.diff);
+    for (pin, (outcome, lines)) in moved {
+        findings.push(Finding { target: pin.to.first().cloned(), what: pin.route.to_string(), outcome });
+        diff.extend(lines);
     }
     findings.extend(left);
     Ok((findings, diff))
 }
 
-fn never_reached() -> StepResult {
-    let summary = "the cluster has not been reached yet".to_owned();
-    StepResult::Failed(Failure { kind: FailureKind::Unreachable, summary })
+pub(super) const NEVER_REACHED: &str = "the cluster has not been reached yet";
+
+pub(super) fn never_reached() -> StepResult {
+    StepResult::Failed(Failure { kind: FailureKind::Unreachable, summary: NEVER_REACHED.to_owned() })
 }
 
 async fn measure(
@@ -326,7 +341,7 @@ async fn measure(
 }
 
 /// The answer to a change that reports how long it took, or that it was made already.
-fn taken(took_ms: Option<u64>) -> StepResult {
+pub(super) fn taken(took_ms: Option<u64>) -> StepResult {
     took_ms.map_or(StepResult::AlreadyThere, |took_ms| StepResult::Accepted { took_ms })
 }
 
@@ -347,7 +362,7 @@ fn output_of(batch: shell::OutputBatch) -> OutputBatch {
     }
 }
 
-fn failure_of(error: &KubeError) -> Failure {
+pub(super) fn failure_of(error: &KubeError) -> Failure {
     let kind = match error {
         KubeError::Changed { .. } => FailureKind::Changed,
         KubeError::NotNow { .. } => FailureKind::Refused,

@@ -5,6 +5,7 @@ mod effects;
 mod lock;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -286,7 +287,7 @@ impl World {
                     stopper.stop();
                 }
             }
-            Effect::Pin { targets } => self.pin(targets),
+            Effect::Pin { targets, nginx } => self.pin(targets, nginx.map(|site| *site)),
             Effect::Arm { pins, routes } => self.arm(pins, routes),
             Effect::RollBack(patch) => self.roll_back(*patch),
             Effect::Reroute(reroute) => self.reroute(*reroute),

@@ -532,7 +532,7 @@ impl Script {
     pub fn arm(&mut self) {
         let what = ["may patch deployments", "ReplicaSet kept", "dry run"];
         let finding =
-            |what: &str| Finding { target: target(), what: what.to_owned(), outcome: Outcome::Fine };
+            |what: &str| Finding { target: Some(target()), what: what.to_owned(), outcome: Outcome::Fine };
         self.event(None, Fact::Armed { findings: what.map(finding).to_vec() });
     }
 

@@ -23,7 +23,6 @@ use std::collections::BTreeSet;
 use super::keymap::Keymap;
 use crate::release::{
     Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState, Shown, State,
-    arming,
 };
 use crate::watch::{Link, Moment, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
@@ -176,7 +175,7 @@ impl Model {
         if self.settings.read_only {
             return Arming { state: ArmingState::Disarmed, why: vec![READ_ONLY.to_owned()] };
         }
-        arming(&state.targets, &state.pins, &state.findings, self.observed.armed_at, self.now)
+        state.arming(self.observed.armed_at, self.now)
     }
 
     /// What runs now, for the rollback to be fired from.

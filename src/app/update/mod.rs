@@ -271,10 +271,10 @@ fn tick(model: &mut Model) -> Vec<Ask> {
     }
     let since = |at: Option<crate::watch::Moment>| at.map(|at| model.now.wall.duration_since(at.wall));
     let state = model.state();
-    if state.pins.is_empty() {
+    if !model.release.is_pinned() {
         let due = since(model.observed.pin_asked_at).is_none_or(|age| age.as_secs() >= 5);
-        if due && !state.targets.is_empty() && !state.phase.is_over() {
-            asks.push(Ask::Do(Effect::Pin { targets: state.targets.clone() }));
+        if let Some(pin) = model.release.pin().filter(|_| due && !state.phase.is_over()) {
+            asks.push(Ask::Do(pin));
             model.observed.pin_asked_at = Some(model.now);
         }
     } else {

@@ -109,10 +109,10 @@ fn workload(model: &mut Model, facts: WorkloadFacts) -> Vec<Ask> {
     news(model, Pane::Rollout);
     let mut asks = judge_one(model, &target);
     // The known-good state is read as soon as there is something to read; the tick asks again.
-    let can_pin = model.mode == Mode::Driving && !model.state().targets.is_empty();
-    if can_pin && model.state().pins.is_empty() && model.observed.pin_asked_at.is_none() {
+    let can_pin = model.mode == Mode::Driving && model.observed.pin_asked_at.is_none();
+    if let Some(pin) = model.release.pin().filter(|_| can_pin) {
         model.observed.pin_asked_at = Some(now);
-        asks.push(Ask::Do(Effect::Pin { targets: model.state().targets.clone() }));
+        asks.push(Ask::Do(pin));
     }
     asks
 }

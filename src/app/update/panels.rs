@@ -379,7 +379,7 @@ fn fire(model: &mut Model) -> Vec<Ask> {
         flash(model, format!("not started: {READ_ONLY}"), true);
         return Vec::new();
     }
-    if model.state().targets.is_empty() {
+    if model.state().targets.is_empty() && !model.release.is_pinned() {
         model.view.panel = Some(Panel::RollbackCommands { selected: 0 });
         return Vec::new();
     }

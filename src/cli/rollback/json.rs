@@ -16,7 +16,7 @@ const SCHEMA: &str = "gonogo.rollback/1";
 struct Told<'a> {
     schema: &'static str,
     release: &'a str,
-    /// `deployment/app`.
+    /// `deployment/app`, or an nginx by its upstream file.
     target: String,
     from: &'a Version,
     to: &'a Version,
@@ -59,7 +59,8 @@ fn told<'a>(model: &'a Model, ends: &'a Ends) -> Told<'a> {
     let verified = rollback.is_some_and(|rollback| rollback.verified_at.is_some());
     let (safe, since_bad) = rollback.and_then(RollbackState::time_to_safe).unzip();
     let millis = |span: SignedDuration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    let is_of_target = |step: &&PlanStep| step.action.target().is_none_or(|target| *target == ends.target);
+    let is_of_target =
+        |step: &&PlanStep| step.action.target().is_none_or(|target| ends.target.as_ref() == Some(target));
     let actions = rollback.iter().flat_map(|rollback| {
         let steps = rollback.plan.iter().filter(is_of_target);
         steps.map(|step| action(step, rollback.fired_at))
@@ -67,7 +68,7 @@ fn told<'a>(model: &'a Model, ends: &'a Ends) -> Told<'a> {
     Told {
         schema: SCHEMA,
         release: &model.state().id.0,
-        target: ends.target.to_string(),
+        target: ends.what.clone(),
         from: &ends.from,
         to: &ends.to,
         arming: arming.state.word().to_lowercase().replace(' ', "-"),

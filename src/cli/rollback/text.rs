@@ -20,7 +20,7 @@ pub(super) fn plan(model: &Model, ends: &[Ends]) -> String {
     let arming = model.arming();
     let mut text = format!("rollback of {}   {}\n", state.id, arming.state.word());
     for ends in ends {
-        text += &format!("  {}   {} → {}\n", ends.target, ends.from.words(), ends.to.words());
+        text += &format!("  {}   {} → {}\n", ends.what, ends.from.words(), ends.to.words());
         if ends.is_there {
             text += "    is what was pinned\n";
         }
@@ -112,7 +112,7 @@ impl Teller {
         let words = match safe {
             Some((since_fired, since_bad)) => {
                 let to: Vec<String> =
-                    ends.iter().map(|ends| format!("{} on {}", ends.target, ends.to.words())).collect();
+                    ends.iter().map(|ends| format!("{} on {}", ends.what, ends.to.words())).collect();
                 let bad =
                     since_bad.map(|span| format!(", {} after the first bad signal", format::span(span)));
                 format!(

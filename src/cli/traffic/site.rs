@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use color_eyre::eyre::{bail, eyre};
 
-use crate::workflow::nginx::{COLOUR, Colour, NginxSite, Side, Through, words};
+use crate::workflow::nginx::{COLOUR, CURRENT, Colour, NginxSite, Side, Through, UPSTREAM, words};
 
 #[derive(Debug, Args)]
 pub(super) struct SiteFlags {
     /// The file with the `server` lines of the colour that serves
-    #[arg(long, value_name = "FILE", default_value = "/etc/nginx/conf.d/upstream.conf")]
+    #[arg(long, value_name = "FILE", default_value = UPSTREAM)]
     upstream: PathBuf,
     /// The file that holds the name of the colour that serves
-    #[arg(long, value_name = "FILE", default_value = "/etc/nginx/current-env")]
+    #[arg(long, value_name = "FILE", default_value = CURRENT)]
     current: PathBuf,
     /// A colour, and its servers as the upstream file writes them; given twice [default: blue and
     /// green, each told by its name in `server blue-app:8080`]
@@ -56,11 +56,7 @@ impl SiteFlags {
                     let side = side.ok_or_else(|| eyre!("--health names {name}, which is no colour here"))?;
                     side.health = Some(url.to_owned());
                 }
-                None if given.contains(COLOUR) => {
-                    for side in &mut site.sides {
-                        side.health = Some(given.replace(COLOUR, &side.colour.0));
-                    }
-                }
+                None if given.contains(COLOUR) => site.ask_at(given),
                 None => bail!(
                     "--health {given} is one address for both colours; write {COLOUR} in it, or give \
                      --health COLOUR=URL for each"

@@ -175,7 +175,7 @@ fn pins() -> Vec<Pin> {
 }
 
 fn finding(name: &str, outcome: Outcome) -> Finding {
-    Finding { target: target(name), what: "dry run".to_owned(), outcome }
+    Finding { target: Some(target(name)), what: "dry run".to_owned(), outcome }
 }
 
 fn seen(name: &str, state: RolloutState, print: String, revision: u64) -> Fact {
@@ -256,7 +256,7 @@ struct Play {
 impl Play {
     fn opened() -> Self {
         let (play, effects) = Self::opened_on(vec![target("api"), target("app")]);
-        assert_eq!(effects, [Effect::Pin { targets: vec![target("api"), target("app")] }]);
+        assert_eq!(effects, [Effect::Pin { targets: vec![target("api"), target("app")], nginx: None }]);
         play
     }
 

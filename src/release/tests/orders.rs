@@ -99,9 +99,9 @@ fn the_template_before_the_first_command_is_the_known_good_one_of_any_kind() {
 fn a_target_that_the_plan_leaves_alone_degrades_the_way_back_and_is_named() {
     let now = second(10);
     let fine = [finding("app", Outcome::Fine)];
-    let some = arming(&[target("app"), web()], &[pin("app")], &fine, Some(now), now);
+    let some = arming(&[target("app"), web()], &[pin("app")], &[], &fine, Some(now), now);
     assert_eq!(some.state, ArmingState::Degraded);
     assert_eq!(some.why, ["not rollout/web: the document's own commands, unproven"]);
-    let unread = arming(&[target("app"), web()], &[], &[], None, now);
+    let unread = arming(&[target("app"), web()], &[], &[], &[], None, now);
     assert_eq!((unread.state, unread.why.len()), (ArmingState::NotProven, 2));
 }

@@ -345,8 +345,8 @@ fn the_line_at_the_bottom_says_whether_the_key_would_work() {
         (Vec::new(), Vec::new(), Some(now), NotProven),
     ];
     for (pins, findings, checked, expected) in rows {
-        let found = arming(&targets, &pins, &findings, checked, now);
+        let found = arming(&targets, &pins, &[], &findings, checked, now);
         assert_eq!(found.state, expected, "{pins:?} {findings:?} {checked:?}");
     }
-    assert_eq!(arming(&[], &[], &[], Some(now), now).state, Degraded);
+    assert_eq!(arming(&[], &[], &[], &[], Some(now), now).state, Degraded);
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::release::{Errand, Held, Replicas, RouteKind, RoutePin, RouteRef};
+use crate::workflow::nginx::{Colour, NginxSite};
 
 fn route(kind: RouteKind, to: &[&str]) -> RoutePin {
     let held = match kind {
@@ -22,6 +23,14 @@ fn route(kind: RouteKind, to: &[&str]) -> RoutePin {
 
 fn moved(kind: RouteKind) -> PlanAction {
     PlanAction::Route(route(kind, &[]).route)
+}
+
+/// Two copies behind an nginx, of which blue served.
+fn nginx() -> RoutePin {
+    let site = NginxSite::conventional();
+    let colour = Colour("blue".to_owned());
+    let held = Held::Colour { colour, site: Box::new(site) };
+    RoutePin { held, ..route(RouteKind::Nginx, &[]) }
 }
 
 /// A canary in a mesh: the stable side had all the traffic.
@@ -261,4 +270,54 @@ fn what_is_not_so_yet_is_asked_again() {
     assert!(play.release.rollback_missing().iter().any(|missing| missing.starts_with("service/app, queued")));
     let effects = play.world(Fact::Woke { timer: Timer::RollbackRetry { step: 2, attempt: 1 } });
     assert_eq!(sent(&effects), one("service/app", 2));
+}
+
+#[test]
+fn an_nginx_alone_is_a_whole_way_back() {
+    let (mut play, _) = Play::opened_on(Vec::new());
+    assert!(!play.release.is_pinned());
+    let none = play.state().arming(None, second(0));
+    assert_eq!(none.state, ArmingState::Degraded, "{none:?}");
+    assert_eq!(play.world(Fact::Pinned { pins: vec![], routes: vec![nginx()] }).len(), 1, "it is tested");
+    let at = Some(second(play.now));
+    assert_eq!(play.state().arming(None, second(play.now)).state, ArmingState::NotProven);
+    let found =
+        |outcome| Fact::Armed { findings: vec![Finding { target: None, what: "nginx".to_owned(), outcome }] };
+    play.world(found(Outcome::Broken("blue is not healthy".to_owned())));
+    assert_eq!(play.state().arming(at, second(play.now)).state, ArmingState::Disarmed);
+    play.world(found(Outcome::Fine));
+    assert_eq!(play.state().arming(at, second(play.now)).state, ArmingState::Armed);
+
+    play.ana(Play::begin());
+    let mut play = play.until(&Current::Check("production-deployment/deployment-started".into()));
+    assert_eq!(sent(&play.ana(fired())), one("nginx app", 0));
+    // Not healthy yet: asked again, and nothing is given up.
+    play.world(step_ended(0, 1, failed(FailureKind::NotYet)));
+    assert_eq!(play.phase(), Phase::RollingBack);
+    let again = play.world(Fact::Woke { timer: Timer::RollbackRetry { step: 0, attempt: 1 } });
+    assert_eq!(sent(&again), one("nginx app", 0));
+    assert_eq!(sent(&play.world(step_ended(0, 2, ACCEPTED))), one("read back", 1));
+    play.world(step_ended(1, 1, StepResult::AlreadyThere));
+    assert_eq!(play.phase(), Phase::RolledBack);
+}
+
+/// Which workload stands behind it is not known: none of them is held up by it, or made smaller.
+#[test]
+fn an_nginx_before_a_cluster_comes_after_the_templates_and_sizes_nothing() {
+    let (pins, routes) = (vec![pin("app"), pin("canary")], vec![nginx()]);
+    assert_eq!(
+        plan(&pins, &routes),
+        [
+            PlanAction::Patch(target("canary")),
+            PlanAction::Patch(target("app")),
+            PlanAction::Route(nginx().route),
+            PlanAction::Settle(target("canary")),
+            PlanAction::Settle(target("app")),
+            PlanAction::ReadBack,
+            PlanAction::Clear,
+        ]
+    );
+    let (_, effects) = rolling_back(routes);
+    let [Effect::RollBack(patch)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(patch.replicas, Replicas::AtLeast(4));
 }

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::policy;
+use super::{policy, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::{Panel, Preflight, PreflightOutcome};
 use crate::release::{CommandState, Current, LockStanding, Phase, RollbackState};
@@ -125,6 +125,7 @@ fn rolling_back(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
             Some(revision) => format!("rolling back to rev {revision}"),
             None => format!("rolling back to {}", format::image(pin.image())),
         },
+        [] => format!("back to {}", rollback_line::goal(paint.model.state(), true)),
         pins => format!("rolling back {} targets", pins.len()),
     };
     let since = format::span(paint.since(rollback.fired_at));
@@ -176,6 +177,9 @@ fn safe(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
             }
             None => must(image),
         });
+    }
+    if parts.is_empty() {
+        parts.push(must(rollback_line::goal(model.state(), true)));
     }
     // What was bad and reads well again is the other half of "safe".
     for id in &rollback.breached {

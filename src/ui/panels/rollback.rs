@@ -25,7 +25,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, diff: bool, width: usize) -> Sheet<'a> {
     for pin in &state.pins {
         ends(paint, &mut sheet, pin);
     }
-    if state.pins.is_empty() {
+    if !paint.model.release.is_pinned() {
         no_pin(paint, &mut sheet);
     } else {
         not_covered(paint, &mut sheet);
@@ -138,7 +138,7 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         return;
     }
     let actions = crate::release::plan(&model.state().pins, &model.state().routes);
-    if model.state().pins.is_empty() {
+    if !model.release.is_pinned() {
         for command in &model.release.workflow().rollback.commands {
             let words = summary::first_line(&command.text);
             sheet.fact(paint, "document", &format!("{words}   (unproven)"), Role::Text);
@@ -218,9 +218,10 @@ fn action_words(paint: &Paint, action: &PlanAction) -> (&'static str, String) {
                 .filter(|criterion| criterion.kind != crate::workflow::CriterionKind::Declared)
                 .map(|criterion| format!("“{}” clear", criterion.text));
             let health = model.observed.health.as_ref().map(|_| "health".to_owned());
-            let parts: Vec<String> =
-                ["image, replicas".to_owned()].into_iter().chain(measured).chain(health).collect();
-            ("read", parts.join(", "))
+            let pods = (!model.state().pins.is_empty()).then(|| "image, replicas".to_owned());
+            let parts: Vec<String> = pods.into_iter().chain(measured).chain(health).collect();
+            // Without any of them there is nothing more to read than where the traffic goes.
+            ("read", if parts.is_empty() { "no criterion, no health".to_owned() } else { parts.join(", ") })
         }
     }
 }
@@ -287,8 +288,11 @@ fn route_words(paint: &Paint, route: &RouteRef) -> String {
 
 fn dry_run(paint: &Paint, target: &crate::watch::TargetRef) -> String {
     let model = paint.model;
-    let finding =
-        model.state().findings.iter().find(|known| &known.target == target && known.what == "dry run");
+    let finding = model
+        .state()
+        .findings
+        .iter()
+        .find(|known| known.target.as_ref() == Some(target) && known.what == "dry run");
     let age = model.observed.armed_at.map(|at| format!(" {} ago", paint.age(at))).unwrap_or_default();
     match finding.map(|finding| &finding.outcome) {
         Some(Outcome::Fine | Outcome::Stays(_)) => format!("   dry run accepted{age}"),

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::app::action::Action;
-use crate::release::{Arming, ArmingState, Outcome, Phase, Pin};
+use crate::release::{Arming, ArmingState, Outcome, Phase, RoutePin, State};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -41,10 +41,10 @@ pub fn word(state: ArmingState) -> (&'static str, Role) {
     (state.word(), role)
 }
 
-/// Where the rollback goes to: `rev 7 myapp:v1.2.0`, or how many targets.
-pub fn goal(pins: &[Pin], long: bool) -> String {
-    match pins {
-        [] => String::new(),
+/// Where the rollback goes to: `rev 7 myapp:v1.2.0`, how many targets, or the colour behind an nginx.
+pub fn goal(state: &State, long: bool) -> String {
+    match state.pins.as_slice() {
+        [] => state.routes.iter().filter_map(RoutePin::outside).collect::<Vec<_>>().join(", "),
         [pin] => {
             let revision = pin.revision.map(|revision| format!("rev {revision} ")).unwrap_or_default();
             let image = if long { format::image(pin.image()) } else { format::tag(pin.image()) };
@@ -78,7 +78,7 @@ fn head<'a>(paint: &Paint<'a>, arming: &Arming, long: bool) -> Line<'a> {
     {
         line.spans.push(paint.span(format!(" for {}", paint.age(at)), role));
     }
-    let goal = goal(&state.pins, long);
+    let goal = goal(state, long);
     if !goal.is_empty() {
         line.spans.push(paint.span(format!(" → {goal}"), Role::Text));
     }
@@ -130,7 +130,7 @@ fn details(paint: &Paint, arming: &Arming) -> Vec<String> {
         }
     }
     parts.extend(fine);
-    if !state.pins.is_empty()
+    if model.release.is_pinned()
         && let Some(first) = model.release.workflow().irreversible.first()
     {
         parts.push(format!("undoes the image, not {first}"));

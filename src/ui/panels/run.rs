@@ -169,7 +169,7 @@ fn first<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, step: Option<&Step>) {
     }
     let arming = model.arming();
     let (word, role) = rollback_line::word(arming.state);
-    let goal = rollback_line::goal(&state.pins, true);
+    let goal = rollback_line::goal(state, true);
     let goal = if goal.is_empty() { String::new() } else { format!(" → {goal}") };
     let mut parts = vec![format!("rollback {word}{goal}")];
     parts.extend(arming.why.first().cloned());

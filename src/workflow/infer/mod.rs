@@ -152,6 +152,7 @@ impl<'r> Reader<'r> {
             calls: Vec::new(),
             params: Vec::new(),
             targets: Vec::new(),
+            nginx: self.front.nginx.clone(),
             irreversible: self.front.irreversible.iter().map(|entry| entry.value.clone()).collect(),
             gates: Vec::new(),
             steps: Vec::new(),

@@ -272,7 +272,7 @@ impl WayBack<'_> {
     }
 
     fn finding(&self, what: &str, outcome: Outcome) -> Finding {
-        Finding { target: self.target.clone(), what: what.to_owned(), outcome }
+        Finding { target: Some(self.target.clone()), what: what.to_owned(), outcome }
     }
 }
 

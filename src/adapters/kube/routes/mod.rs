@@ -58,6 +58,8 @@ fn served(kind: RouteKind) -> (&'static str, &'static str, &'static [&'static st
         RouteKind::Autoscaler => ("HorizontalPodAutoscaler", "horizontalpodautoscalers", &["autoscaling/v2"]),
         RouteKind::VirtualService => ("VirtualService", "virtualservices", ISTIO),
         RouteKind::DestinationRule => ("DestinationRule", "destinationrules", ISTIO),
+        // It stands before the cluster, which serves no such object.
+        RouteKind::Nginx => ("", "nginx", &[]),
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn held(kind: RouteKind, object: &Value) -> Option<Held> {
             let number = |name: &str| spec.get(name)?.as_u64().and_then(|n| u32::try_from(n).ok());
             Some(Held::Bounds { min: number("minReplicas"), max: number("maxReplicas")? })
         }
+        RouteKind::Nginx => None,
     }
 }
 
@@ -106,6 +107,7 @@ pub(super) fn put_back(pinned: &Held, object: &Value, kind: RouteKind) -> Result
             }
             Ok(operations)
         }
+        Held::Colour { .. } => Err("it is no object of a cluster".to_owned()),
     }
 }
 
