@@ -9,7 +9,7 @@ use super::event::{ByPolicy, Failure, FailureKind, Operator, RolloutSeen, Shown,
 use super::pin::{Finding, Outcome, Pin};
 use super::plan::plan;
 use super::route::RoutePin;
-use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState};
+use super::state::{CriterionState, Phase, PlanAction, PlanState, PlanStep, RollbackState, State};
 use super::{Effect, Refusal, Release, Timer, WakeTime, name};
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Moment, TargetRef};
@@ -109,6 +109,23 @@ fn words(findings: &[Finding], pick: impl Fn(&Outcome) -> Option<&String>) -> Ve
 }
 
 impl Release {
+    /// Whether the rollback key would work; see [`arming`].
+    pub fn arming(&self, checked: Option<Moment>, now: Moment) -> Arming {
+        let State { targets, pins, routes, findings, .. } = &self.state;
+        let mut arming = arming(targets, pins, routes, findings, checked, now);
+        // What the document names and nobody could read stays as the release leaves it.
+        if self.is_pinned()
+            && self.workflow.nginx.is_some()
+            && routes.iter().all(|pin| pin.route.is_in_cluster())
+        {
+            arming.why.push("not nginx, which could not be read at the start".to_owned());
+            if arming.state == ArmingState::Armed {
+                arming.state = ArmingState::Degraded;
+            }
+        }
+        arming
+    }
+
     /// Whether gonogo has a way back of its own.
     pub fn is_pinned(&self) -> bool {
         !self.state.pins.is_empty() || !self.state.routes.is_empty()
@@ -287,7 +304,7 @@ impl Release {
                 "the document's own rollback commands are below: choose one with enter",
             ));
         }
-        if let Arming { state: ArmingState::Disarmed, why } = self.state.arming(Some(at), at) {
+        if let Arming { state: ArmingState::Disarmed, why } = self.arming(Some(at), at) {
             return Err(Refusal::new(
                 format!("the rollback cannot work: {}", why.join(", ")),
                 "mend that, or use the document's own commands",

@@ -11,7 +11,6 @@ use super::event::{
 use super::lock::LockState;
 use super::pin::{Finding, Pin};
 use super::policy::PolicyState;
-use super::rollback::{Arming, arming};
 use super::route::{RoutePin, RouteRef};
 use crate::watch::{Moment, TargetRef};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
@@ -354,11 +353,6 @@ impl PlanState {
 }
 
 impl State {
-    /// Whether the rollback key would work; see [`super::rollback::arming`].
-    pub fn arming(&self, checked: Option<Moment>, now: Moment) -> Arming {
-        arming(&self.targets, &self.pins, &self.routes, &self.findings, checked, now)
-    }
-
     pub fn command(&self, id: &CommandId) -> CommandState {
         self.commands.get(id).map_or(CommandState::Ready, |track| track.state)
     }

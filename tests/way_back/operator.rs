@@ -127,8 +127,8 @@ impl Operator {
     pub async fn arm(&mut self) -> Arming {
         let findings = self.kube.arm(&self.pin(), &self.template).await.unwrap().findings;
         self.tell(Fact::Armed { findings }).await.unwrap();
-        let (state, now) = (self.release.state(), self.clock.now());
-        state.arming(Some(now), now)
+        let now = self.clock.now();
+        self.release.arming(Some(now), now)
     }
 
     /// Tests the way back until that means `wanted`: what was changed around it takes a moment.

@@ -171,11 +171,10 @@ impl Model {
     }
 
     pub fn arming(&self) -> Arming {
-        let state = self.state();
         if self.settings.read_only {
             return Arming { state: ArmingState::Disarmed, why: vec![READ_ONLY.to_owned()] };
         }
-        state.arming(self.observed.armed_at, self.now)
+        self.release.arming(self.observed.armed_at, self.now)
     }
 
     /// What runs now, for the rollback to be fired from.

@@ -261,7 +261,10 @@ impl Play {
     }
 
     fn opened_on(targets: Vec<TargetRef>) -> (Self, Vec<Effect>) {
-        let document = document();
+        Self::opened_with(document(), targets)
+    }
+
+    fn opened_with(document: Arc<Workflow>, targets: Vec<TargetRef>) -> (Self, Vec<Effect>) {
         let fact = Fact::Opened {
             id: ReleaseId("20261122-134900-release".to_owned()),
             file: document.file.clone(),

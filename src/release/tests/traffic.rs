@@ -276,17 +276,17 @@ fn what_is_not_so_yet_is_asked_again() {
 fn an_nginx_alone_is_a_whole_way_back() {
     let (mut play, _) = Play::opened_on(Vec::new());
     assert!(!play.release.is_pinned());
-    let none = play.state().arming(None, second(0));
+    let none = play.release.arming(None, second(0));
     assert_eq!(none.state, ArmingState::Degraded, "{none:?}");
     assert_eq!(play.world(Fact::Pinned { pins: vec![], routes: vec![nginx()] }).len(), 1, "it is tested");
     let at = Some(second(play.now));
-    assert_eq!(play.state().arming(None, second(play.now)).state, ArmingState::NotProven);
+    assert_eq!(play.release.arming(None, second(play.now)).state, ArmingState::NotProven);
     let found =
         |outcome| Fact::Armed { findings: vec![Finding { target: None, what: "nginx".to_owned(), outcome }] };
     play.world(found(Outcome::Broken("blue is not healthy".to_owned())));
-    assert_eq!(play.state().arming(at, second(play.now)).state, ArmingState::Disarmed);
+    assert_eq!(play.release.arming(at, second(play.now)).state, ArmingState::Disarmed);
     play.world(found(Outcome::Fine));
-    assert_eq!(play.state().arming(at, second(play.now)).state, ArmingState::Armed);
+    assert_eq!(play.release.arming(at, second(play.now)).state, ArmingState::Armed);
 
     play.ana(Play::begin());
     let mut play = play.until(&Current::Check("production-deployment/deployment-started".into()));
@@ -299,6 +299,18 @@ fn an_nginx_alone_is_a_whole_way_back() {
     assert_eq!(sent(&play.world(step_ended(0, 2, ACCEPTED))), one("read back", 1));
     play.world(step_ended(1, 1, StepResult::AlreadyThere));
     assert_eq!(play.phase(), Phase::RolledBack);
+}
+
+#[test]
+fn an_nginx_that_was_not_read_is_a_limit_of_all_the_rest() {
+    let nginx = Some(NginxSite::conventional());
+    let document = Arc::new(Workflow { nginx, ..(*document()).clone() });
+    let (mut play, _) = Play::opened_with(document, vec![target("api"), target("app")]);
+    play.world(Fact::Pinned { pins: pins(), routes: vec![] });
+    play.world(Fact::Armed { findings: vec![finding("api", Outcome::Fine)] });
+    let arming = play.release.arming(Some(second(play.now)), second(play.now));
+    assert_eq!(arming.state, ArmingState::Degraded);
+    assert!(arming.why[0].contains("not nginx"), "{arming:?}");
 }
 
 /// Which workload stands behind it is not known: none of them is held up by it, or made smaller.
