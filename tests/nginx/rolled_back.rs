@@ -41,7 +41,9 @@ async fn the_key_goes_back_to_the_colour_that_served_and_reads_it_back() {
     let mut terminal = switched(&home, &stage);
     terminal.press("R");
     let panel = terminal.wait_for("the panel", |screen| screen.has_panel("Rollback ── ARMED"));
-    assert!(panel.says("upstream.conf back to blue"), "{}", panel.text());
+    for words in ["to           blue behind nginx", "upstream.conf back to blue", "Y roll back now"] {
+        assert!(panel.says(words), "{words} in\n{}", panel.text());
+    }
     terminal.press("Y");
     let safe = terminal.wait_for("safe", |screen| screen.status().contains("SAFE"));
     assert!(safe.says("■ SAFE  blue behind nginx"), "{}", safe.text());

@@ -157,8 +157,13 @@ fn plan<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
 
 /// What steered the traffic when it was pinned: a template alone brings nobody back to it.
 fn traffic<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        paint.model.state().routes.iter().partition(|pin| pin.route.is_in_cluster());
+    for pin in outside {
+        sheet.facts(paint, "to", &[pin.outside().unwrap_or_default(), pin.route.to_string()], Role::Ok);
+    }
     let mut label = "traffic";
-    for pin in &paint.model.state().routes {
+    for pin in inside {
         let keeper = pin.kept_by.as_ref().map(|keeper| format!("   moved by {keeper}")).unwrap_or_default();
         let words = format!("{} {}{keeper}", pin.route, pin.held);
         sheet.fact(paint, std::mem::take(&mut label), &words, Role::Text);
@@ -316,6 +321,7 @@ fn plan_step<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, number: usize, step: 
             });
             ("wait", format!("{target} ready and held{}", now.unwrap_or_default()))
         }
+        PlanAction::Clear if paint.model.state().pins.is_empty() => ("read", "criteria, health".to_owned()),
         PlanAction::Clear => ("read", "image, replicas, criteria, health".to_owned()),
         same => action_words(paint, same),
     };
@@ -473,7 +479,7 @@ fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         }
         Phase::RollingBack | Phase::RolledBack => {}
         Phase::RollbackFailed => hints.push(paint.hint(Action::Fire, "try the rest again")),
-        _ if model.state().pins.is_empty() => {
+        _ if !model.release.is_pinned() => {
             hints.push(paint.hint(Action::Fire, "choose among the document's commands"));
         }
         _ => hints.push(paint.hint(Action::Fire, "roll back now")),
