@@ -3,6 +3,8 @@
 //! [`read`] never refuses a document. What is strange about it becomes a [`Diagnostic`] with its
 //! place and a way out, and everything else is read as if the strange part were not there.
 
+mod annotated;
+mod annotation;
 mod frontmatter;
 mod infer;
 mod lint;
@@ -73,7 +75,8 @@ pub fn read(source: Source<'_>) -> Workflow {
         siblings: source.siblings,
         findings,
     };
-    let (workflow, findings) = infer::infer(document);
+    let (mut workflow, mut findings) = infer::infer(document);
+    annotation::apply(body_start, &places, &mut workflow, &mut findings);
     Workflow { sha256: sha256(source.bytes), diagnostics: findings.diagnostics(&places), ..workflow }
 }
 

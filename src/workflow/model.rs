@@ -3,7 +3,11 @@
 //! Everything here is decided by reading the document alone. What happens to it during a release
 //! is the business of `release`; nothing in this file changes once it was read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+pub use super::annotated::*;
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,6 +99,10 @@ pub struct Workflow {
     pub rollback: RollbackSection,
     pub errors: Vec<KnownError>,
     pub escalation: Vec<Escalation>,
+    /// What its annotations say, in document order.
+    pub annotations: Vec<Applied>,
+    /// The expressions of its query blocks, by the metric that they answer.
+    pub queries: BTreeMap<Metric, String>,
     /// Ordered by severity, then rule, then line; one per rule, further places inside.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -234,6 +242,7 @@ pub struct Step {
     pub production: bool,
     /// Whether the release waits for it; a communication step may end "pending".
     pub gating: bool,
+    pub annotated: StepTerms,
 }
 
 impl Step {
@@ -283,6 +292,7 @@ pub struct Check {
     pub probe: Option<Probe>,
     /// What belongs beside it while a person decides; empty when the prose gives no hint.
     pub evidence: Vec<EvidenceKind>,
+    pub annotated: CheckTerms,
 }
 
 /// Something gonogo can sense and that settles a check without a person.
@@ -329,6 +339,7 @@ pub struct Command {
     pub text: String,
     /// At least two for [`CommandKind::Choice`], else empty.
     pub choices: Vec<Choice>,
+    pub annotated: CommandTerms,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -507,6 +518,22 @@ pub enum Code {
     DurationUnknown,
     /// A criterion with a number on something that gonogo does not measure.
     CriterionNotMeasured,
+    /// An annotation that cannot be read.
+    AnnotationSyntax,
+    /// A gate of an annotation that cannot be read or kept: it became a manual hold.
+    AnnotationHeld,
+    /// `--` in a comment behind other words: GitHub shows such a comment as text.
+    AnnotationDoubleDash,
+    /// A key of an annotation that gonogo does not know.
+    AnnotationKey,
+    /// A value of an annotation that its key does not take.
+    AnnotationValue,
+    /// An annotation with nothing near it that could carry its keys.
+    AnnotationMisplaced,
+    /// A key that gonogo knows and does not keep yet.
+    AnnotationNotHonoured,
+    /// An annotation that takes something from a gate, unseen by whoever reads the rendered page.
+    AnnotationWeakens,
 }
 
 impl Code {
@@ -537,6 +564,14 @@ impl Code {
             Code::UnclassifiedTasks => "unclassified-tasks",
             Code::DurationUnknown => "duration-unknown",
             Code::CriterionNotMeasured => "criterion-not-measured",
+            Code::AnnotationSyntax => "annotation-syntax",
+            Code::AnnotationHeld => "annotation-held",
+            Code::AnnotationDoubleDash => "annotation-double-dash",
+            Code::AnnotationKey => "annotation-key",
+            Code::AnnotationValue => "annotation-value",
+            Code::AnnotationMisplaced => "annotation-misplaced",
+            Code::AnnotationNotHonoured => "annotation-not-honoured",
+            Code::AnnotationWeakens => "annotation-weakens",
         }
     }
 }
