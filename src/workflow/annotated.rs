@@ -1,6 +1,8 @@
 //! What annotations add to a workflow: terms of a step, a command or a check beside its prose.
 
-use super::model::{CheckId, CommandId, CriterionKind, Place, RoleName};
+use std::fmt;
+
+use super::model::{CheckId, CommandId, CriterionKind, Metric, Operator, Place, RoleName};
 
 /// One key of an annotation that was taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,5 +138,132 @@ impl Risk {
             Risk::Prod => "prod",
             Risk::Irreversible => "irreversible",
         }
+    }
+}
+
+/// One line about the terms of an item, for plan, screen and report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    pub text: String,
+    /// Marked ⚠: something is held, or weaker than its words say.
+    pub warns: bool,
+}
+
+impl Term {
+    fn says(text: impl Into<String>) -> Self {
+        Self { text: text.into(), warns: false }
+    }
+
+    fn warns(text: impl Into<String>) -> Self {
+        Self { text: text.into(), warns: true }
+    }
+}
+
+fn of_roles(roles: &[RoleName]) -> Option<Term> {
+    let names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+    (!names.is_empty()).then(|| Term::says(format!("for {}", names.join(", "))))
+}
+
+fn of_after(after: &[Before]) -> Option<Term> {
+    let ids: Vec<&str> = after
+        .iter()
+        .map(|before| match before {
+            Before::Check(id) => id.as_str(),
+            Before::Command(id) => id.as_str(),
+        })
+        .collect();
+    (!ids.is_empty()).then(|| Term::says(format!("after {}", ids.join(", "))))
+}
+
+fn of_weakened(weakened: &[String]) -> impl Iterator<Item = Term> {
+    weakened.iter().map(|what| Term::warns(format!("by an annotation: {what}")))
+}
+
+impl StepTerms {
+    /// What a reader of the step should know, most important last.
+    pub fn terms(&self) -> Vec<Term> {
+        let ends =
+            self.released_by.as_ref().map(|role| Term::says(format!("only {role} may end the soak early")));
+        of_roles(&self.roles).into_iter().chain(ends).chain(of_weakened(&self.weakened)).collect()
+    }
+}
+
+impl CheckTerms {
+    /// What a reader of the check should know, most important last.
+    pub fn terms(&self) -> Vec<Term> {
+        let mut terms: Vec<Term> = of_roles(&self.roles).into_iter().collect();
+        if self.killer {
+            terms.push(Term::says("always applies"));
+        }
+        terms.extend(of_after(&self.after));
+        terms.extend(self.gate.as_ref().map(|gate| Term::says(format!("answered by {gate}"))));
+        terms.extend(of_weakened(&self.weakened));
+        terms.extend(self.hold.as_ref().map(|why| Term::warns(format!("held: {why}"))));
+        terms
+    }
+}
+
+impl CommandTerms {
+    /// What a reader of the command should know, most important last.
+    pub fn terms(&self) -> Vec<Term> {
+        let mut terms: Vec<Term> = of_roles(&self.roles).into_iter().collect();
+        let mut say = |text: Option<String>| terms.extend(text.map(Term::says));
+        say(self.risk.map(|risk| format!("risk {}", risk.as_str())));
+        say(self.directory.as_ref().map(|directory| format!("in {directory}")));
+        let pairs: Vec<String> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        say((!pairs.is_empty()).then(|| format!("sets {}", pairs.join(" "))));
+        say(self.timeout_s.map(|seconds| format!("stopped after {seconds} s")));
+        say(self.grace_s.map(|seconds| format!("killed {seconds} s after that")));
+        say(self.confirm.as_ref().map(|word| format!("asks for the {} first", word.label())));
+        terms.extend(of_after(&self.after));
+        terms.extend(of_weakened(&self.weakened));
+        terms
+    }
+}
+
+impl fmt::Display for CheckGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CheckGate::Command(id) => write!(f, "the command {id}"),
+            CheckGate::Rollout(gate) => {
+                write!(f, "the rollout of {}/{}", gate.kind.as_str(), gate.name)?;
+                let place = [("namespace", &gate.namespace), ("context", &gate.context)];
+                for (name, value) in place {
+                    value.iter().try_for_each(|value| write!(f, " {name} {value}"))?;
+                }
+                if let Some(n) = gate.max_restarts {
+                    write!(f, ", at most {n} restarts")?;
+                }
+                gate.timeout_s.iter().try_for_each(|seconds| write!(f, ", within {seconds} s"))
+            }
+            CheckGate::Metric(gate) => {
+                for (n, limit) in gate.limits.iter().enumerate() {
+                    let between = if n > 0 { " and " } else { "" };
+                    match limit {
+                        CriterionKind::Threshold { metric, operator, value, unit } => {
+                            let sign = if *operator == Operator::Below { "≥" } else { "≤" };
+                            write!(f, "{between}{} {sign} {value}{unit}", name_of(*metric))?;
+                        }
+                        CriterionKind::Ratio { metric, factor, .. } => {
+                            write!(f, "{between}{} ≤ {factor}× its baseline", name_of(*metric))?;
+                        }
+                        CriterionKind::Declared => {}
+                    }
+                }
+                if gate.for_s > 0 {
+                    write!(f, " for {} s", gate.for_s)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn name_of(metric: Metric) -> &'static str {
+    match metric {
+        Metric::ErrorRate => "error rate",
+        Metric::LatencyP95 => "latency p95",
+        Metric::RequestRate => "request rate",
+        Metric::Restarts => "restarts",
     }
 }

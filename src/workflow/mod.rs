@@ -20,6 +20,7 @@ mod plan_text;
 mod shell;
 mod vocabulary;
 
+pub use annotation::annotation_reference;
 pub use lint_text::lint_text;
 pub use model::*;
 pub use mojibake::{Repaired, mojibake};

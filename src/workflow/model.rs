@@ -295,6 +295,13 @@ pub struct Check {
     pub annotated: CheckTerms,
 }
 
+impl Check {
+    /// Whether something else than a person answers it.
+    pub fn is_sensed(&self) -> bool {
+        self.probe.is_some() || self.annotated.gate.is_some()
+    }
+}
+
 /// Something gonogo can sense and that settles a check without a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

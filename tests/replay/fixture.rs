@@ -178,6 +178,8 @@ pub fn workflow() -> Arc<Workflow> {
         },
         errors: Vec::new(),
         escalation: Vec::new(),
+        annotations: Vec::new(),
+        queries: BTreeMap::new(),
         diagnostics: Vec::new(),
     })
 }
@@ -331,6 +333,7 @@ impl Live {
             env: vec!["VERSION".into()],
             context: Some("prod-eu".into()),
             namespace: Some("shop".into()),
+            terms: Default::default(),
         }
     }
 

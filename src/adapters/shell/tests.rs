@@ -16,6 +16,7 @@ fn run(text: &str) -> Run {
         env: Vec::new(),
         context: None,
         namespace: None,
+        terms: Default::default(),
     }
 }
 

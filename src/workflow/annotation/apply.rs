@@ -1,6 +1,6 @@
 //! Annotations onto the workflow: ids first, so that the others can name them, then every key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use super::attach::{self, About, CommandAt, Site};
@@ -38,7 +38,9 @@ pub(in crate::workflow) fn apply(
     if sites.is_empty() {
         return;
     }
-    let mut applier = Applier { places, workflow, findings, ids: ItemIds::default(), holds: Vec::new() };
+    let ids = ItemIds::default();
+    let holds_of_line = HashMap::new();
+    let mut applier = Applier { places, workflow, findings, ids, holds: Vec::new(), holds_of_line };
     applier.ids(&sites);
     for site in &sites {
         applier.site(site);
@@ -90,6 +92,8 @@ impl<'t> Taken<'t> {
 pub(super) struct Outcome {
     pub(super) weakens: Option<String>,
     pub(super) instead_of: Option<String>,
+    /// What gonogo does in its place, where that is stricter.
+    pub(super) stricter: Option<&'static str>,
 }
 
 pub(super) struct Applier<'a> {
@@ -98,11 +102,15 @@ pub(super) struct Applier<'a> {
     findings: &'a mut Findings,
     ids: ItemIds,
     holds: Vec<Hold>,
+    holds_of_line: HashMap<usize, usize>,
 }
 
 impl Applier<'_> {
     fn ids(&mut self, sites: &[Site]) {
-        let mut used: HashMap<String, usize> = HashMap::new();
+        // Inferred ids of items have a slash; those of steps and gates are the ones to meet.
+        let steps = self.workflow.steps.iter().map(|step| step.id.0.clone());
+        let gates = self.workflow.gates.iter().map(|gate| gate.id.0.clone());
+        let mut used: HashSet<String> = steps.chain(gates).collect();
         for site in sites {
             let name = if site.foreign { "name" } else { "id" };
             let Some(token) = site.annotation.tokens.iter().find(|token| token.key == name) else { continue };
@@ -110,7 +118,7 @@ impl Applier<'_> {
             if !keys::find("id").is_some_and(|key| site.about.takes(key)) {
                 continue;
             }
-            if *used.entry(id.to_owned()).and_modify(|n| *n += 1).or_insert(1) > 1 || self.is_taken(id) {
+            if !used.insert(id.to_owned()) {
                 let message = format!("the id `{id}` is already in use; the inferred one stays");
                 self.findings.note(Rule::AnnotationValue, span_of(site, token), message);
                 continue;
@@ -125,12 +133,6 @@ impl Applier<'_> {
         for check in self.workflow.checks() {
             self.ids.checks.insert(check.id.0.clone(), (check.id.clone(), check.place.line));
         }
-    }
-
-    fn is_taken(&self, id: &str) -> bool {
-        // Inferred ids of items have a slash; those of steps and gates are the ones to meet.
-        self.workflow.steps.iter().any(|step| step.id.as_str() == id)
-            || self.workflow.gates.iter().any(|gate| gate.id.as_str() == id)
     }
 
     fn rename(&mut self, about: &About, id: &str) {
@@ -152,9 +154,15 @@ impl Applier<'_> {
 
     fn site(&mut self, site: &Site) {
         let mut held: Vec<String> = Vec::new();
+        // What is well written and not kept yet was told where it stands.
+        let mut unkept: Vec<String> = Vec::new();
         for problem in &site.annotation.problems {
             if !site.foreign {
-                self.findings.note(Rule::AnnotationSyntax, shifted(site, &problem.span), problem.message.clone());
+                self.findings.note(
+                    Rule::AnnotationSyntax,
+                    shifted(site, &problem.span),
+                    problem.message.clone(),
+                );
             }
         }
         if !site.foreign && !site.annotation.problems.is_empty() && keys::names_a_gate(&site.raw) {
@@ -166,7 +174,7 @@ impl Applier<'_> {
             match self.known(site, token) {
                 Some(key) if site.about.takes(key) => {
                     if let Some(why) = self.support(site, key, token) {
-                        held.extend(key.gate.then_some(why));
+                        unkept.extend(key.gate.then_some(why));
                     } else {
                         taken.tokens.insert(key.name, token);
                     }
@@ -180,7 +188,8 @@ impl Applier<'_> {
                 None => unknown.push(token),
             }
         }
-        let carries_gate = !held.is_empty() || taken.tokens.keys().any(|name| is_gate(name));
+        let carries_gate =
+            !held.is_empty() || !unkept.is_empty() || taken.tokens.keys().any(|name| is_gate(name));
         for token in unknown {
             let near = keys::near(&token.key);
             let hint = near.map(|key| format!("; did you mean `{}`?", key.name)).unwrap_or_default();
@@ -191,13 +200,19 @@ impl Applier<'_> {
                 self.findings.note(Rule::AnnotationKey, span_of(site, token), message);
             }
         }
-        if site.inline && site.raw.get(4..site.raw.len().saturating_sub(3)).is_some_and(|inner| inner.contains("--")) {
+        if site.inline
+            && site.raw.get(4..site.raw.len().saturating_sub(3)).is_some_and(|inner| inner.contains("--"))
+        {
             let message = "GitHub shows a comment with `--` behind other words as text".to_owned();
             self.findings.note(Rule::AnnotationDoubleDash, site.span.clone(), message);
         }
         self.keys(site, &taken, &mut held);
         if !held.is_empty() {
-            self.hold(site, &held);
+            self.findings.note(Rule::AnnotationHeld, site.span.clone(), held.join("; "));
+        }
+        held.extend(unkept);
+        if !held.is_empty() {
+            self.hold(site, held.join("; "));
         }
     }
 
@@ -216,7 +231,7 @@ impl Applier<'_> {
     fn support(&mut self, site: &Site, key: &Key, token: &Token) -> Option<String> {
         let Support::NotYet(instead) = key.support else { return None };
         let written = shown(token);
-        let message = format!("gonogo does not keep `{written}` yet: {instead}");
+        let message = format!("`{written}`, {instead}");
         self.findings.note(Rule::AnnotationNotHonoured, span_of(site, token), message);
         Some(format!("gonogo cannot keep `{written}` yet"))
     }
@@ -226,7 +241,10 @@ impl Applier<'_> {
         let wants = wants.join(" or ");
         match site.about.on.first() {
             _ if site.unclear => {
-                format!("`{}` stands between two lists: indent the comment below the item it is about", key.name)
+                format!(
+                    "`{}` stands between two lists: indent the comment below the item it is about",
+                    key.name
+                )
             }
             Some(on) => format!("`{}` is for {wants}, and stands at {}", key.name, on.words()),
             None => format!("`{}` is for {wants}, and there is none here", key.name),
@@ -270,8 +288,10 @@ impl Applier<'_> {
     fn after(&mut self, site: &Site, token: &Token) -> Result<Outcome, String> {
         let mut before = Vec::new();
         for id in values::list(token)? {
-            let (found, line) =
-                self.ids.before(&id).ok_or_else(|| format!("`after={id}` names nothing that is waited for"))?;
+            let (found, line) = self
+                .ids
+                .before(&id)
+                .ok_or_else(|| format!("`after={id}` names nothing that is waited for"))?;
             if line >= site.about.line {
                 return Err(format!("`after={id}` waits for something that comes later"));
             }
@@ -287,6 +307,11 @@ impl Applier<'_> {
 
     fn record(&mut self, site: &Site, token: &Token, outcome: Outcome) {
         let span = span_of(site, token);
+        if let Some(stricter) = outcome.stricter {
+            let message = format!("`{}` is not kept: {stricter}", shown(token));
+            self.findings.note(Rule::AnnotationNotHonoured, span, message);
+            return;
+        }
         if let Some(weakens) = &outcome.weakens {
             let message = format!("`{}`: {weakens}", shown(token));
             self.findings.note(Rule::AnnotationWeakens, span.clone(), message);
@@ -302,9 +327,7 @@ impl Applier<'_> {
     }
 
     /// Closes what the annotation was about to everything but an override with a reason.
-    fn hold(&mut self, site: &Site, reasons: &[String]) {
-        let reason = reasons.join("; ");
-        self.findings.note(Rule::AnnotationHeld, site.span.clone(), reason.clone());
+    fn hold(&mut self, site: &Site, reason: String) {
         if let Some(check) = site.about.check.and_then(|at| at.get(self.workflow)) {
             check.probe = None;
             check.optional = false;
@@ -321,9 +344,14 @@ impl Applier<'_> {
             return;
         }
         let place = self.places.at(site.span.start);
-        let id = CheckId(format!("hold/line-{}", place.line));
+        let n = self.holds_of_line.entry(place.line).and_modify(|n| *n += 1).or_insert(1);
+        let id = if *n == 1 {
+            format!("hold/line-{}", place.line)
+        } else {
+            format!("hold/line-{}-{n}", place.line)
+        };
         let check = Check {
-            id: self.free_id(id),
+            id: CheckId(id),
             place,
             text: "Hold: an annotation here cannot be kept".to_owned(),
             optional: false,
@@ -349,37 +377,46 @@ impl Applier<'_> {
         }
     }
 
-    fn free_id(&self, id: CheckId) -> CheckId {
-        let taken = |id: &CheckId| self.holds.iter().any(|hold| &hold.check.id == id);
-        let mut n = 1;
-        let mut free = id.clone();
-        while taken(&free) {
-            n += 1;
-            free = CheckId(format!("{id}-{n}"));
-        }
-        free
-    }
-
     /// Last, because a new group moves the numbers of those after it.
     fn put_holds(&mut self) {
+        let mut by_step: BTreeMap<usize, BTreeMap<Option<usize>, Vec<Check>>> = BTreeMap::new();
         for Hold { step, before, check } in std::mem::take(&mut self.holds) {
+            by_step.entry(step).or_default().entry(before).or_default().push(check);
+        }
+        for (step, mut holds) in by_step {
             let Some(step) = self.workflow.steps.get_mut(step) else { continue };
             // What nobody waits for would hold nothing.
             step.gating = true;
-            let at = before
-                .and_then(|command| step.order.iter().position(|item| *item == Item::Command(command)))
-                .unwrap_or(step.order.len());
-            let index = step.order[..at].iter().filter(|item| matches!(item, Item::Group(_))).count();
-            for item in &mut step.order {
-                if let Item::Group(known) = item
-                    && *known >= index
-                {
-                    *known += 1;
+            let mut before: Vec<Option<Group>> =
+                std::mem::take(&mut step.groups).into_iter().map(Some).collect();
+            let mut order = Vec::new();
+            let put = |groups: &mut Vec<Group>, order: &mut Vec<Item>, group: Group| {
+                order.push(Item::Group(groups.len()));
+                groups.push(group);
+            };
+            let group = |checks: Vec<Check>| {
+                let place = checks.first().map(|check| check.place)?;
+                Some(Group { title: None, place, timebox_s: None, checks })
+            };
+            for item in std::mem::take(&mut step.order) {
+                match item {
+                    Item::Command(command) => {
+                        if let Some(hold) = holds.remove(&Some(command)).and_then(group) {
+                            put(&mut step.groups, &mut order, hold);
+                        }
+                        order.push(item);
+                    }
+                    Item::Group(index) => {
+                        if let Some(known) = before.get_mut(index).and_then(Option::take) {
+                            put(&mut step.groups, &mut order, known);
+                        }
+                    }
                 }
             }
-            step.order.insert(at, Item::Group(index));
-            let group = Group { title: None, place: check.place, timebox_s: None, checks: vec![check] };
-            step.groups.insert(index.min(step.groups.len()), group);
+            if let Some(hold) = group(holds.into_values().flatten().collect()) {
+                put(&mut step.groups, &mut order, hold);
+            }
+            step.order = order;
         }
     }
 

@@ -175,14 +175,13 @@ impl Finder<'_> {
 
     fn comment(&self, comment: &Comment) -> Option<Site> {
         let annotation = grammar::read(&comment.text)?;
-        let keys: Vec<&Key> =
-            annotation.tokens.iter().filter_map(|token| keys::find(&token.key)).collect();
+        let keys: Vec<&Key> = annotation.tokens.iter().filter_map(|token| keys::find(&token.key)).collect();
         let mut abouts: Vec<About> =
             comment.candidates.iter().filter_map(|node| self.about(self.marks.nodes.get(*node)?)).collect();
         let fits = |about: &About| keys.iter().filter(|key| about.takes(key)).count();
         let best = abouts.iter().map(&fits).max().unwrap_or(0);
         // The likeliest of those that can carry most of its keys.
-        let chosen = abouts.iter().position(|about| fits(about) == best && (best > 0 || keys.is_empty()));
+        let chosen = abouts.iter().position(|about| fits(about) == best);
         let line = self.line(comment.span.start);
         let about = match chosen {
             Some(chosen) if !comment.unclear => abouts.swap_remove(chosen),
@@ -236,9 +235,10 @@ impl Finder<'_> {
             ..About::default()
         };
         Some(match node.kind {
-            NodeKind::Heading => {
-                About { on: if step.is_some() || about.step.is_some() { vec![On::Heading] } else { Vec::new() }, ..about }
-            }
+            NodeKind::Heading => About {
+                on: if step.is_some() || about.step.is_some() { vec![On::Heading] } else { Vec::new() },
+                ..about
+            },
             NodeKind::Paragraph => About { on: vec![On::Paragraph], ..about },
             NodeKind::Item => match (self.index.checks.get(&line), step) {
                 (Some(check), _) => About { on: vec![On::Item], check: Some(*check), ..about },
@@ -266,7 +266,8 @@ impl Finder<'_> {
                     Some(CommandAt::Rollback(command)) => self.workflow.rollback.commands.get(command),
                     None => None,
                 };
-                let code = text.map_or_else(|| inside(&self.text[node.span.clone()]), |command| command.text.clone());
+                let code = text
+                    .map_or_else(|| inside(&self.text[node.span.clone()]), |command| command.text.clone());
                 About { on: vec![On::Fence], fence: Some(code), ..about }
             }
         }

@@ -107,7 +107,8 @@ fn metric(taken: &Taken<'_>) -> Result<CheckGate, String> {
 fn quantity(word: &str, metric: Metric) -> Result<f64, String> {
     let number = word.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
     let unit = &word[number.len()..];
-    let value = number.replace(',', ".").parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
+    let value =
+        number.replace(',', ".").parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0);
     let Some(value) = value else { return Err(format!("`{word}` is no number")) };
     match (metric, unit) {
         (Metric::LatencyP95, "s") => Ok(value * 1_000.0),

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// The word that makes a comment ours.
 const NAME: &str = "gonogo";
 
+/// No annotation that a person wrote has more keys.
+const MAX_TOKENS: usize = 100;
+
 /// A comment of ours. Offsets count from the start of the comment's text, `<!--` included.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(in crate::workflow) struct Annotation {
@@ -121,11 +124,16 @@ pub(in crate::workflow) fn read_info(text: &str) -> Annotation {
 fn read_tokens(text: &str, within: Range<usize>, annotation: &mut Annotation) {
     let mut seen = std::collections::HashSet::new();
     let mut at = within.start;
-    while let Some(start) = next_word(text, at..within.end) {
+    for n in 0.. {
+        let Some(start) = next_word(text, at..within.end) else { return };
+        if n == MAX_TOKENS {
+            let message = format!("it has more than {MAX_TOKENS} words; the rest is not read");
+            annotation.problems.push(Problem { span: start..within.end, message });
+            return;
+        }
         let (end, read) = token(text, start..within.end);
         at = end;
-        let mut problem =
-            |message: String| annotation.problems.push(Problem { span: start..end, message });
+        let mut problem = |message: String| annotation.problems.push(Problem { span: start..end, message });
         match read {
             Ok(token) if seen.contains(&token.key) => {
                 problem(format!("`{}` stands here twice", token.key));
@@ -217,7 +225,8 @@ fn quoted(rest: &str, quote: char) -> (usize, Result<String, String>) {
                     None if glued => Err("goes on after its closing quote".into()),
                     None => Ok(value),
                 };
-                let n = if glued { n + rest[n..].find(char::is_whitespace).unwrap_or(rest.len() - n) } else { n };
+                let n =
+                    if glued { n + rest[n..].find(char::is_whitespace).unwrap_or(rest.len() - n) } else { n };
                 return (n, result);
             }
             c => c,

@@ -10,9 +10,9 @@ mod gates;
 mod grammar;
 mod keys;
 mod reference;
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use reference::annotation_reference;
 

@@ -10,7 +10,8 @@ use super::keys::{KEYS, On, Support};
 pub fn annotation_reference() -> String {
     let mut page = String::from("| key | stands at | what it does |\n| --- | --- | --- |\n");
     for key in KEYS {
-        let written = if key.value.is_empty() { key.name.to_owned() } else { format!("{}={}", key.name, key.value) };
+        let written =
+            if key.value.is_empty() { key.name.to_owned() } else { format!("{}={}", key.name, key.value) };
         let name = if key.gate { format!("**`{written}`**") } else { format!("`{written}`") };
         let on: Vec<&str> = key.on.iter().map(|on| short(*on)).collect();
         let not_yet = match key.support {

@@ -9,7 +9,8 @@ use crate::workflow::model::{CommandKind, Poll, Soak};
 use crate::workflow::vocabulary;
 
 /// Names that would change what a command's own text means, or lead it to another cluster.
-const NOT_SET: &[&str] = &["PATH", "IFS", "ENV", "HOME", "SHELLOPTS", "BASHOPTS", "KUBECONFIG", "PROMPT_COMMAND"];
+const NOT_SET: &[&str] =
+    &["PATH", "IFS", "ENV", "HOME", "SHELLOPTS", "BASHOPTS", "KUBECONFIG", "PROMPT_COMMAND"];
 
 /// No command of a release takes longer; a larger number is a typing error. Units: seconds.
 const LONGEST: u64 = 31 * 24 * 3_600;
@@ -60,7 +61,7 @@ fn as_always(token: &Token, kept: &str) -> Result<Outcome, String> {
 }
 
 fn weakens(what: impl Into<String>) -> Outcome {
-    Outcome { weakens: Some(what.into()), instead_of: None }
+    Outcome { weakens: Some(what.into()), ..Outcome::default() }
 }
 
 impl Applier<'_> {
@@ -84,7 +85,9 @@ impl Applier<'_> {
             "breach" => as_always(token, "hold"),
             "release" => self.released_by(about, token, taken),
             "onfail" => as_always(token, "hold"),
-            "ns" | "context" if !taken.has("rollout") => Err(format!("`{key}` says nothing without `rollout`")),
+            "ns" | "context" if !taken.has("rollout") => {
+                Err(format!("`{key}` says nothing without `rollout`"))
+            }
             "ns" | "context" => word(token).map(|_| Outcome::default()),
             "timeout" if about.check.is_some() && !taken.has("rollout") => {
                 Err("`timeout` of a check says nothing without `rollout`".into())
@@ -134,7 +137,7 @@ impl Applier<'_> {
             check.annotated.killer = true;
             let instead_of = check.optional.then(|| "optional, by its words".to_owned());
             check.optional = false;
-            return Ok(Outcome { instead_of, weakens: None });
+            return Ok(Outcome { instead_of, ..Outcome::default() });
         }
         if std::mem::replace(&mut check.optional, true) {
             return Ok(Outcome::default());
@@ -155,8 +158,9 @@ impl Applier<'_> {
         let group = group.and_then(|(s, g)| self.workflow.steps.get_mut(s)?.groups.get_mut(g));
         let group = group.ok_or("there are no checks below it in this step")?;
         let before = group.timebox_s.replace(seconds);
-        let instead_of = before.filter(|before| *before != seconds).map(|before| format!("{before} s, by its words"));
-        Ok(Outcome { instead_of, weakens: None })
+        let instead_of =
+            before.filter(|before| *before != seconds).map(|before| format!("{before} s, by its words"));
+        Ok(Outcome { instead_of, ..Outcome::default() })
     }
 
     fn soak(&mut self, about: &About, token: &Token) -> Result<Outcome, String> {
@@ -173,15 +177,17 @@ impl Applier<'_> {
             return Ok(Outcome::default());
         };
         let instead_of = Some(format!("{} s to {} s, by its words", before.min_s, before.max_s));
-        let shorter = (min_s < before.min_s).then(|| format!("soaks {min_s} s where its words say {} s", before.min_s));
+        let shorter =
+            (min_s < before.min_s).then(|| format!("soaks {min_s} s where its words say {} s", before.min_s));
         step.annotated.weakened.extend(shorter.clone());
-        Ok(Outcome { instead_of, weakens: shorter })
+        Ok(Outcome { instead_of, weakens: shorter, ..Outcome::default() })
     }
 
     fn released_by(&mut self, about: &About, token: &Token, taken: &Taken<'_>) -> Result<Outcome, String> {
         let names = list(token)?;
         let [name] = names.as_slice() else { return Err("`release` takes one role".into()) };
-        let has_soak = about.step.and_then(|step| self.workflow.steps.get(step)).is_some_and(|step| step.soak.is_some());
+        let has_soak =
+            about.step.and_then(|step| self.workflow.steps.get(step)).is_some_and(|step| step.soak.is_some());
         if !has_soak && !taken.has("soak") {
             return Err("`release` says nothing without a soak".into());
         }
@@ -219,13 +225,16 @@ impl Applier<'_> {
         let step = about.step.and_then(|step| self.workflow.steps.get_mut(step));
         let step = step.ok_or("there is no step here")?;
         let before = step.poll.replace(Poll { roles: roles.clone() });
-        let Some(before) = before.filter(|before| before.roles != roles) else { return Ok(Outcome::default()) };
+        let Some(before) = before.filter(|before| before.roles != roles) else {
+            return Ok(Outcome::default());
+        };
         let left_out: Vec<&str> =
             before.roles.iter().filter(|role| !roles.contains(role)).map(|role| role.as_str()).collect();
         let weaker = (!left_out.is_empty()).then(|| format!("its poll leaves out {}", left_out.join(", ")));
         step.annotated.weakened.extend(weaker.clone());
         let asked: Vec<&str> = before.roles.iter().map(|role| role.as_str()).collect();
-        Ok(Outcome { weakens: weaker, instead_of: Some(format!("a poll of {}", asked.join(", "))) })
+        let instead_of = Some(format!("a poll of {}", asked.join(", ")));
+        Ok(Outcome { weakens: weaker, instead_of, ..Outcome::default() })
     }
 
     fn query(&mut self, about: &About, token: &Token, taken: &Taken<'_>) -> Result<Outcome, String> {
@@ -238,7 +247,9 @@ impl Applier<'_> {
         let unit = unit_of(metric);
         if let Some(written) = taken.value("unit").filter(|written| *written != unit) {
             let unit = if unit.is_empty() { "no unit" } else { unit };
-            return Err(format!("`{name}` is read in {unit}, not in `{written}`: the query stays the one of the settings"));
+            return Err(format!(
+                "`{name}` is read in {unit}, not in `{written}`: the query stays the one of the settings"
+            ));
         }
         let expression = about.fence.as_deref().unwrap_or_default();
         let expression = expression.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -246,7 +257,8 @@ impl Applier<'_> {
             return Err("the block is empty".into());
         }
         let before = self.workflow.queries.insert(metric, expression);
-        Ok(Outcome { instead_of: before.map(|_| "an earlier block of the same name".to_owned()), weakens: None })
+        let instead_of = before.map(|_| "an earlier block of the same name".to_owned());
+        Ok(Outcome { instead_of, ..Outcome::default() })
     }
 
     fn command(&mut self, about: &About, key: &str, token: &Token) -> Result<Outcome, String> {
@@ -264,7 +276,10 @@ impl Applier<'_> {
             "env" => terms.env = env(token)?,
             "confirm" => match word(token)? {
                 "once" => {}
-                "never" => return Err("gonogo asks before every command: `confirm=never` is not kept".into()),
+                "never" => {
+                    let stricter = Some("gonogo asks before every command");
+                    return Ok(Outcome { stricter, ..Outcome::default() });
+                }
                 other => terms.confirm = Some(confirm(other, &names)?),
             },
             "risk" => {
@@ -287,11 +302,9 @@ impl Applier<'_> {
                 let number = wanted.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
                 let folded = vocabulary::fold(wanted);
                 let begins = |text: &str| vocabulary::fold(text).starts_with(&folded);
-                let mut fitting = command
-                    .choices
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, choice)| begins(&choice.label) || choice.text.as_deref().is_some_and(begins));
+                let mut fitting = command.choices.iter().enumerate().filter(|(_, choice)| {
+                    begins(&choice.label) || choice.text.as_deref().is_some_and(begins)
+                });
                 let found = match (number, fitting.next(), fitting.next()) {
                     (Some(number), ..) => (number < command.choices.len()).then_some(number),
                     (None, Some((only, _)), None) => Some(only),
@@ -336,13 +349,16 @@ fn env(token: &Token) -> Result<Vec<(String, String)>, String> {
         let (name, value) =
             pair.trim().split_once('=').ok_or_else(|| format!("`{pair}` is no NAME=VALUE"))?;
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
+        let is_name =
+            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
         if !is_name {
             return Err(format!("`{name}` is no name of a variable"));
         }
         let steers = ["LD_", "DYLD_", "BASH_", "GIT_"].iter().any(|prefix| name.starts_with(prefix));
         if steers || NOT_SET.contains(&name) {
-            return Err(format!("`{name}` changes what a command's own text means: set it where it can be seen"));
+            return Err(format!(
+                "`{name}` changes what a command's own text means: set it where it can be seen"
+            ));
         }
         if env.iter().any(|(known, _)| known == name) {
             return Err(format!("`{name}` is set twice"));

@@ -71,7 +71,11 @@ pub(in crate::workflow) fn comments(text: &str, from: usize, word: &str) -> Mark
             word.as_bytes().first().copied().unwrap_or_default().to_ascii_uppercase(),
             body.as_bytes(),
         )
-        .any(|at| body.as_bytes()[at..].get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes())));
+        .any(|at| {
+            body.as_bytes()[at..]
+                .get(..word.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+        });
     let has_attributes = body.lines().any(|line| line.contains("```") && line.contains('{'));
     if !has_word && !has_attributes {
         return Marks::default();
@@ -93,8 +97,8 @@ struct Level {
     last: Option<usize>,
     /// The last item of the list that was read last.
     last_item: Option<usize>,
-    /// Comments that wait for the block after them.
-    waiting: Vec<usize>,
+    /// Comments that wait for the block after them, each with the end of its own block.
+    waiting: Vec<(usize, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -140,7 +144,11 @@ impl Finder<'_> {
 
     /// A comment that its line never closes is text to Markdown; its author meant something else.
     fn unclosed(&mut self, range: &Range<usize>) {
-        let Some(at) = self.text[range.clone()].find("<!--").map(|at| range.start + at) else { return };
+        // The parser may hand its first characters out one by one.
+        let signs = memchr::memchr_iter(b'<', self.text[range.clone()].as_bytes()).map(|at| range.start + at);
+        let mut open =
+            signs.filter(|at| self.text[*at..].starts_with("<!--") && !self.text[..*at].ends_with('\\'));
+        let Some(at) = open.next() else { return };
         let rest = &self.text[at..];
         let line = rest.lines().next().unwrap_or_default();
         let node = self.inline.or_else(|| self.level.last().and_then(|level| level.item));
@@ -251,9 +259,9 @@ impl Finder<'_> {
         self.marks.nodes.push(node);
         let Some(level) = self.level.last_mut() else { return index };
         let in_item = level.item;
-        for comment in std::mem::take(&mut level.waiting) {
+        for (comment, end) in std::mem::take(&mut level.waiting) {
             let Some(comment) = self.marks.comments.get_mut(comment) else { continue };
-            let glued_below = !is_blank_between(self.text, comment.span.end, start);
+            let glued_below = !is_blank_between(self.text, end, start);
             let above = comment.candidates.clone();
             let glued_above = comment.unclear;
             let is_list = kind == NodeKind::List;
@@ -275,7 +283,7 @@ impl Finder<'_> {
 
     fn close_level(&mut self) {
         if let Some(level) = self.level.pop() {
-            for comment in level.waiting {
+            for (comment, _) in level.waiting {
                 if let Some(comment) = self.marks.comments.get_mut(comment) {
                     comment.unclear = false;
                     comment.candidates.splice(0..0, level.item);
@@ -289,24 +297,25 @@ impl Finder<'_> {
 
     /// What stands alone on its lines: one comment, or several.
     fn html_block(&mut self, html: &str, span: Range<usize>) {
+        let above = self.level.last().and_then(|level| self.last_of(level));
+        let glued = above.and_then(|above| self.marks.nodes.get(above)).is_some_and(|above| {
+            let end = trimmed(self.text, above.span.clone()).end;
+            end <= span.start && !is_blank_between(self.text, end, span.start)
+        });
+        let block_end = trimmed(self.text, span.clone()).end;
         let mut at = 0;
         while let Some(start) = html[at..].find("<!--").map(|found| at + found) {
             let end = html[start + 4..].find("-->").map_or(html.len(), |end| start + 4 + end + 3);
             // Marks of a quote between its lines move what follows: then the block is the place.
             let exact = self.text.get(span.start + start..span.start + end) == html.get(start..end);
-            let here = if exact { span.start + start..span.start + end } else { trimmed(self.text, span.clone()) };
+            let here = if exact { span.start + start..span.start + end } else { span.start..block_end };
             at = end;
-            let above = self.level.last().and_then(|level| self.last_of(level));
-            let glued = above.is_some_and(|above| {
-                let end = self.marks.nodes.get(above).map_or(0, |node| trimmed(self.text, node.span.clone()).end);
-                end <= here.start && !is_blank_between(self.text, end, here.start)
-            });
             let n = self.marks.comments.len();
             self.add(html[start..end].to_owned(), here, false, above.into_iter().collect());
             if let Some(comment) = self.marks.comments.get_mut(n) {
                 comment.unclear = glued;
                 if let Some(level) = self.level.last_mut() {
-                    level.waiting.push(n);
+                    level.waiting.push((n, block_end));
                 }
             }
         }
@@ -320,7 +329,11 @@ impl Finder<'_> {
     }
 
     fn add(&mut self, text: String, span: Range<usize>, inline: bool, candidates: Vec<usize>) {
-        if !text.as_bytes().windows(self.word.len()).any(|part| part.eq_ignore_ascii_case(self.word.as_bytes())) {
+        if !text
+            .as_bytes()
+            .windows(self.word.len())
+            .any(|part| part.eq_ignore_ascii_case(self.word.as_bytes()))
+        {
             return;
         }
         let heading = self.headings.last().map(|(_, node)| *node);
@@ -331,5 +344,5 @@ impl Finder<'_> {
 /// Whether a blank line stands between two places; the marks of a quote count as blank.
 fn is_blank_between(text: &str, from: usize, to: usize) -> bool {
     let between = text.get(from..to).unwrap_or_default();
-    between.bytes().filter(|byte| *byte == b'\n').count() > 1
+    memchr::memchr_iter(b'\n', between.as_bytes()).nth(1).is_some()
 }
