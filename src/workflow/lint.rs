@@ -67,7 +67,7 @@ fn diagnostic(code: Code, sites: Vec<Site>, places: &Places<'_>) -> Diagnostic {
     Diagnostic { severity: severity(code), code, place, end_column, message, help, related }
 }
 
-fn severity(code: Code) -> Severity {
+pub(super) fn severity(code: Code) -> Severity {
     match code {
         Code::FrontmatterBroken
         | Code::NotUtf8

@@ -5,9 +5,13 @@
 
 mod annotated;
 mod annotation;
+mod explain;
+mod fix;
 mod frontmatter;
 mod infer;
 mod lint;
+mod lint_codes;
+mod lint_formats;
 mod lint_text;
 mod markdown;
 pub mod model;
@@ -21,6 +25,10 @@ mod shell;
 mod vocabulary;
 
 pub use annotation::annotation_reference;
+pub use explain::{Origin, explain, explain_text};
+pub use fix::{Fixed, fixed};
+pub use lint_codes::{lint_explained, lint_reference};
+pub use lint_formats::{lint_github, lint_json, lint_sarif};
 pub use lint_text::lint_text;
 pub use model::*;
 pub use mojibake::{Repaired, mojibake};
