@@ -85,9 +85,12 @@ fn marker(row: &str) -> Option<(usize, usize)> {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let sign = rest[digits..].chars().next()?;
     let is_marker = if digits > 0 { matches!(sign, '.' | ')') } else { matches!(sign, '-' | '*' | '+') };
+    if !is_marker {
+        return None;
+    }
     let after = quote + digits + 1;
     let blank = row[after..].len() - row[after..].trim_start_matches(' ').len();
-    (is_marker && (1..=4).contains(&blank)).then_some((after + blank, after + blank))
+    (1..=4).contains(&blank).then_some((after + blank, after + blank))
 }
 
 /// The first word of an annotation as it has to be.

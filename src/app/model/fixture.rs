@@ -296,7 +296,7 @@ impl Script {
     }
 
     /// Begun with the document changed: each first line in it becomes the second.
-    pub fn begun_with(changes: &[(&str, &str)]) -> Script {
+    pub fn begun_changed(changes: &[(&str, &str)]) -> Script {
         let mut document = DOCUMENT.to_owned();
         for (line, with) in changes {
             assert!(document.contains(line), "{line}");

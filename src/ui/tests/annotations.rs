@@ -4,7 +4,7 @@ use super::*;
 use crate::app::model::Row;
 
 fn changed() -> Script {
-    let mut script = Script::begun_with(&[
+    let mut script = Script::begun_changed(&[
         ("- [ ] Les tests passent sur main", "- [ ] Les tests passent sur main <!-- gonogo: approvals=2 -->"),
         ("- [ ] La recette est validée", "- [ ] La recette est validée <!-- gonogo: optional -->"),
         (

@@ -242,7 +242,7 @@ impl Applier<'_> {
         match site.about.on.first() {
             _ if site.unclear => {
                 format!(
-                    "`{}` stands between two lists: indent the comment below the item it is about",
+                    "`{}` may be about the item above or about what stands below: put the comment behind the words that it is about",
                     key.name
                 )
             }

@@ -183,8 +183,13 @@ impl Finder<'_> {
         // The likeliest of those that can carry most of its keys.
         let chosen = abouts.iter().position(|about| fits(about) == best);
         let line = self.line(comment.span.start);
+        let is_torn = |abouts: &[About]| {
+            let mut fitting = abouts.iter().filter(|about| fits(about) == best);
+            comment.tied && best > 0 && fitting.nth(1).is_some()
+        };
+        let unclear = comment.unclear || is_torn(&abouts);
         let about = match chosen {
-            Some(chosen) if !comment.unclear => abouts.swap_remove(chosen),
+            Some(chosen) if !unclear => abouts.swap_remove(chosen),
             _ => About { step: self.step_around(line, comment.heading), line, ..About::default() },
         };
         let exact = self.text.get(comment.span.clone()) == Some(comment.text.as_str());
@@ -195,7 +200,7 @@ impl Finder<'_> {
             raw: comment.text.clone(),
             inline: comment.inline,
             foreign: false,
-            unclear: comment.unclear,
+            unclear,
             about,
         })
     }

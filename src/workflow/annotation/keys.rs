@@ -74,7 +74,7 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "set-image",
         "names it for `after`, `cmd` and the journal: it stays the same when its words change",
     ),
-    key("role", ANY, "qa,po", "who does it, shown beside it; asked for at the start"),
+    key("role", ANY, "qa,po", "who does it, shown beside it"),
     key("killer", CHECK, "", "always applies: `not applicable` is refused"),
     key(
         "optional",

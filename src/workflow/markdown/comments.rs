@@ -48,6 +48,8 @@ pub(in crate::workflow) struct Comment {
     pub(in crate::workflow) candidates: Vec<usize>,
     /// It stands between two items, or touches both neighbours: which one it means is not clear.
     pub(in crate::workflow) unclear: bool,
+    /// As far from the item above as from what stands below: a formatter may have moved it.
+    pub(in crate::workflow) tied: bool,
     pub(in crate::workflow) heading: Option<usize>,
 }
 
@@ -264,17 +266,23 @@ impl Finder<'_> {
             let glued_below = !is_blank_between(self.text, end, start);
             let above = comment.candidates.clone();
             let glued_above = comment.unclear;
-            let is_list = kind == NodeKind::List;
+            let above_is_item = above
+                .first()
+                .and_then(|above| self.marks.nodes.get(*above))
+                .is_some_and(|above| above.kind == NodeKind::Item);
             comment.unclear = false;
+            let even = glued_above == glued_below;
             comment.candidates = match (in_item, glued_above, glued_below) {
                 // Inside an item it is about the item, unless only the block below can mean it.
                 (Some(item), ..) => vec![item, index],
                 (None, true, false) => above.into_iter().chain([index]).collect(),
-                (None, true, true) => {
-                    comment.unclear = is_list;
+                (None, ..) => {
+                    // Formatters take the indentation from a comment below an item, and then set it
+                    // apart: nothing tells it from one that was written above the next list.
+                    comment.unclear = even && above_is_item && kind == NodeKind::List;
+                    comment.tied = even && above_is_item && kind == NodeKind::Heading;
                     [index].into_iter().chain(above).collect()
                 }
-                (None, false, _) => [index].into_iter().chain(above).collect(),
             };
         }
         level.last = Some(index);
@@ -302,6 +310,13 @@ impl Finder<'_> {
             let end = trimmed(self.text, above.span.clone()).end;
             end <= span.start && !is_blank_between(self.text, end, span.start)
         });
+        // What goes on from a comment that touches the words above touches them, too.
+        let before = self.level.last().and_then(|level| level.waiting.last().copied());
+        let goes_on = before.is_some_and(|(comment, end)| {
+            let touches = self.marks.comments.get(comment).is_some_and(|comment| comment.unclear);
+            touches && end <= span.start && !is_blank_between(self.text, end, span.start)
+        });
+        let glued = glued || goes_on;
         let block_end = trimmed(self.text, span.clone()).end;
         let mut at = 0;
         while let Some(start) = html[at..].find("<!--").map(|found| at + found) {
@@ -337,7 +352,15 @@ impl Finder<'_> {
             return;
         }
         let heading = self.headings.last().map(|(_, node)| *node);
-        self.marks.comments.push(Comment { text, span, inline, candidates, unclear: false, heading });
+        self.marks.comments.push(Comment {
+            text,
+            span,
+            inline,
+            candidates,
+            unclear: false,
+            tied: false,
+            heading,
+        });
     }
 }
 

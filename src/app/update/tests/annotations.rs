@@ -10,7 +10,7 @@ fn answer(script: &Script) -> Option<&Answer> {
 
 fn with_gate(gate: &str) -> Script {
     let line = format!("- [ ] Changelog préparé <!-- gonogo: {gate} -->");
-    let mut script = Script::begun_with(&[("- [ ] Changelog préparé", &line)]);
+    let mut script = Script::begun_changed(&[("- [ ] Changelog préparé", &line)]);
     script.confirm_all(&["pre-requis"]);
     script
 }
@@ -65,7 +65,7 @@ fn a_held_check_asks_for_the_reason_of_an_override() {
 #[test]
 fn the_word_is_typed_and_the_terms_go_with_the_run() {
     let asked = "<!-- gonogo: confirm=type:context env=NS=prod,VERSION=v0 cwd=deploy timeout=90s -->\n```bash\ngit log --oneline -20";
-    let mut script = Script::begun_with(&[("```bash\ngit log --oneline -20", asked)]);
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
     script.confirm_all(&["pre-requis"]);
     press(&mut script, "enter");
     press(&mut script, "r");
@@ -92,7 +92,7 @@ fn the_word_is_typed_and_the_terms_go_with_the_run() {
 #[test]
 fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
     let text = "<!-- gonogo: choose=2 -->\n```bash\ngit log --oneline -20\n# ou\ngit status";
-    let mut script = Script::begun_with(&[("```bash\ngit log --oneline -20", text)]);
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", text)]);
     script.confirm_all(&["pre-requis"]);
     press(&mut script, "enter");
     let Some(Panel::Run(panel)) = &script.model.view.panel else { panic!("the run panel is open") };
