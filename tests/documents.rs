@@ -1,5 +1,6 @@
 //! `gonogo lint` and `gonogo explain` as programs, and pages of the documentation that are kept true.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(clippy::disallowed_methods, reason = "the program is started as its user starts it")]
 
 use std::fs;
 use std::path::Path;

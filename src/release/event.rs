@@ -463,7 +463,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     #[serde(default, skip_serializing_if = "RunTerms::is_empty")]
-    pub terms: RunTerms,
+    pub terms: Box<RunTerms>,
 }
 
 /// What annotations of the document ask of a run.

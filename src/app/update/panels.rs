@@ -313,7 +313,7 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
         env,
         context: model.state().context.clone(),
         namespace: model.state().targets.first().map(|target| target.namespace.clone()),
-        terms,
+        terms: Box::new(terms),
     };
     let asks = deed(model, Fact::CommandStarted(run));
     if !asks.is_empty() {
