@@ -208,6 +208,7 @@ impl Cockpit {
             env: Vec::new(),
             context: None,
             namespace: None,
+            terms: Default::default(),
         }));
         loop {
             if let Fact::CommandEnded { exit, .. } = self.fact().await {

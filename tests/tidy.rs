@@ -363,7 +363,12 @@ const ONLY: &[(&str, &str, &[&str], &str)] = &[
         &["ui/theme.rs"],
         "a color that is not a role of the theme is lost in NO_COLOR and on 16-color terminals",
     ),
-    ("pulldown_cmark", "", &["workflow/markdown.rs"], "a Markdown node never leaves this file"),
+    (
+        "pulldown_cmark",
+        "",
+        &["workflow/markdown.rs", "workflow/markdown/comments.rs"],
+        "a Markdown node never leaves these files",
+    ),
     ("serde_yaml", "workflow/", &["workflow/frontmatter.rs"], "a YAML node never leaves this file"),
     ("rehearsal", "adapters/", &[], "the adapters must not know whether the world is a practice one"),
     ("rehearsal", "app/", &[], "only the command line starts the practice world"),

@@ -32,7 +32,7 @@ use crate::release::{Operator, Phase, Release};
 use crate::ui::theme::{Depth, Theme};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Target, Workflow};
+use crate::workflow::{Metric, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -248,7 +248,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         speed: place.speed,
         targets: place.targets.clone(),
         cluster: place.cluster,
-        prometheus: place.prometheus.map(|url| prometheus(config, url)),
+        prometheus: place.prometheus.map(|url| asked(prometheus(config, url), &workflow.queries)),
         health: place.health,
         directory: place.directory,
     };
@@ -298,6 +298,14 @@ pub(super) fn judging(config: &Config) -> Judging {
         latency_floor_ms: config.prometheus.latency_floor_ms,
         ..Judging::default()
     }
+}
+
+/// The queries of the document, where the settings have none of their own.
+fn asked(mut settings: PrometheusSettings, queries: &BTreeMap<Metric, String>) -> PrometheusSettings {
+    for (metric, query) in queries {
+        settings.expressions.entry(*metric).or_insert_with(|| query.clone());
+    }
+    settings
 }
 
 pub(super) fn prometheus(config: &Config, url: String) -> PrometheusSettings {

@@ -5,6 +5,7 @@ mod cluster;
 mod document;
 mod duration;
 mod history;
+mod lint;
 mod logs;
 mod plan;
 mod release;
@@ -116,11 +117,13 @@ enum Command {
         format: Format,
     },
     /// Print what a workflow's reader should know before running it
-    Lint {
-        file: PathBuf,
-        /// Print the text as it was before it was decoded wrongly, instead; the file stays as it is
-        #[arg(long)]
-        preview: bool,
+    #[command(after_help = lint::EXIT_CODES)]
+    Lint(lint::Lint),
+    /// Print where each attribute of a workflow came from: the line, and the rule that read it
+    Explain {
+        /// The workflow, and perhaps the line that is meant
+        #[arg(value_name = "FILE[:LINE]")]
+        place: String,
     },
 }
 
@@ -216,7 +219,8 @@ impl Command {
             | Command::Stats(_)
             | Command::Report { .. }
             | Command::Plan { .. }
-            | Command::Lint { .. } => None,
+            | Command::Lint(_)
+            | Command::Explain { .. } => None,
         }
     }
 }
@@ -278,8 +282,8 @@ pub fn run(called: Called) -> u8 {
     let setup = &cli.setup;
     let done = match cli.command {
         Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
-        Command::Lint { file, preview: true } => plan::preview(&file),
-        Command::Lint { file, preview: false } => plan::lint(&file),
+        Command::Lint(flags) => lint::lint(&flags),
+        Command::Explain { place } => lint::explain(&place),
         Command::List => history::list(),
         Command::Unlock(flags) => unlock::unlock(flags, setup),
         Command::Stats(flags) => stats::stats(&flags),

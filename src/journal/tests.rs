@@ -149,6 +149,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             env: vec![id.clone()],
             context: some(text()),
             namespace: some(id.clone()),
+            terms: Default::default(),
         }),
         Fact::CommandSpawned {
             command: command.clone(),

@@ -7,7 +7,7 @@ use super::state::{Answer, Ballot, Mark};
 use super::table::CommandInput;
 use super::{Effect, Refusal, Release, name};
 use crate::watch::Moment;
-use crate::workflow::{CheckId, RoleName, StepId};
+use crate::workflow::{Before, CheckGate, CheckId, CommandId, RoleName, StepId};
 
 impl Release {
     pub(super) fn answer(
@@ -28,7 +28,18 @@ impl Release {
                 "skip it with s and a reason, or answer it",
             ));
         }
-        if answer == Answer::Confirmed && known.probe.is_some() {
+        if let Some(why) = &known.annotated.hold
+            && matches!(answer, Answer::Confirmed | Answer::Skipped)
+        {
+            return Err(Refusal::new(
+                format!("“{}” is held: {why}", known.text),
+                "override it with a reason, or correct the document",
+            ));
+        }
+        if answer != Answer::NoGo && answer != Answer::Skipped {
+            self.is_due(&known.annotated.after)?;
+        }
+        if answer == Answer::Confirmed && known.is_sensed() {
             return Err(Refusal::new(
                 format!("“{}” is sensed, not confirmed by hand", known.text),
                 "override it with a reason, or wait for it",
@@ -100,9 +111,36 @@ impl Release {
         }
     }
 
+    /// Whether everything that an item waits for is closed.
+    pub(super) fn is_due(&self, after: &[Before]) -> Result<(), Refusal> {
+        let open = after.iter().find(|before| match before {
+            Before::Check(id) => !self.is_closed(id),
+            Before::Command(id) => !self.state.command(id).closes(),
+        });
+        let (what, way_out) = match open {
+            None => return Ok(()),
+            Some(Before::Check(id)) => {
+                let text = self.workflow.check(id).map_or(id.as_str(), |known| known.text.as_str());
+                (format!("this waits for “{text}”"), "answer that first")
+            }
+            Some(Before::Command(id)) => (format!("this waits for the command {id}"), "run that first"),
+        };
+        Err(Refusal::new(what, way_out))
+    }
+
+    /// The checks that a command answers hear how it ended.
+    pub(super) fn sense_command(&mut self, at: Moment, command: &CommandId, pass: bool, value: &str) {
+        let workflow = std::sync::Arc::clone(&self.workflow);
+        let answered = CheckGate::Command(command.clone());
+        for check in workflow.checks().filter(|check| check.annotated.gate.as_ref() == Some(&answered)) {
+            self.sense(at, &check.id, pass, value);
+        }
+    }
+
     /// What a probe says settles a check unless a person has already gone against it.
     pub(super) fn sense(&mut self, at: Moment, check: &CheckId, pass: bool, value: &str) {
-        if self.workflow.check(check).is_none_or(|known| known.probe.is_none()) {
+        let Some(known) = self.workflow.check(check).filter(|known| known.is_sensed()) else { return };
+        if self.is_due(&known.annotated.after).is_err() {
             return;
         }
         if self.state.checks.get(check).is_some_and(|mark| mark.by.is_some()) {
@@ -195,6 +233,13 @@ impl Release {
         }
         if !self.workflow.roles.iter().any(|known| &known.name == role) {
             return Err(Refusal::new(format!("the workflow knows no role {role}"), "name one of its roles"));
+        }
+        let released_by = self.workflow.step(step).and_then(|step| step.annotated.released_by.as_ref());
+        if let Some(only) = released_by.filter(|only| *only != role) {
+            return Err(Refusal::new(
+                format!("only {only} may end this soak early"),
+                format!("ask who answers for {only}"),
+            ));
         }
         match self.state.soaks.get_mut(step) {
             Some(soak) if !soak.over => {

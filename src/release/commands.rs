@@ -6,7 +6,7 @@ use super::state::{Attempt, CommandState, Track};
 use super::table::{self, CommandInput};
 use super::{Effect, Refusal, Release, name};
 use crate::watch::Moment;
-use crate::workflow::{CommandId, CommandKind};
+use crate::workflow::{Command, CommandId, CommandKind, Word};
 
 impl Release {
     pub(super) fn start_command(
@@ -37,6 +37,8 @@ impl Release {
             }
         }
         self.command_is_reachable(&run.command)?;
+        self.is_due(&command.annotated.after)?;
+        self.word_is_typed(command, run)?;
         let is_rollback = self.has_rollback_command(&run.command);
         let production = self
             .workflow
@@ -112,7 +114,35 @@ impl Release {
         };
         // The attempt was running, so the table has a row for each of the three.
         let _ = self.step_command(command, input);
+        self.sense_command(at, command, exit.succeeded(), &exit.to_string());
         self.after_change()
+    }
+
+    /// The word that an annotation asks for before a command runs; `None` when there is none to type.
+    pub fn word_of(&self, word: &Word) -> Option<&str> {
+        match word {
+            Word::Context => self.state.context.as_deref(),
+            Word::Namespace => self.state.targets.first().map(|target| target.namespace.as_str()),
+            Word::Target => self.state.targets.first().map(|target| target.name.as_str()),
+            Word::Param(name) => self.state.params.get(name).map(String::as_str),
+        }
+    }
+
+    fn word_is_typed(&self, command: &Command, run: &Run) -> Result<(), Refusal> {
+        let Some(word) = &command.annotated.confirm else { return Ok(()) };
+        let label = word.label();
+        // The document asks for a word; where there is none, typing its name is still a pause.
+        let wanted = self.word_of(word).unwrap_or(label);
+        match run.terms.typed.as_deref() {
+            Some(typed) if typed == wanted => Ok(()),
+            Some(_) => Err(Refusal::new(
+                format!("that is not the {label} of this release"),
+                "look, and type it again",
+            )),
+            None => {
+                Err(Refusal::new(format!("the {label} is typed before this runs"), "press r and type it"))
+            }
+        }
     }
 
     pub(super) fn stop_command(&mut self, command: &CommandId, number: u32) -> Result<Vec<Effect>, Refusal> {
@@ -173,6 +203,12 @@ impl Release {
         self.step_command(command, input)?;
         if let Some(attempt) = self.attempt(command, number) {
             attempt.settled = Some(note.to_owned());
+        }
+        let at = self.state.last_attempt(command).and_then(|attempt| attempt.end.as_ref()).map(|(at, _)| *at);
+        if let Some(at) = at {
+            let value =
+                if succeeded { "a person said that it succeeded" } else { "a person said that it failed" };
+            self.sense_command(at, command, succeeded, value);
         }
         Ok(self.after_change())
     }

@@ -105,6 +105,20 @@ impl Story<'_> {
         text
     }
 
+    /// What annotations took from gates, and what they held: neither shows on a rendered page.
+    pub(super) fn weakened(&self) -> String {
+        let workflow = self.release.workflow();
+        let weaker = workflow.annotations.iter().filter_map(|applied| {
+            let what = applied.weakens.as_ref()?;
+            Some(format!("- ⚠ line {}, {}: {}\n", applied.place.line, code(&applied.text), words(what)))
+        });
+        let held = workflow.checks().filter_map(|check| {
+            let why = check.annotated.hold.as_ref()?;
+            Some(format!("- ⚠ line {}, held “{}”: {}\n", check.place.line, words(&check.text), words(why)))
+        });
+        weaker.chain(held).collect()
+    }
+
     fn left_out(&self, answer: &Answer, state: CommandState) -> String {
         let mut text = String::new();
         for check in self.release.workflow().checks() {

@@ -35,11 +35,12 @@ pub struct Meta {
 pub fn markdown(release: &Release, records: &[Record], meta: &Meta) -> String {
     let story = Story { release, records };
     let mut text = story.head();
-    let sections: [(&str, String); 14] = [
+    let sections: [(&str, String); 15] = [
         ("Rollback", story.rollback()),
         ("Breaches", story.breaches()),
         ("Skipped", story.skipped()),
         ("Overridden", story.overridden()),
+        ("⚠ Weaker than written", story.weakened()),
         ("Not applicable", story.not_applicable()),
         ("Answered in a burst", story.bursts()),
         ("Still pending", story.pending()),

@@ -1,5 +1,6 @@
 //! Whole screens, drawn into a buffer.
 
+mod annotations;
 mod kinds;
 mod locks;
 mod past;

@@ -36,6 +36,11 @@ impl Findings {
         self.sites.entry(code).or_default().push(Site { at: At::Place(place), detail });
     }
 
+    /// Takes back what turned out otherwise.
+    pub(super) fn forget(&mut self, code: Code) {
+        self.sites.remove(&code);
+    }
+
     /// Ordered by severity, then rule, then line; one per rule.
     pub(super) fn diagnostics(self, places: &Places<'_>) -> Vec<Diagnostic> {
         let mut diagnostics: Vec<Diagnostic> =
@@ -62,13 +67,16 @@ fn diagnostic(code: Code, sites: Vec<Site>, places: &Places<'_>) -> Diagnostic {
     Diagnostic { severity: severity(code), code, place, end_column, message, help, related }
 }
 
-fn severity(code: Code) -> Severity {
+pub(super) fn severity(code: Code) -> Severity {
     match code {
         Code::FrontmatterBroken
         | Code::NotUtf8
         | Code::UnclosedFence
         | Code::ShellUnclosed
-        | Code::NoSteps => Severity::Error,
+        | Code::NoSteps
+        | Code::AnnotationSyntax
+        | Code::AnnotationHeld
+        | Code::AnnotationDoubleDash => Severity::Error,
         Code::TagMessageLosesComments
         | Code::ChoiceNeeded
         | Code::PushBesideTag
@@ -83,7 +91,12 @@ fn severity(code: Code) -> Severity {
         | Code::RollbackInsideCommand
         | Code::UnclassifiedTasks
         | Code::DurationUnknown
-        | Code::CriterionNotMeasured => Severity::Warning,
+        | Code::CriterionNotMeasured
+        | Code::AnnotationKey
+        | Code::AnnotationValue
+        | Code::AnnotationMisplaced
+        | Code::AnnotationNotHonoured
+        | Code::AnnotationWeakens => Severity::Warning,
         Code::ReferenceNotRun | Code::Stream | Code::RatioWithoutPercentile | Code::NoAutomaticCheck => {
             Severity::Info
         }
@@ -190,6 +203,33 @@ fn words(code: Code, details: &[&str]) -> (String, String) {
         Code::CriterionNotMeasured => (
             format!("gonogo does not measure `{}`: a person has to declare it", listed(details, "`, `")),
             "write it for the error rate, latency p95, request rate or restarts to have it watched",
+        ),
+        Code::AnnotationSyntax => (
+            format!("this annotation cannot be read: {}", listed(details, "; ")),
+            "write `<!-- gonogo: key=value flag key=\"two words\" -->`",
+        ),
+        Code::AnnotationHeld => (
+            format!("a gate is held: {}", listed(details, "; ")),
+            "correct it; until then only an override with a reason goes past it",
+        ),
+        Code::AnnotationDoubleDash => (
+            listed(details, "; "),
+            "put the comment on a line of its own, indented below its item",
+        ),
+        Code::AnnotationKey => (listed(details, "; "), "see docs/annotations.md for the keys; this one does nothing"),
+        Code::AnnotationValue => {
+            (listed(details, "; "), "correct the value; until then the document runs without this key")
+        }
+        Code::AnnotationMisplaced => (
+            listed(details, "; "),
+            "put the comment behind the words it is about, or on a line of its own before the block",
+        ),
+        Code::AnnotationNotHonoured => {
+            (format!("not kept yet: {}", listed(details, "; ")), "say in the prose what must happen; gonogo does what stands here instead")
+        }
+        Code::AnnotationWeakens => (
+            format!("weaker than its words, unseen on a rendered page: {}", listed(details, "; ")),
+            "say it in the prose, so that a reviewer sees it; gonogo marks it ⚠ in plan, screen and report",
         ),
     };
     (message, help.to_owned())

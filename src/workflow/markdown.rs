@@ -3,6 +3,8 @@
 //! CommonMark decides what is a heading, a box or a fence; never a line-by-line guess, because tag
 //! messages and quoted documents hold lines that look like headings.
 
+pub(super) mod comments;
+
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
@@ -188,7 +190,7 @@ impl<'t> Builder<'t> {
                 }
             }
             Event::Rule => self.end_paragraph(),
-            // Comments carry no words for the operator; `annotate` reads them from the text itself.
+            // Comments carry no words for the operator; `comments` reads them.
             Event::Html(_) | Event::InlineHtml(_) => {}
             Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {}
         }

@@ -3,9 +3,15 @@
 //! [`read`] never refuses a document. What is strange about it becomes a [`Diagnostic`] with its
 //! place and a way out, and everything else is read as if the strange part were not there.
 
+mod annotated;
+mod annotation;
+mod explain;
+mod fix;
 mod frontmatter;
 mod infer;
 mod lint;
+mod lint_codes;
+mod lint_formats;
 mod lint_text;
 mod markdown;
 pub mod model;
@@ -18,6 +24,11 @@ mod plan_text;
 mod shell;
 mod vocabulary;
 
+pub use annotation::annotation_reference;
+pub use explain::{Origin, explain, explain_text};
+pub use fix::{Fixed, fixed};
+pub use lint_codes::{lint_explained, lint_reference};
+pub use lint_formats::{lint_github, lint_json, lint_sarif};
 pub use lint_text::lint_text;
 pub use model::*;
 pub use mojibake::{Repaired, mojibake};
@@ -73,7 +84,8 @@ pub fn read(source: Source<'_>) -> Workflow {
         siblings: source.siblings,
         findings,
     };
-    let (workflow, findings) = infer::infer(document);
+    let (mut workflow, mut findings) = infer::infer(document);
+    annotation::apply(body_start, &places, &mut workflow, &mut findings);
     Workflow { sha256: sha256(source.bytes), diagnostics: findings.diagnostics(&places), ..workflow }
 }
 

@@ -3,9 +3,12 @@
 //! Everything here is decided by reading the document alone. What happens to it during a release
 //! is the business of `release`; nothing in this file changes once it was read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::nginx::NginxSite;
+pub use super::annotated::*;
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,6 +102,10 @@ pub struct Workflow {
     pub rollback: RollbackSection,
     pub errors: Vec<KnownError>,
     pub escalation: Vec<Escalation>,
+    /// What its annotations say, in document order.
+    pub annotations: Vec<Applied>,
+    /// The expressions of its query blocks, by the metric that they answer.
+    pub queries: BTreeMap<Metric, String>,
     /// Ordered by severity, then rule, then line; one per rule, further places inside.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -238,6 +245,7 @@ pub struct Step {
     pub production: bool,
     /// Whether the release waits for it; a communication step may end "pending".
     pub gating: bool,
+    pub annotated: StepTerms,
 }
 
 impl Step {
@@ -287,6 +295,14 @@ pub struct Check {
     pub probe: Option<Probe>,
     /// What belongs beside it while a person decides; empty when the prose gives no hint.
     pub evidence: Vec<EvidenceKind>,
+    pub annotated: CheckTerms,
+}
+
+impl Check {
+    /// Whether something else than a person answers it.
+    pub fn is_sensed(&self) -> bool {
+        self.probe.is_some() || self.annotated.gate.is_some()
+    }
 }
 
 /// Something gonogo can sense and that settles a check without a person.
@@ -333,6 +349,7 @@ pub struct Command {
     pub text: String,
     /// At least two for [`CommandKind::Choice`], else empty.
     pub choices: Vec<Choice>,
+    pub annotated: CommandTerms,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -511,6 +528,22 @@ pub enum Code {
     DurationUnknown,
     /// A criterion with a number on something that gonogo does not measure.
     CriterionNotMeasured,
+    /// An annotation that cannot be read.
+    AnnotationSyntax,
+    /// A gate of an annotation that cannot be read or kept: it became a manual hold.
+    AnnotationHeld,
+    /// `--` in a comment behind other words: GitHub shows such a comment as text.
+    AnnotationDoubleDash,
+    /// A key of an annotation that gonogo does not know.
+    AnnotationKey,
+    /// A value of an annotation that its key does not take.
+    AnnotationValue,
+    /// An annotation with nothing near it that could carry its keys.
+    AnnotationMisplaced,
+    /// A key that gonogo knows and does not keep yet.
+    AnnotationNotHonoured,
+    /// An annotation that takes something from a gate, unseen by whoever reads the rendered page.
+    AnnotationWeakens,
 }
 
 impl Code {
@@ -541,6 +574,14 @@ impl Code {
             Code::UnclassifiedTasks => "unclassified-tasks",
             Code::DurationUnknown => "duration-unknown",
             Code::CriterionNotMeasured => "criterion-not-measured",
+            Code::AnnotationSyntax => "annotation-syntax",
+            Code::AnnotationHeld => "annotation-held",
+            Code::AnnotationDoubleDash => "annotation-double-dash",
+            Code::AnnotationKey => "annotation-key",
+            Code::AnnotationValue => "annotation-value",
+            Code::AnnotationMisplaced => "annotation-misplaced",
+            Code::AnnotationNotHonoured => "annotation-not-honoured",
+            Code::AnnotationWeakens => "annotation-weakens",
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::model::{
-    Call, Check, Command, Criterion, CriterionKind, Diagnostic, Escalation, Gate, Group, KnownError, Place,
-    Step, Workflow,
+    Applied, Call, Check, Command, Criterion, CriterionKind, Diagnostic, Escalation, Gate, Group, KnownError,
+    Place, Step, Workflow,
 };
 
 /// The plan of a workflow as `gonogo plan --format json` prints it.
@@ -45,6 +45,7 @@ pub fn plan_json(workflow: &Workflow) -> Value {
         },
         "errors": list(&workflow.errors, known_error),
         "escalation": list(&workflow.escalation, escalation),
+        "annotations": list(&workflow.annotations, annotation),
         "diagnostics": list(&workflow.diagnostics, diagnostic),
     })
 }
@@ -96,7 +97,25 @@ fn group(group: &Group) -> Value {
 }
 
 fn check(check: &Check) -> Value {
-    json!({ "id": check.id, "line": check.place.line, "text": check.text, "optional": check.optional })
+    json!({
+        "id": check.id,
+        "line": check.place.line,
+        "text": check.text,
+        "optional": check.optional,
+        "answered_by": check.annotated.gate.as_ref().map(ToString::to_string),
+        "hold": check.annotated.hold,
+    })
+}
+
+fn annotation(applied: &Applied) -> Value {
+    json!({
+        "line": applied.place.line,
+        "column": applied.place.column,
+        "text": applied.text,
+        "about_line": applied.about.line,
+        "weakens": applied.weakens,
+        "instead_of": applied.instead_of,
+    })
 }
 
 fn criterion(criterion: &Criterion) -> Value {

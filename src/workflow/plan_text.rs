@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::lint_text::visible;
 use super::model::{
     Check, Command, CommandKind, Criterion, CriterionKind, Item, Language, Metric, Operator, Place, Step,
-    Target, Workflow,
+    Target, Term, Workflow,
 };
 use super::nginx::NginxSite;
 
@@ -49,7 +49,7 @@ fn head(page: &mut Page, workflow: &Workflow) {
     }
     page.blank();
     let n_checks = workflow.checks().count() - workflow.outputs.len();
-    let automatic = workflow.checks().filter(|check| check.probe.is_some()).count();
+    let automatic = workflow.checks().filter(|check| check.is_sensed()).count();
     let runs = |command: &&Command| {
         matches!(command.kind, CommandKind::Run | CommandKind::Choice | CommandKind::Stream)
     };
@@ -112,6 +112,11 @@ fn head(page: &mut Page, workflow: &Workflow) {
         let found = if call.found { "found beside this file" } else { "? not found beside this file" };
         page.field("calls", &format!("{}  {found}", call.workflow));
     }
+    let weakened =
+        workflow.annotations.iter().filter_map(|applied| Some((applied, applied.weakens.as_ref()?)));
+    for (applied, weakens) in weakened {
+        page.field("⚠ weaker", &format!("line {}: {weakens}  ({})", applied.place.line, applied.text));
+    }
     for text in &workflow.irreversible {
         page.field("stays", &format!("{text}  (no rollback brings it back)"));
     }
@@ -133,6 +138,7 @@ fn one_step(page: &mut Page, step: &Step) {
         marks.push("the release does not wait for it".to_owned());
     }
     page.section(&title, &marks.join(" · "), step.place);
+    terms(page, step.annotated.terms());
     if let Some(caption) = &step.caption {
         page.line(INDENT, caption);
     }
@@ -206,13 +212,22 @@ fn one_command(page: &mut Page, command: &Command, above: Option<&str>) {
             }
         }
     }
+    terms(page, command.annotated.terms());
+}
+
+/// What annotations say about the item above, `⚠` where something is held or weaker than its words.
+fn terms(page: &mut Page, terms: Vec<Term>) {
+    for term in terms {
+        page.line_with(INDENT + 2, if term.warns { "⚠ " } else { "· " }, &term.text);
+    }
 }
 
 fn checks(page: &mut Page, checks: &[Check]) {
     for check in checks {
-        let mark = if check.probe.is_some() { "◉ " } else { "☐ " };
+        let mark = if check.is_sensed() { "◉ " } else { "☐ " };
         let optional = if check.optional { "  (– allowed)" } else { "" };
         page.line_with(INDENT, mark, &format!("{}{optional}", check.text));
+        terms(page, check.annotated.terms());
     }
 }
 

@@ -32,6 +32,7 @@ fn check(id: &str, text: &str) -> Check {
         optional: false,
         probe: None,
         evidence: Vec::new(),
+        annotated: Default::default(),
     }
 }
 
@@ -44,6 +45,7 @@ fn command(id: &str, text: &str) -> Command {
         kind: CommandKind::Run,
         text: text.to_owned(),
         choices: Vec::new(),
+        annotated: Default::default(),
     }
 }
 
@@ -66,6 +68,7 @@ fn step(id: &str, number: u32, title: &str, commands: Vec<Command>, groups: Vec<
         soak: None,
         production: false,
         gating: true,
+        annotated: Default::default(),
     }
 }
 
@@ -176,6 +179,8 @@ pub fn workflow() -> Arc<Workflow> {
         },
         errors: Vec::new(),
         escalation: Vec::new(),
+        annotations: Vec::new(),
+        queries: BTreeMap::new(),
         diagnostics: Vec::new(),
     })
 }
@@ -329,6 +334,7 @@ impl Live {
             env: vec!["VERSION".into()],
             context: Some("prod-eu".into()),
             namespace: Some("shop".into()),
+            terms: Default::default(),
         }
     }
 

@@ -212,7 +212,7 @@ impl Shell {
         let Some((program, flags)) = run.shell.split_first() else {
             return Err(ShellError::NoShellNamed);
         };
-        let environment = self.environment(params);
+        let environment = self.environment(run, params);
         let path = environment.get(OsStr::new("PATH"));
         if find_program(OsStr::new(program), path).is_none() {
             let path = path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
@@ -252,7 +252,8 @@ impl Shell {
             child,
             pid,
             began,
-            grace: self.grace,
+            grace: run.terms.grace_s.map_or(self.grace, Duration::from_secs),
+            timeout: run.terms.timeout_s.map(Duration::from_secs),
             keep,
             file: output.map(Path::to_owned),
             news: sender,
@@ -264,8 +265,9 @@ impl Shell {
     }
 
     /// Parameters come below our own settings: none can lead a command to another cluster.
-    fn environment(&self, params: &BTreeMap<String, String>) -> BTreeMap<OsString, OsString> {
+    fn environment(&self, run: &Run, params: &BTreeMap<String, String>) -> BTreeMap<OsString, OsString> {
         let mut environment = self.inherited.clone();
+        environment.extend(run.terms.set.iter().map(|(name, value)| (name.into(), value.into())));
         environment.extend(params.iter().map(|(name, value)| (name.into(), value.into())));
         environment.extend(self.ours.clone());
         environment.retain(|name, _| {

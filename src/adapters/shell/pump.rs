@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::file::OutputFile;
 use super::output::{Kept, Lines, Pending, Stream};
 use super::process::Family;
-use super::{Ended, News, OutputBatch};
+use super::{Ended, News, OutputBatch, OutputLine};
 use crate::release::event::Exit;
 use crate::workflow::CommandId;
 
@@ -49,6 +49,8 @@ pub(super) struct Pump {
     pub(super) pid: u32,
     pub(super) began: Instant,
     pub(super) grace: Duration,
+    /// The document stops it after that long.
+    pub(super) timeout: Option<Duration>,
     pub(super) keep: usize,
     pub(super) file: Option<PathBuf>,
     pub(super) news: mpsc::Sender<News>,
@@ -66,6 +68,8 @@ impl Pump {
         let mut record = Record::new(self.keep, self.file.take());
         let mut exit: Option<(ExitStatus, Instant)> = None;
         let mut killing = Killing::NotAsked;
+        let mut late = false;
+        let mut too_late = self.timeout.map(|timeout| self.began + timeout);
 
         while exit.is_none() || out.is_open() || err.is_open() {
             let linger_over = exit.map(|(_, at)| at + LINGER);
@@ -73,6 +77,15 @@ impl Pump {
                 () = asked_to_end(&self.stop, &self.leaving), if killing == Killing::NotAsked => {
                     terminate(family);
                     killing = Killing::Asked { kill_at: Instant::now() + self.grace };
+                }
+                () = until(too_late), if killing == Killing::NotAsked => {
+                    too_late = None;
+                    terminate(family);
+                    killing = Killing::Asked { kill_at: Instant::now() + self.grace };
+                    let seconds = self.timeout.unwrap_or_default().as_secs();
+                    let text = format!("gonogo: stopped after {seconds} s, as the document says");
+                    record.push(OutputLine { stream: Stream::Err, text: text.into(), continues: false });
+                    late = true;
                 }
                 () = until(killing.kill_at()) => {
                     family.signal(Signal::KILL);
@@ -106,7 +119,11 @@ impl Pump {
         let ended = Ended {
             command: self.command.clone(),
             attempt: self.attempt,
-            exit: exit_of(status),
+            // Whoever ends neatly when told to stop has not done what it was started for.
+            exit: match exit_of(status) {
+                exit if late && exit.succeeded() => Exit::Signal(Signal::TERM.as_raw()),
+                exit => exit,
+            },
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             left_behind,
             output: kept,

@@ -16,6 +16,7 @@ fn run(text: &str) -> Run {
         env: Vec::new(),
         context: None,
         namespace: None,
+        terms: Default::default(),
     }
 }
 
@@ -336,4 +337,27 @@ async fn a_stream_keeps_little_and_ends_when_stopped() {
     let (_, ended) = to_end(running).await;
     assert_eq!(ended.exit, Exit::Signal(15));
     assert!(ended.output.lines().map(|line| line.text.len()).sum::<usize>() <= 8 * 1024);
+}
+
+#[tokio::test]
+async fn a_command_that_takes_longer_than_the_document_says_is_stopped_and_has_failed() {
+    for text in ["sleep 600", "trap 'exit 0' TERM; sleep 600 & wait"] {
+        let terms = crate::release::RunTerms { timeout_s: Some(1), ..Default::default() };
+        let run = Run { terms: Box::new(terms), ..run(text) };
+        let (lines, ended) =
+            to_end(shell().start(&run, &BTreeMap::new(), None).await.expect("bash starts")).await;
+        assert_eq!(ended.exit, Exit::Signal(15), "{text}");
+        assert_eq!(texts(&lines, Stream::Err), ["gonogo: stopped after 1 s, as the document says"]);
+    }
+}
+
+#[tokio::test]
+async fn variables_of_the_document_stand_below_parameters_and_our_own() {
+    let set = [("NS", "a b'; \"c\n$(id)"), ("VERSION", "v0"), ("PAGER", "less")];
+    let set = set.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let terms = crate::release::RunTerms { set, ..Default::default() };
+    let run = Run { terms: Box::new(terms), ..run("printf '%s|' \"$NS\" \"$VERSION\" \"$PAGER\"") };
+    let params = BTreeMap::from([("VERSION".to_owned(), "v1.3.0".to_owned())]);
+    let (lines, _) = to_end(shell().start(&run, &params, None).await.expect("bash starts")).await;
+    assert_eq!(texts(&lines, Stream::Out).join("\n"), "a b'; \"c\n$(id)|v1.3.0|cat|");
 }

@@ -51,6 +51,7 @@ fn touching(mark: &std::path::Path) -> Effect {
         env: Vec::new(),
         context: None,
         namespace: None,
+        terms: Default::default(),
     })
 }
 

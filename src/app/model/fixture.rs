@@ -295,6 +295,16 @@ impl Script {
         script
     }
 
+    /// Begun with the document changed: each first line in it becomes the second.
+    pub fn begun_changed(changes: &[(&str, &str)]) -> Script {
+        let mut document = DOCUMENT.to_owned();
+        for (line, with) in changes {
+            assert!(document.contains(line), "{line}");
+            document = document.replacen(line, with, 1);
+        }
+        Script::opened_with(&document, vec![target()]).begin()
+    }
+
     /// Begun, with a cluster that answers and a rollback that is armed.
     pub fn begun() -> Script {
         Script::start().begin()

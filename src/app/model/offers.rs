@@ -190,8 +190,12 @@ impl Model {
         use Action as A;
         match self.state().checks.get(id).map(|mark| &mark.answer) {
             None | Some(Answer::NoGo | Answer::SensedFailing { .. }) => {
-                let mut offers = vec![A::Confirm, A::NoGo, A::Skip];
-                if self.release.workflow().check(id).is_some_and(|check| check.optional) {
+                let known = self.release.workflow().check(id);
+                let mut offers = vec![A::Confirm, A::NoGo];
+                if known.is_none_or(|check| check.annotated.hold.is_none()) {
+                    offers.push(A::Skip);
+                }
+                if known.is_some_and(|check| check.optional) {
                     offers.push(A::NotApplicable);
                 }
                 offers

@@ -13,7 +13,14 @@ impl Model {
         if check.optional {
             lines.push("may be answered “not applicable”, with a reason".to_owned());
         }
-        if check.probe.is_some() {
+        lines.extend(
+            check
+                .annotated
+                .terms()
+                .iter()
+                .map(|term| format!("{}{}", if term.warns { "⚠ " } else { "" }, term.text)),
+        );
+        if check.is_sensed() {
             lines.push("sensed by gonogo; going against it is an override and needs a reason".to_owned());
         }
         if let Some(mark) = self.state().checks.get(id) {

@@ -212,6 +212,8 @@ pub enum Purpose {
     RollbackReason,
     Abort,
     EditCommand,
+    /// The word that the document asks for before what the panel shows runs.
+    TypeToRun(RunPanel),
     Field(usize),
     Doubt {
         command: CommandId,

@@ -8,7 +8,7 @@ use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
 use crate::release::{Answer, Fact, Phase};
 use crate::watch::rollout::argo::{self, Order};
-use crate::workflow::Kind;
+use crate::workflow::{Kind, RoleName};
 
 /// A key held down repeats about every 33 ms, and most terminals tell no repeat from a press. Nobody
 /// decides twice in less than this. Units: ms.
@@ -334,7 +334,7 @@ fn toggle(model: &mut Model) {
 
 fn confirm(model: &mut Model, check: &crate::workflow::CheckId) -> Vec<Ask> {
     let known = model.release.workflow().check(check);
-    let is_sensed = known.is_some_and(|check| check.probe.is_some());
+    let is_sensed = known.is_some_and(|check| check.is_sensed() || check.annotated.hold.is_some());
     match model.state().checks.get(check).map(|mark| &mark.answer) {
         Some(Answer::Sensed { .. }) => {
             flash(model, "gonogo sensed this itself; there is nothing to confirm", true);
@@ -358,7 +358,10 @@ fn shorten_soak(model: &mut Model) -> Vec<Ask> {
     };
     // The shortening is done in a role: the first that this operator answers for today.
     let me = model.me.name.clone();
-    let role = model.state().roster.iter().find(|(_, person)| **person == me).map(|(role, _)| role.clone());
+    let only = model.release.workflow().step(&step).and_then(|step| step.annotated.released_by.clone());
+    let may = |role: &RoleName| only.as_ref().is_none_or(|only| only == role);
+    let mut mine = model.state().roster.iter().filter(|(role, person)| **person == me && may(role));
+    let role = mine.next().map(|(role, _)| role.clone());
     match role {
         Some(role) => ask_text(model, Purpose::ShortenSoak { step, role }),
         None => {

@@ -3,6 +3,7 @@
 //! This is where the write-ahead is kept: an effect that changes the outside leaves only after the
 //! record that asked for it is on disk.
 
+mod gates;
 mod keys;
 mod lock;
 mod logs;
@@ -285,6 +286,7 @@ fn tick(model: &mut Model) -> Vec<Ask> {
     }
     asks.extend(tell_arming(model));
     asks.extend(observations::ask_probes(model));
+    asks.extend(gates::sense(model));
     asks.extend(observations::judge_all(model));
     asks.extend(observations::judge_criteria(model));
     asks

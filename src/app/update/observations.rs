@@ -316,9 +316,17 @@ pub(super) fn ask_probes(model: &mut Model) -> Vec<Ask> {
 }
 
 fn rollout_complete(model: &Model) -> (bool, String) {
+    complete(model, &model.state().targets)
+}
+
+/// Whether the rollouts of these targets are complete and of this release, and what says so.
+pub(super) fn complete<'t>(
+    model: &Model,
+    targets: impl IntoIterator<Item = &'t TargetRef>,
+) -> (bool, String) {
     let state = model.state();
     let mut images = Vec::new();
-    for target in &state.targets {
+    for target in targets {
         let Some(seen) = state.rollouts.get(target) else {
             return (false, format!("{target} was not seen yet"));
         };

@@ -3,7 +3,7 @@
 use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
-use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, Vote};
+use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Vote};
 use crate::watch::TargetRef;
 use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
@@ -206,7 +206,12 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
         },
         (CommandState::InDoubt, _, Some(attempt)) => Panel::Doubt { command: id.clone(), attempt },
         (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
-        _ => Panel::Run(RunPanel { command: id.clone(), choice: None, elsewhere_seen: false, edited: None }),
+        _ => Panel::Run(RunPanel {
+            command: id.clone(),
+            choice: command.annotated.choose,
+            elsewhere_seen: false,
+            edited: None,
+        }),
     });
     Vec::new()
 }
@@ -264,6 +269,37 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
         }
         return Vec::new();
     }
+    if command.annotated.confirm.is_some() {
+        prompts::open(model, Purpose::TypeToRun(panel.clone()), "");
+        return Vec::new();
+    }
+    start(model, panel, text, None)
+}
+
+/// Runs what the panel shows, once the word that its annotation asks for was typed.
+pub(super) fn word_typed(model: &mut Model, panel: &RunPanel, word: &str) -> Vec<Ask> {
+    match text_of(model, panel) {
+        Some(text) => start(model, panel, text, Some(word.to_owned())),
+        None => Vec::new(),
+    }
+}
+
+fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String>) -> Vec<Ask> {
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
+    let asked = &command.annotated;
+    let terms = RunTerms {
+        set: asked.env.iter().cloned().collect(),
+        timeout_s: asked.timeout_s,
+        grace_s: asked.grace_s,
+        typed,
+    };
+    let directory = match &asked.directory {
+        Some(below) => format!("{}/{below}", model.state().directory.trim_end_matches('/')),
+        None => model.state().directory.clone(),
+    };
+    let mut env = model.command_env();
+    env.extend(terms.set.keys().filter(|name| !model.state().params.contains_key(*name)).cloned());
     let attempts = model.state().commands.get(&panel.command).map_or(0, |track| track.attempts.len());
     let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
     let run = Run {
@@ -273,10 +309,11 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
         choice: panel.choice,
         edited: panel.edited.is_some(),
         shell: model.settings.shell.clone(),
-        directory: model.state().directory.clone(),
-        env: model.command_env(),
+        directory,
+        env,
         context: model.state().context.clone(),
         namespace: model.state().targets.first().map(|target| target.namespace.clone()),
+        terms: Box::new(terms),
     };
     let asks = deed(model, Fact::CommandStarted(run));
     if !asks.is_empty() {

@@ -154,6 +154,7 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             panels::edited(model, text);
             return Vec::new();
         }
+        Purpose::TypeToRun(panel) => return panels::word_typed(model, &panel, text),
         Purpose::Field(index) => {
             panels::field_typed(model, index, text);
             return Vec::new();

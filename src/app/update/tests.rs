@@ -1,5 +1,6 @@
 //! Messages in, asks out: the keyboard, the write-ahead, and what silence means.
 
+mod annotations;
 mod elsewhere;
 mod outage;
 mod policy;

@@ -1,6 +1,7 @@
 //! Events in, effects and state out. [`Play`] tells a release what happens and holds, at every event
 //! of every test, that what is refused has changed nothing.
 
+mod annotations;
 mod breaches;
 mod checks;
 mod commands;
@@ -261,10 +262,10 @@ impl Play {
     }
 
     fn opened_on(targets: Vec<TargetRef>) -> (Self, Vec<Effect>) {
-        Self::opened_with(document(), targets)
+        Self::opened_of(document(), targets)
     }
 
-    fn opened_with(document: Arc<Workflow>, targets: Vec<TargetRef>) -> (Self, Vec<Effect>) {
+    fn opened_of(document: Arc<Workflow>, targets: Vec<TargetRef>) -> (Self, Vec<Effect>) {
         let fact = Fact::Opened {
             id: ReleaseId("20261122-134900-release".to_owned()),
             file: document.file.clone(),
@@ -289,7 +290,11 @@ impl Play {
 
     /// Pinned, begun and armed; the prerequisites are open.
     fn begun() -> Self {
-        let mut play = Self::opened();
+        Self::begun_with(document())
+    }
+
+    fn begun_with(document: Arc<Workflow>) -> Self {
+        let (mut play, _) = Self::opened_of(document, vec![target("api"), target("app")]);
         play.world(Fact::Pinned { pins: pins(), routes: vec![] });
         play.ana(Self::begin());
         let findings = vec![finding("api", Outcome::Fine), finding("app", Outcome::Fine)];
@@ -453,6 +458,7 @@ impl Play {
             env: Vec::new(),
             context: Some("prod-eu".to_owned()),
             namespace: Some("shop".to_owned()),
+            terms: Default::default(),
         }
     }
 

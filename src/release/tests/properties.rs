@@ -66,6 +66,7 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
                         env,
                         context,
                         namespace,
+                        terms: Default::default(),
                     })
                 }
             }

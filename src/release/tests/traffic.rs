@@ -305,7 +305,7 @@ fn an_nginx_alone_is_a_whole_way_back() {
 fn an_nginx_that_was_not_read_is_a_limit_of_all_the_rest() {
     let nginx = Some(NginxSite::conventional());
     let document = Arc::new(Workflow { nginx, ..(*document()).clone() });
-    let (mut play, _) = Play::opened_with(document, vec![target("api"), target("app")]);
+    let (mut play, _) = Play::opened_of(document, vec![target("api"), target("app")]);
     play.world(Fact::Pinned { pins: pins(), routes: vec![] });
     play.world(Fact::Armed { findings: vec![finding("api", Outcome::Fine)] });
     let arming = play.release.arming(Some(second(play.now)), second(play.now));

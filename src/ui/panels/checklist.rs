@@ -216,6 +216,9 @@ impl<'p, 'a> Pane<'p, 'a> {
             None => step.title.clone(),
         };
         let mut right = Line::default();
+        if !step.annotated.weakened.is_empty() {
+            right.spans.push(self.paint.span("⚠ ", Role::Warning));
+        }
         if let Some(soak) = step.soak
             && status == StepStatus::Pending
         {
@@ -290,9 +293,12 @@ impl<'p, 'a> Pane<'p, 'a> {
             Some(Answer::Overridden) => "override",
             Some(Answer::NoGo) => "NO-GO",
             Some(Answer::SensedFailing { .. }) => "not yet",
+            None if check.annotated.hold.is_some() => "⚠ held",
+            _ if !check.annotated.weakened.is_empty() => "⚠",
             _ => "",
         };
-        let right = self.paint.line(word, mark.1);
+        let warns = word.starts_with('⚠');
+        let right = self.paint.line(word, if warns { Role::Warning } else { mark.1 });
         let is_here = self.current.as_ref() == Some(row) || self.selected.as_ref() == Some(row);
         let role = if answer.is_some_and(|mark| mark.answer.closes()) { Role::Dim } else { Role::Text };
         if !is_here {
@@ -308,6 +314,10 @@ impl<'p, 'a> Pane<'p, 'a> {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             let words = format!("{who} {}{why}", self.paint.wall(mark.at.wall));
             self.below(&mut lines, &format::clean(&words), "", Role::Dim);
+        }
+        for term in check.annotated.terms() {
+            let (sign, role) = if term.warns { ("⚠ ", Role::Warning) } else { ("", Role::Dim) };
+            self.below(&mut lines, &format::clean(&format!("{sign}{}", term.text)), "", role);
         }
         for seen in evidence::of_check(self.paint, &check.id) {
             self.below(&mut lines, &seen.words, &seen.age, seen.role);

@@ -145,6 +145,11 @@ fn title(paint: &Paint, purpose: &Purpose) -> String {
         Purpose::RollbackReason => "reason of the rollback".to_owned(),
         Purpose::Abort => "abort the release: why?".to_owned(),
         Purpose::EditCommand => "command".to_owned(),
+        Purpose::TypeToRun(panel) => {
+            let word =
+                workflow.command(&panel.command).and_then(|command| command.annotated.confirm.as_ref());
+            format!("type the {} to run this", word.map_or("word", |word| word.label()))
+        }
         Purpose::Field(_) => "value".to_owned(),
         Purpose::Doubt { succeeded: true, .. } => "it succeeded: how do you know?".to_owned(),
         Purpose::Doubt { succeeded: false, .. } => "it failed: how do you know?".to_owned(),

@@ -9,7 +9,7 @@ use crate::release::{Attempt, CommandState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
-use crate::workflow::{Command, CommandKind, Step};
+use crate::workflow::{Command, CommandKind, Step, Term};
 
 pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<'a> {
     let model = paint.model;
@@ -26,6 +26,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
     what(paint, &mut sheet, command, panel);
     sheet.blank();
     place(paint, &mut sheet);
+    terms(paint, &mut sheet, command);
     changes(paint, &mut sheet, chosen_text(command, panel));
     first(paint, &mut sheet, step);
     earlier(paint, &mut sheet, command);
@@ -128,6 +129,19 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
         shell.push(format!("sets {}", env.join(" ")));
     }
     sheet.facts(paint, "shell", &shell, Role::Text);
+}
+
+/// What annotations of the document ask of this command.
+fn terms<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
+    let (warnings, asked): (Vec<Term>, Vec<Term>) =
+        command.annotated.terms().into_iter().partition(|term| term.warns);
+    if !asked.is_empty() {
+        let parts: Vec<String> = asked.iter().map(|term| format::clean(&term.text).into_owned()).collect();
+        sheet.facts(paint, "asked", &parts, Role::Text);
+    }
+    for term in warnings {
+        sheet.hanging(paint, paint.line("⚠ ", Role::Warning), &format::clean(&term.text), Role::Warning);
+    }
 }
 
 fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: Option<&str>) {

@@ -65,7 +65,7 @@ impl Judging {
         self.window.saturating_add(self.baseline_span)
     }
 
-    fn too_old(&self) -> SignedDuration {
+    pub(super) fn too_old(&self) -> SignedDuration {
         self.interval.saturating_mul(self.stale_after.max(1))
     }
 

@@ -1,5 +1,6 @@
 //! Series, baselines and criteria: from readings to pass, fail, no data or error.
 
+mod gate;
 mod judge;
 mod limit;
 mod series;
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{MetricReading, Moment};
 use crate::workflow::{Criterion, CriterionId, CriterionKind, Metric};
 
+pub use gate::GateReading;
 pub use judge::{CriterionReading, Judging};
 pub use series::{Series, heights};
 

@@ -81,6 +81,7 @@ impl<'d> Reader<'_> {
             optional: vocabulary::is_optional(&text),
             probe: None,
             evidence: vocabulary::evidence(&text),
+            annotated: Default::default(),
             text,
         }
     }

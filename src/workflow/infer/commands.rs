@@ -128,6 +128,7 @@ impl Reader<'_> {
             kind,
             text,
             choices: if kind == CommandKind::Choice { alternatives.choices } else { Vec::new() },
+            annotated: Default::default(),
         }
     }
 
@@ -147,6 +148,7 @@ impl Reader<'_> {
             kind: CommandKind::Reference,
             text: format!("{what}: {name}\n"),
             choices: Vec::new(),
+            annotated: Default::default(),
         }
     }
 

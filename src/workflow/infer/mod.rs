@@ -8,7 +8,7 @@ pub(in crate::workflow) mod duration;
 mod failures;
 mod outline;
 pub(in crate::workflow) mod params;
-mod programs;
+pub(in crate::workflow) mod programs;
 mod steps;
 
 use std::collections::HashMap;
@@ -160,6 +160,8 @@ impl<'r> Reader<'r> {
             rollback: RollbackSection::default(),
             errors: Vec::new(),
             escalation: Vec::new(),
+            annotations: Vec::new(),
+            queries: std::collections::BTreeMap::new(),
             diagnostics: Vec::new(),
         };
         let has_steps = outline.chapters.iter().any(|chapter| chapter.part == Part::Step)

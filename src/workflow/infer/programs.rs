@@ -185,7 +185,7 @@ pub(super) fn workloads(simple: &Simple) -> Vec<Named> {
 }
 
 /// `kind/name`, as the frontmatter lists targets.
-pub(super) fn target(text: &str) -> Option<Target> {
+pub(in crate::workflow) fn target(text: &str) -> Option<Target> {
     let (kind, name) = text.split_once('/')?;
     let kind = workload_kind(kind)?;
     let target = Target { kind, name: name.to_owned(), namespace: None, context: None, container: None };

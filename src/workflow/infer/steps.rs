@@ -77,6 +77,7 @@ impl<'d> Reader<'_> {
             soak: draft.soak,
             production: false,
             gating: !vocabulary::is_communication(opening.title),
+            annotated: Default::default(),
         }
     }
 

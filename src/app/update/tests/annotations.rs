@@ -1,0 +1,101 @@
+//! What annotations ask for, at the keyboard and by what is seen.
+
+use super::*;
+
+const NOTES: &str = "preparation/changelog-prepare";
+
+fn answer(script: &Script) -> Option<&Answer> {
+    script.model.state().checks.get(&NOTES.into()).map(|mark| &mark.answer)
+}
+
+fn with_gate(gate: &str) -> Script {
+    let line = format!("- [ ] Changelog préparé <!-- gonogo: {gate} -->");
+    let mut script = Script::begun_changed(&[("- [ ] Changelog préparé", &line)]);
+    script.confirm_all(&["pre-requis"]);
+    script
+}
+
+#[test]
+fn a_metric_answers_its_check_only_after_the_time_and_is_read_on_while_the_step_is_open() {
+    let mut script = with_gate("metric=error-rate max=1% for=1m");
+    script.at(20);
+    script.signals(0.3, 100.0);
+    let mut told = Vec::new();
+    for second in 21..=200 {
+        if second % 15 == 0 {
+            script.model.now = Moment::real(script.model.now.wall + SignedDuration::from_secs(1));
+            script.signals(if second == 165 { 4.0 } else { 0.3 }, 100.0);
+        }
+        script.at(second);
+        if told.last() != answer(&script) {
+            told.extend(answer(&script).cloned());
+        }
+    }
+    let failing = |why: &str| Answer::SensedFailing { value: why.to_owned() };
+    let passing = Answer::Sensed { value: "within its limits".to_owned() };
+    assert_eq!(told, [failing("not watched for 60 s yet"), passing, failing("beyond its limit")]);
+}
+
+#[test]
+fn a_rollout_of_before_the_release_answers_nothing() {
+    let mut script = with_gate("rollout=deployment/app ns=shop ready=100% restarts=0");
+    script.at(30);
+    let Some(Answer::SensedFailing { value }) = answer(&script) else { panic!("{:?}", answer(&script)) };
+    assert!(value.contains("still runs") || value.contains("not seen"), "{value}");
+    let mut elsewhere = with_gate("rollout=deployment/other");
+    elsewhere.at(30);
+    let Some(Answer::SensedFailing { value }) = answer(&elsewhere) else {
+        panic!("{:?}", answer(&elsewhere))
+    };
+    assert_eq!(value, "deployment/other is no target of this release");
+}
+
+#[test]
+fn a_held_check_asks_for_the_reason_of_an_override() {
+    let mut script = with_gate("approvals=2 distinct");
+    script.model.view.cursor = Some(Row::Check(NOTES.into()));
+    press(&mut script, "space");
+    let purpose = script.model.view.prompt.as_ref().map(|prompt| prompt.purpose.clone());
+    assert_eq!(purpose, Some(Purpose::Override(NOTES.into())));
+    script.type_text("bo stood beside me");
+    press(&mut script, "enter");
+    assert_eq!(answer(&script), Some(&Answer::Overridden));
+}
+
+#[test]
+fn the_word_is_typed_and_the_terms_go_with_the_run() {
+    let asked = "<!-- gonogo: confirm=type:context env=NS=prod,VERSION=v0 cwd=deploy timeout=90s -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    assert!(matches!(
+        script.model.view.prompt.as_ref().map(|prompt| &prompt.purpose),
+        Some(Purpose::TypeToRun(_))
+    ));
+    script.type_text("prod-us");
+    press(&mut script, "enter");
+    assert!(told(&script).contains("not the context of this release"), "{}", told(&script));
+    press(&mut script, "r");
+    script.type_text("prod-eu");
+    press(&mut script, "enter");
+    let attempt = script.model.state().last_attempt(&PREPARE.into()).expect("it was started");
+    assert!(attempt.run.directory.ends_with("/deploy"), "{}", attempt.run.directory);
+    assert_eq!(
+        (attempt.run.terms.timeout_s, attempt.run.terms.typed.as_deref()),
+        (Some(90), Some("prod-eu"))
+    );
+    assert_eq!(attempt.run.terms.set.keys().collect::<Vec<_>>(), ["NS", "VERSION"]);
+    assert!(attempt.run.env.contains(&"NS".to_owned()));
+}
+
+#[test]
+fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
+    let text = "<!-- gonogo: choose=2 -->\n```bash\ngit log --oneline -20\n# ou\ngit status";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", text)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    let Some(Panel::Run(panel)) = &script.model.view.panel else { panic!("the run panel is open") };
+    assert_eq!(panel.choice, Some(1));
+    assert!(script.model.state().commands.is_empty(), "nothing runs by itself");
+}
