@@ -146,6 +146,25 @@ pub enum Language {
     French,
     #[serde(rename = "en")]
     English,
+    #[serde(rename = "de")]
+    German,
+    #[serde(rename = "es")]
+    Spanish,
+    #[serde(rename = "pt")]
+    Portuguese,
+}
+
+impl Language {
+    /// Its English name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Language::French => "French",
+            Language::English => "English",
+            Language::German => "German",
+            Language::Spanish => "Spanish",
+            Language::Portuguese => "Portuguese",
+        }
+    }
 }
 
 /// A role of the frontmatter's roster or of the escalation list.

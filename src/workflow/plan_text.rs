@@ -6,8 +6,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::lint_text::visible;
 use super::model::{
-    Check, Command, CommandKind, Criterion, CriterionKind, Item, Language, Metric, Operator, Place, Step,
-    Target, Workflow,
+    Check, Command, CommandKind, Criterion, CriterionKind, Item, Metric, Operator, Place, Step, Target,
+    Workflow,
 };
 
 /// Columns that no line of the plan exceeds.
@@ -52,11 +52,7 @@ fn head(page: &mut Page, workflow: &Workflow) {
     let runs = |command: &&Command| {
         matches!(command.kind, CommandKind::Run | CommandKind::Choice | CommandKind::Stream)
     };
-    let language = match workflow.language {
-        Language::French => "French",
-        Language::English => "English",
-    };
-    page.field("file", &format!("{}  ({language})", workflow.file));
+    page.field("file", &format!("{}  ({})", workflow.file, workflow.language.as_str()));
     page.field(
         "asks",
         &format!(

@@ -172,7 +172,7 @@ pub(super) fn numbered(heading: &str) -> (Option<u32>, String) {
     let whole = heading.trim();
     let start = whole.trim_start_matches(|c: char| !c.is_alphanumeric());
     let word_end = start.find(|c: char| !c.is_alphabetic()).unwrap_or(start.len());
-    let named = matches!(vocabulary::fold(&start[..word_end]).as_str(), "step" | "etape" | "phase");
+    let named = vocabulary::is_step_word(&start[..word_end]);
     let rest = if named { start[word_end..].trim_start() } else { start };
     let n_digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let after = rest[n_digits..].trim_start();

@@ -245,7 +245,7 @@ pub(super) fn pointer(inline: &Inline) -> Option<(String, String)> {
 }
 
 pub(super) fn is_workflow(what: &str) -> bool {
-    matches!(what, "workflow" | "workflows" | "runbook" | "playbook" | "procedure")
+    vocabulary::points_at_a_workflow(what)
 }
 
 /// `Checklist critique (5 min)` is a countdown of five minutes; a watching time is a soak instead.
