@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::infer::params::literals;
-use super::model::{Check, Command, CommandKind, Place, Workflow};
+use super::model::{Check, Command, CommandKind, Param, Place, Workflow};
+use super::placeholders::filled;
 
 /// One line that a parameter changes, for the operator to agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,8 @@ impl Workflow {
     pub fn with_params(&self, values: &BTreeMap<String, String>) -> Workflow {
         let mut workflow = self.clone();
         for param in &self.params {
-            let Some(value) = values.get(&param.name).filter(|_| !param.default.is_empty()) else { continue };
-            let in_text = |text: &mut String| *text = substituted(text, &param.default, value);
+            let Some(value) = values.get(&param.name) else { continue };
+            let in_text = |text: &mut String| *text = param.substituted(text, value);
             let commands = workflow.steps.iter_mut().flat_map(|step| &mut step.commands);
             for command in commands.chain(&mut workflow.rollback.commands) {
                 in_command(command, &in_text);
@@ -60,21 +61,40 @@ impl Workflow {
     pub fn param_diff(&self, values: &BTreeMap<String, String>) -> Vec<ParamChange> {
         let lines: Vec<&str> = self.text.lines().collect();
         let mut changes: Vec<ParamChange> = Vec::new();
-        for param in &self.params {
-            let Some(value) = values.get(&param.name).filter(|_| !param.default.is_empty()) else { continue };
-            let mut last_line = 0;
-            for place in &param.occurrences {
-                if place.line == std::mem::replace(&mut last_line, place.line) {
-                    continue;
+        let given = self.params.iter().filter(|param| values.contains_key(&param.name));
+        let mut places: Vec<Place> = given.flat_map(|param| &param.occurrences).copied().collect();
+        places.sort();
+        places.dedup_by_key(|place| place.line);
+        for place in places {
+            let before = lines.get(place.line - 1).copied().unwrap_or_default();
+            let mut after = before.to_owned();
+            for param in &self.params {
+                if let Some(value) = values.get(&param.name) {
+                    after = param.substituted(&after, value);
                 }
-                let before = lines.get(place.line - 1).copied().unwrap_or_default();
-                let after = substituted(before, &param.default, value);
+            }
+            // A variable keeps its name: its value comes from the environment.
+            if before != after {
                 let (before, after) = (before.trim().to_owned(), after.trim().to_owned());
-                changes.push(ParamChange { place: *place, before, after });
+                changes.push(ParamChange { place, before, after });
             }
         }
-        changes.sort_by_key(|change| change.place);
         changes
+    }
+}
+
+impl Param {
+    /// A text with this parameter's literal and placeholders replaced.
+    fn substituted(&self, text: &str, value: &str) -> String {
+        let replaced = |text: &str| {
+            let only = BTreeMap::from([(self.name.clone(), value.to_owned())]);
+            if self.placeholders.is_empty() { text.to_owned() } else { filled(text, &only) }
+        };
+        if self.default.is_empty() {
+            replaced(text)
+        } else {
+            replaced(&substituted(text, &self.default, value))
+        }
     }
 }
 

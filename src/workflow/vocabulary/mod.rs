@@ -94,6 +94,11 @@ pub(super) fn is_communication(heading: &str) -> bool {
     entry("communication").is_in(&words(heading))
 }
 
+/// Whether a heading or title is about releasing something.
+pub(super) fn is_about_a_release(heading: &str) -> bool {
+    entry("release").is_in(&words(heading))
+}
+
 /// Lines such as `Selon l'outil` that offer alternatives instead of a sequence.
 pub(super) fn offers_a_choice(caption: &str) -> bool {
     let words = words(caption);
