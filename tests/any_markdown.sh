@@ -23,7 +23,7 @@ while IFS= read -r -d '' file; do
   code=$?
   took=$((($(date +%s%N) - began) / 1000000))
   if [ "$took" -gt "$slowest" ]; then slowest=$took slowest_file=$file; fi
-  if grep -q 'panicked at' "$err" "$out"; then
+  if grep -q 'panicked at' "$err"; then
     panics=$((panics + 1)); echo "panic: $file"; head -3 "$err"
   elif [ -s "$out" ] && [ "$code" -le 1 ]; then
     plans=$((plans + 1))

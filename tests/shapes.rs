@@ -315,6 +315,16 @@ fn an_issue_template_is_a_checklist_with_owners() {
     assert!(!checks(&workflow).iter().any(|text| text.contains("comment")));
 }
 
+#[test]
+fn a_numbered_section_of_words_alone_does_not_pass_by_itself() {
+    let text = "# R\n## 1. Build\n```sh\nmake\n```\n## 2. Tell the lead\nIn person.\n## 3. Ship\n```sh\nmake ship\n```\n## Notes\nx\n";
+    let workflow = parsed(text);
+    let titles: Vec<&str> = workflow.steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["Build", "Tell the lead", "Ship"]);
+    assert_eq!(checks(&workflow), ["Tell the lead"]);
+    assert_eq!(checks(&parsed("# R\n## Steps\n### A\nOnly words.\n### B\n- [ ] b\n")), ["A", "b"]);
+}
+
 // ── parameters
 
 #[test]
@@ -377,7 +387,7 @@ fn hostile_shapes_are_read_to_their_end() {
         ("open brackets", format!("{head}```sh\necho {}\n```\n", "<a ".repeat(50_000))),
         ("many settings", format!("{head}{}", "```sh\nexport A=1\necho $A\n```\n".repeat(10_000))),
         ("many methods", format!("{head}{}", "#### Method 1\n```sh\nls\n```\n".repeat(10_000))),
-        ("many alternatives", format!("{head}{}", "```sh\nls\n```\n\nOr:\n\n".repeat(3_000))),
+        ("many alternatives", format!("{head}{}", "```sh\nls\n```\n\nOr:\n\n".repeat(20_000))),
         ("many waits", format!("{head}{}", "Wait for it.\n\n".repeat(10_000))),
         ("many warnings", format!("{head}{}```sh\nls\n```\n", "> [!CAUTION]\n> x\n\n".repeat(10_000))),
         ("many lists", format!("{head}{}", "1. a\n\n```sh\nls\n```\n\n".repeat(10_000))),

@@ -86,8 +86,8 @@ const RESERVED: &[&str] = &[
 pub(in crate::workflow) fn find(text: &str) -> impl Iterator<Item = Placeholder> {
     static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(concat!(
-            r"\{\{\s*(?<braces>[A-Za-z_][A-Za-z0-9_ -]{0,40}?)\s*\}\}",
-            r"|<(?<angle>[A-Za-z](?:[A-Za-z0-9 _.:-]{0,40}[A-Za-z0-9_])?)>",
+            r"\{\{\s*(?<braces>[A-Za-z_][\w -]{0,40}?)\s*\}\}",
+            r"|<(?<angle>[A-Za-z](?:[\w .:-]{0,40}\w)?)>",
             r"|\b(?<v>v?)(?:X\.Y\.Z|x\.y\.z|X\.Y|MAJOR\.MINOR\.PATCH)(?:-(?:alpha|beta|rc)\.?[NnXx])?\b",
             r"|\b(?:YYYY|AAAA|JJJJ)(?<sep>[-./_]?)MM[-./_]?(?:DD|JJ|TT)\b",
             r"|\b(?<bare>(?:NEW|NEXT|OLD|PREVIOUS|PREV|LAST|YOUR|MY)_[A-Z][A-Z0-9_]{0,40}|your[-_][a-z][a-z0-9_-]{0,40})\b",

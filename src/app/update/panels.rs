@@ -235,7 +235,7 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
     if let Some(open) = text_of(model, panel).as_deref().and_then(crate::workflow::unresolved) {
         // A shell would take most of them for a redirection.
-        flash(model, &format!("{open} still stands for a value: press e and write it"), true);
+        flash(model, format!("{open} still stands for a value: press e and write it"), true);
         return Vec::new();
     }
     if command.kind == CommandKind::Choice && panel.edited.is_none() {

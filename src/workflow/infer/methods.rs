@@ -30,28 +30,35 @@ pub(super) fn merge(ways: &[Way], commands: &mut Vec<Command>, order: &mut Vec<I
         .flat_map(|way| commands.get(way.commands.clone()).unwrap_or_default())
         .flat_map(|command| command.warnings.clone())
         .collect();
-    let gone: Vec<bool> = (0..commands.len())
-        .map(|index| {
-            let merged = ways.iter().any(|way| way.commands.contains(&index));
-            merged && index != first && commands.get(index).is_some_and(runs)
-        })
-        .collect();
+    let mut gone = vec![false; commands.len()];
+    for index in ways.iter().flat_map(|way| way.commands.clone()).filter(|index| *index != first) {
+        if let (Some(gone), Some(command)) = (gone.get_mut(index), commands.get(index)) {
+            *gone = runs(command);
+        }
+    }
     let text: Vec<&str> = choices.iter().filter_map(|choice| choice.text.as_deref()).collect();
     let text = text.concat();
     if let Some(command) = commands.get_mut(first) {
         command.kind = CommandKind::Choice;
         command.caption =
             command.caption.take().filter(|caption| ways.iter().all(|way| &way.label != caption));
-        command.choices = with_warnings(choices);
+        command.choices = choices;
         command.text = text;
         command.warnings = warnings;
     }
-    let moved = |index: usize| index - gone.iter().take(index).filter(|gone| **gone).count();
+    let mut n_kept = 0;
+    let moved: Vec<usize> = gone
+        .iter()
+        .map(|gone| {
+            n_kept += usize::from(!gone);
+            n_kept - usize::from(!gone)
+        })
+        .collect();
     let is_gone = |index: usize| gone.get(index).copied().unwrap_or(false);
     order.retain(|item| !matches!(item, Item::Command(index) if is_gone(*index)));
     for item in order.iter_mut() {
         if let Item::Command(index) = item {
-            *index = moved(*index);
+            *index = moved.get(*index).copied().unwrap_or(*index);
         }
     }
     let mut index = 0;
@@ -60,6 +67,32 @@ pub(super) fn merge(ways: &[Way], commands: &mut Vec<Command>, order: &mut Vec<I
         !is_gone(index - 1)
     });
     true
+}
+
+/// Adds another way to a command: `Or manually:` before a second block.
+pub(super) fn append(command: &mut Command, other: Command, label: &str) {
+    let choices = |command: &mut Command, label: &str| match command.kind {
+        CommandKind::Choice => std::mem::take(&mut command.choices),
+        _ => {
+            let label =
+                if label.is_empty() { command.text.lines().next().unwrap_or_default() } else { label };
+            vec![Choice { label: label.to_owned(), text: Some(command.text.clone()), warning: None }]
+        }
+    };
+    let mut other = other;
+    let mut all = choices(command, "");
+    all.append(&mut choices(&mut other, label));
+    command.kind = CommandKind::Choice;
+    command.choices = all;
+    command.text.push_str(&other.text);
+    command.warnings.append(&mut other.warnings);
+}
+
+/// Notes on each choice of a step what its alternatives mean for each other.
+pub(super) fn warn(commands: &mut [Command]) {
+    for command in commands.iter_mut().filter(|command| command.kind == CommandKind::Choice) {
+        command.choices = with_warnings(std::mem::take(&mut command.choices));
+    }
 }
 
 /// One way is one alternative, unless it offers alternatives itself: those are chosen between with

@@ -230,7 +230,10 @@ impl<'r> Reader<'r> {
                 workflow.steps.push(self.step(opening, &chapter.bodies));
             }
             Part::Prerequisites => workflow.gates.extend(self.gate(chapter, opening, has_boxes)),
-            Part::Step => workflow.steps.push(self.step(opening, &chapter.bodies)),
+            Part::Step => {
+                let step = self.step(opening, &chapter.bodies);
+                workflow.steps.push(self.with_work(step, opening));
+            }
             Part::Steps => {
                 if chapter.blocks().any(outline::holds_work) {
                     workflow.steps.extend(self.steps_without_headings(opening, &chapter.bodies));
@@ -255,6 +258,10 @@ impl<'r> Reader<'r> {
                 }
                 self.note_unreachable(chapter);
                 workflow.steps.push(step);
+            }
+            Part::Other if !has_steps && chapter.in_a_row => {
+                let step = self.step(opening, &chapter.bodies);
+                workflow.steps.push(self.with_work(step, opening));
             }
             Part::Front | Part::Other => self.note_references(chapter),
             Part::Outputs => {

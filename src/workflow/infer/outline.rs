@@ -29,6 +29,8 @@ pub(super) struct Chapter<'d> {
     pub(super) part: Part,
     pub(super) heading: Option<&'d Heading>,
     pub(super) bodies: Vec<Body<'d>>,
+    /// Its number is one of a row that holds work: also without work of its own it is a step.
+    pub(super) in_a_row: bool,
 }
 
 /// Blocks between two headings; `heading` is a deeper one of the same chapter.
@@ -71,6 +73,7 @@ impl<'d> Outline<'d> {
             part: Part::Front,
             heading: None,
             bodies: vec![Body { heading: None, blocks: preamble }],
+            in_a_row: false,
         };
         let mut outline = Self { title: title.map(|heading| &heading.inline), chapters: vec![front] };
         // The open headings, outermost first: level, part, chapter.
@@ -94,7 +97,7 @@ impl<'d> Outline<'d> {
                 Some(part) => {
                     open.push((heading.level, part, outline.chapters.len()));
                     let bodies = vec![Body { heading: None, blocks: under }];
-                    outline.chapters.push(Chapter { part, heading: Some(heading), bodies });
+                    outline.chapters.push(Chapter { part, heading: Some(heading), bodies, in_a_row: false });
                 }
                 None => {
                     // A part without a chapter of its own belongs to the one around it.
@@ -107,6 +110,7 @@ impl<'d> Outline<'d> {
         }
         outline.chapters = outline.chapters.into_iter().flat_map(divided).collect();
         outline.chapters = with_methods_together(outline.chapters);
+        mark_rows(&mut outline.chapters);
         outline
     }
 }
@@ -125,16 +129,31 @@ fn divided(chapter: Chapter<'_>) -> Vec<Chapter<'_>> {
     if own.clone().any(|body| works(&body)) || n_with_work < 2 || chapter.bodies.iter().any(is_method) {
         return vec![chapter];
     }
-    let mut parts = vec![Chapter { part: Part::Other, heading: chapter.heading, bodies: Vec::new() }];
+    let mut parts =
+        vec![Chapter { part: Part::Other, heading: chapter.heading, bodies: Vec::new(), in_a_row: false }];
     for body in chapter.bodies {
         if opens(&body) {
             let bodies = vec![Body { heading: None, blocks: body.blocks }];
-            parts.push(Chapter { part: Part::Other, heading: body.heading, bodies });
+            parts.push(Chapter { part: Part::Other, heading: body.heading, bodies, in_a_row: false });
         } else if let Some(last) = parts.last_mut() {
             last.bodies.push(body);
         }
     }
     parts
+}
+
+/// `### 6. Create the release commit` with words alone stands between steps that hold commands: left
+/// out, the release would go on as if it were done.
+fn mark_rows(chapters: &mut [Chapter<'_>]) {
+    let is_numbered = |chapter: &Chapter<'_>| {
+        let heading = chapter.heading.filter(|_| chapter.part == Part::Other);
+        heading.is_some_and(|heading| numbered(&heading.inline.text).0.is_some())
+    };
+    let works = |chapter: &&Chapter<'_>| chapter.blocks().any(holds_work);
+    let with_work = chapters.iter().filter(|chapter| is_numbered(chapter)).filter(works).count();
+    for chapter in chapters.iter_mut().filter(|_| with_work > 1) {
+        chapter.in_a_row = is_numbered(chapter);
+    }
 }
 
 /// `## Method 1` beside `## Method 2` are ways to do one thing, not two steps.

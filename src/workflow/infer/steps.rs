@@ -59,11 +59,16 @@ impl<'d> Reader<'_> {
             warnings: Vec::new(),
             or: None,
         };
+        let method_of = |body: &Body<'d>| {
+            let heading = body.heading.map(|heading| &heading.inline);
+            heading.filter(|heading| vocabulary::names_a_method(&heading.text))
+        };
+        let several = bodies.iter().filter_map(method_of).count() > 1;
         let mut ways: Vec<(Way, &'d Inline)> = Vec::new();
         for body in bodies {
             let from = draft.commands.len();
             let heading = body.heading.map(|heading| &heading.inline);
-            let method = heading.filter(|heading| vocabulary::names_a_method(&heading.text));
+            let method = method_of(body).filter(|_| several);
             if let Some(heading) = heading {
                 self.note_soak(heading, &mut draft);
                 draft.title = Some(heading);
@@ -81,17 +86,12 @@ impl<'d> Reader<'_> {
         }
         if let [(_, first), _, ..] = ways.as_slice() {
             let span = first.span.clone();
-            // Only one of the ways is gone, so what the others ask may not apply.
-            let conditions: Vec<String> = ways.iter().map(|(way, _)| format!("{}: ", way.label)).collect();
-            for check in draft.groups.iter_mut().flat_map(|group| &mut group.checks) {
-                check.optional |=
-                    conditions.iter().any(|condition| check.text.starts_with(condition.as_str()));
-            }
             let ways: Vec<Way> = ways.into_iter().map(|(way, _)| way).collect();
             if methods::merge(&ways, &mut draft.commands, &mut draft.order) {
                 self.findings.note(Rule::ChoiceNeeded, span, String::new());
             }
         }
+        methods::warn(&mut draft.commands);
         if !draft.commands.iter().any(|command| is_run(command.kind)) {
             // The outcome of a command is no evidence where there is none.
             let checks = draft.groups.iter_mut().flat_map(|group| &mut group.checks);
@@ -157,12 +157,11 @@ impl<'d> Reader<'_> {
         };
         let first_line = command.text.lines().next().unwrap_or_default().to_owned();
         draft.add_command(command);
-        let n = draft.commands.len();
         if let (Some(or), true) = (or, follows) {
-            let label = vocabulary::alternative_label(&or.text).unwrap_or_default().to_owned();
-            let ways =
-                [Way { label: String::new(), commands: n - 2..n - 1 }, Way { label, commands: n - 1..n }];
-            if methods::merge(&ways, &mut draft.commands, &mut draft.order) {
+            let label = vocabulary::alternative_label(&or.text).unwrap_or_default();
+            if let (Some(other), Some(first)) = (draft.commands.pop(), draft.commands.last_mut()) {
+                draft.order.pop();
+                methods::append(first, other, label);
                 self.findings.note(Rule::ChoiceNeeded, or.span.clone(), String::new());
             }
         } else if class == BlockClass::Unsure {
@@ -255,7 +254,9 @@ impl<'d> Reader<'_> {
             }
         }
         let (slug, condition) = (draft.slug.clone(), draft.condition.clone());
-        let found = self.checks(list, Under { path: &slug, condition: &condition }, Which::Boxes);
+        let mut found = self.checks(list, Under { path: &slug, condition: &condition }, Which::Boxes);
+        // Only one of several methods is gone, so what the others ask may not apply.
+        found.checks.iter_mut().for_each(|check| check.optional |= !condition.is_empty());
         self.add_checks(found, draft);
     }
 
@@ -320,6 +321,17 @@ impl<'d> Reader<'_> {
             }
         }
         steps
+    }
+
+    /// A step of words alone is still something a person does, and does not pass by itself.
+    pub(super) fn with_work(&mut self, mut step: Step, opening: Opening<'_>) -> Step {
+        if step.order.is_empty() && step.soak.is_none() {
+            let under = Under { path: step.id.as_str(), condition: "" };
+            let check = self.check_of(opening.title, opening.offset, under);
+            step.order.push(Item::Group(0));
+            step.groups.push(Group { title: None, place: step.place, timebox_s: None, checks: vec![check] });
+        }
+        step
     }
 
     fn step_of_item(&mut self, numbered: &Numbered<'d>) -> Option<Step> {
