@@ -405,3 +405,16 @@ fn speaks_unicode() -> bool {
         None => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_to_offer_comes_after_the_newest_tag_and_is_written_like_it() {
+        let next = |tags: &[&str]| next_semver(&tags.iter().map(|tag| (*tag).to_owned()).collect());
+        assert_eq!(next(&["v1.9.0", "v1.10.2", "v2.0.0-rc.1", "nightly"]).as_deref(), Some("v1.11.0"));
+        assert_eq!(next(&["0.3.0"]).as_deref(), Some("0.4.0"));
+        assert_eq!(next(&["latest"]), None);
+    }
+}

@@ -149,7 +149,10 @@ fn mark_rows(chapters: &mut [Chapter<'_>]) {
         let heading = chapter.heading.filter(|_| chapter.part == Part::Other);
         heading.is_some_and(|heading| numbered(&heading.inline.text).0.is_some())
     };
-    let works = |chapter: &&Chapter<'_>| chapter.blocks().any(holds_work);
+    // Numbered chapters of a handbook hold code as well, and nobody runs it.
+    let works = |chapter: &&Chapter<'_>| {
+        chapter.blocks().any(|block| holds_boxes(block) || super::holds_commands(block))
+    };
     let with_work = chapters.iter().filter(|chapter| is_numbered(chapter)).filter(works).count();
     for chapter in chapters.iter_mut().filter(|_| with_work > 1) {
         chapter.in_a_row = is_numbered(chapter);
