@@ -1,6 +1,6 @@
 //! From flags, settings and a document to a cockpit that can be run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::release::{Operator, Phase, Release};
 use crate::ui::theme::{Depth, Theme};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Metric, Target, Workflow};
+use crate::workflow::{Metric, Offer, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -238,7 +238,9 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     };
     let mut view = View::default();
     if state.phase == Phase::Preparing {
-        let form = start_form(workflow, config, &me, &parts.params);
+        let today = clock.now().wall.to_zoned(settings.zone.clone()).strftime("%Y-%m-%d").to_string();
+        let next = next_semver(&settings.known_tags);
+        let form = start_form(workflow, config, &me, &parts.params, &today, next.as_deref());
         view.start = Some(form.clone());
         view.panel = Some(Panel::Start(form));
     }
@@ -316,18 +318,44 @@ pub(super) fn prometheus(config: &Config, url: String) -> PrometheusSettings {
     settings
 }
 
+/// The minor version after the newest of the tags that are versions, written as they are.
+fn next_semver(tags: &BTreeSet<String>) -> Option<String> {
+    let version = |tag: &String| {
+        let bare = tag.strip_prefix('v').unwrap_or(tag);
+        semver::Version::parse(bare)
+            .ok()
+            .map(|version| (version, if bare.len() < tag.len() { "v" } else { "" }))
+    };
+    let (newest, mark) =
+        tags.iter().filter_map(version).filter(|(version, _)| version.pre.is_empty()).max()?;
+    Some(format!("{mark}{}.{}.0", newest.major, newest.minor + 1))
+}
+
 fn start_form(
     workflow: &Arc<Workflow>,
     config: &Config,
     me: &Operator,
     params: &BTreeMap<String, String>,
+    today: &str,
+    next: Option<&str>,
 ) -> StartForm {
     let param = |param: &crate::workflow::Param| Field {
         kind: FieldKind::Param(param.name.clone()),
-        value: params.get(&param.name).cloned().unwrap_or_default(),
-        note: match param.default.as_str() {
-            "" => "the document names no example".to_owned(),
-            example => format!("the document says {example}, {} times", param.occurrences.len()),
+        // A date is as good as known; a version is a decision, so it is only named beside the field.
+        value: params.get(&param.name).cloned().unwrap_or_else(|| match param.offer {
+            Some(Offer::Today) => today.to_owned(),
+            _ => String::new(),
+        }),
+        note: {
+            let said = match (param.default.as_str(), param.placeholders.first()) {
+                ("", None) => "the document names no example".to_owned(),
+                ("", Some(mark)) => format!("the document says {mark}, {} times", param.occurrences.len()),
+                (example, _) => format!("the document says {example}, {} times", param.occurrences.len()),
+            };
+            match next.filter(|_| param.offer == Some(Offer::NextSemver)) {
+                Some(next) => format!("{said}; after the newest tag comes {next}"),
+                None => said,
+            }
         },
     };
     // Somebody answers for every role from the start, and the form shows who: the one who sits here,
@@ -383,5 +411,18 @@ fn speaks_unicode() -> bool {
             locale.contains("utf-8") || locale.contains("utf8")
         }
         None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_to_offer_comes_after_the_newest_tag_and_is_written_like_it() {
+        let next = |tags: &[&str]| next_semver(&tags.iter().map(|tag| (*tag).to_owned()).collect());
+        assert_eq!(next(&["v1.9.0", "v1.10.2", "v2.0.0-rc.1", "nightly"]).as_deref(), Some("v1.11.0"));
+        assert_eq!(next(&["0.3.0"]).as_deref(), Some("0.4.0"));
+        assert_eq!(next(&["latest"]), None);
     }
 }

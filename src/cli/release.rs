@@ -27,7 +27,7 @@ use crate::rehearsal::{Options, Practice};
 use crate::release::{
     Event, Fact, LockStanding, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
 };
-use crate::workflow::{self, Workflow};
+use crate::workflow::{self, Offer, Workflow};
 
 const RELEASE_EN: &str = include_str!("../../workflows/release.en.md");
 const RELEASE_FR: &str = include_str!("../../workflows/release.md");
@@ -92,7 +92,10 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
         let mut params = checked_params(&document.workflow, flags.params)?;
         for param in &document.workflow.params {
             // The practice repository has tags up to v1.2.0; the lesson is about what comes after.
-            let next = || next_version(&param.default);
+            let next = || match param.offer {
+                Some(Offer::Today) => Clock::real().now().wall.strftime("%Y-%m-%d").to_string(),
+                _ => next_version(&param.default),
+            };
             params.entry(param.name.clone()).or_insert_with(next);
         }
         let place = Place::practice(&document.workflow, &practice);

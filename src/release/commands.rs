@@ -22,7 +22,7 @@ impl Release {
             ));
         };
         match command.kind {
-            CommandKind::Run | CommandKind::Stream => {}
+            CommandKind::Run | CommandKind::Stream | CommandKind::Offer => {}
             CommandKind::Choice => {
                 let chosen = run.choice.and_then(|index| command.choices.get(index));
                 if chosen.is_none_or(|choice| choice.text.is_none()) {

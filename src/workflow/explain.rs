@@ -310,6 +310,9 @@ impl Story<'_> {
             CommandKind::Stream => {
                 ("follows without end", "a command that never ends by itself, or an annotation".to_owned())
             }
+            CommandKind::Offer => {
+                ("runs when asked for, nothing waits for it", "code in the words of a check".to_owned())
+            }
             CommandKind::Note => ("is shown", "comments only".to_owned()),
             CommandKind::Reference => {
                 ("is shown, never run", "no shell block, a script, or a pointer elsewhere".to_owned())

@@ -190,8 +190,9 @@ impl<'t> Builder<'t> {
                 }
             }
             Event::Rule => self.end_paragraph(),
-            // Comments carry no words for the operator; `comments` reads them.
-            Event::Html(_) | Event::InlineHtml(_) => {}
+            // Comments carry no words for the operator; `comments` reads them from the text itself.
+            Event::Html(piece) => self.summary(&piece, &range),
+            Event::InlineHtml(_) => {}
             Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {}
         }
     }
@@ -281,6 +282,28 @@ impl<'t> Builder<'t> {
             }
             _ => {}
         }
+    }
+
+    /// `<summary>Words</summary>` on one line names what is folded away, as a bold line would.
+    fn summary(&mut self, piece: &str, range: &Range<usize>) {
+        const OPEN: &str = "<summary>";
+        let Some(from) = piece.find(OPEN).map(|at| at + OPEN.len()) else { return };
+        let words = piece[from..].split('<').next().unwrap_or_default().trim();
+        let verbatim = self.text.get(range.clone()).is_some_and(|text| text == piece);
+        if words.is_empty() || !verbatim {
+            return;
+        }
+        let start = range.start + from + (piece[from..].len() - piece[from..].trim_start().len());
+        let mut map = SourceMap::default();
+        map.push(0, start);
+        let span = start..start + words.len();
+        self.add(Block::Paragraph(Inline {
+            span,
+            text: words.to_owned(),
+            strong: true,
+            map,
+            ..Inline::default()
+        }));
     }
 
     fn push(&mut self, frame: Frame) {

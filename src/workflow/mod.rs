@@ -18,6 +18,7 @@ pub mod model;
 mod mojibake;
 pub mod nginx;
 mod params;
+mod placeholders;
 mod places;
 mod plan_json;
 mod plan_text;
@@ -33,6 +34,7 @@ pub use lint_text::lint_text;
 pub use model::*;
 pub use mojibake::{Repaired, mojibake};
 pub use params::{ParamChange, valid_param};
+pub use placeholders::unresolved;
 pub use plan_json::plan_json;
 pub use plan_text::plan_text;
 

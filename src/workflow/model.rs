@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::nginx::NginxSite;
 pub use super::annotated::*;
+use super::nginx::NginxSite;
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,6 +157,25 @@ pub enum Language {
     French,
     #[serde(rename = "en")]
     English,
+    #[serde(rename = "de")]
+    German,
+    #[serde(rename = "es")]
+    Spanish,
+    #[serde(rename = "pt")]
+    Portuguese,
+}
+
+impl Language {
+    /// Its English name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Language::French => "French",
+            Language::English => "English",
+            Language::German => "German",
+            Language::Spanish => "Spanish",
+            Language::Portuguese => "Portuguese",
+        }
+    }
 }
 
 /// A role of the frontmatter's roster or of the escalation list.
@@ -180,7 +199,21 @@ pub struct Param {
     pub name: String,
     /// The literal as it stands in the document: an example, not a value to run with.
     pub default: String,
+    /// What stands for the value beside the literal: `<version>`, `X.Y.Z`.
+    pub placeholders: Vec<String>,
+    /// A value worth offering, which only the caller can know.
+    pub offer: Option<Offer>,
     pub occurrences: Vec<Place>,
+}
+
+/// A value that a caller with a clock and a repository can offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offer {
+    /// Today's date, as `2026-11-22`; each place writes it in its own way.
+    Today,
+    /// The version after the newest tag.
+    NextSemver,
 }
 
 /// The kinds of workload a release can act on.
@@ -291,6 +324,8 @@ pub struct Check {
     pub text: String,
     /// May be answered "not applicable".
     pub optional: bool,
+    /// Who is named for it in its words: `@ana`, `QA`.
+    pub owners: Vec<String>,
     /// What answers it by itself, if anything does.
     pub probe: Option<Probe>,
     /// What belongs beside it while a person decides; empty when the prose gives no hint.
@@ -345,8 +380,13 @@ pub struct Command {
     /// A leading comment or the sentence before the block.
     pub caption: Option<String>,
     pub kind: CommandKind,
-    /// The block as it stands in the document, without its fence, ending in a newline.
+    /// What the block is, whatever its label says.
+    pub class: BlockClass,
+    /// The block as it stands in the document, without its fence, prompts and answers, ending in a
+    /// newline; before it the lines that carry what an earlier block has set.
     pub text: String,
+    /// What the document says to mind before running it.
+    pub warnings: Vec<String>,
     /// At least two for [`CommandKind::Choice`], else empty.
     pub choices: Vec<Choice>,
     pub annotated: CommandTerms,
@@ -361,10 +401,31 @@ pub enum CommandKind {
     Choice,
     /// Follows something without end; feeds a pane and is never awaited.
     Stream,
+    /// A command in the words of a check: runs when asked for, and nothing waits for it.
+    Offer,
     /// Comments only: shown, nothing to run.
     Note,
     /// Not a shell block, or a pointer to something outside: shown, never run.
     Reference,
+}
+
+/// What a block is to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlockClass {
+    Runnable,
+    /// What a program printed.
+    Output,
+    /// For people: an announcement, release notes.
+    Message,
+    /// A file or a query: YAML, JSON, a diff.
+    Data,
+    /// A whole program, to be kept in a file and called.
+    Script,
+    /// No block: a line that points at a skill or a workflow.
+    Pointer,
+    /// May be commands or not: shown, and never run by gonogo.
+    Unsure,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::infer::params::literals;
 use super::model::{Check, Command, CommandKind, Place, Workflow};
+use super::placeholders::filled;
 
 /// One line that a parameter changes, for the operator to agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,41 +40,56 @@ impl Workflow {
     /// - Values are used as they are: see [`valid_param`].
     pub fn with_params(&self, values: &BTreeMap<String, String>) -> Workflow {
         let mut workflow = self.clone();
-        for param in &self.params {
-            let Some(value) = values.get(&param.name).filter(|_| !param.default.is_empty()) else { continue };
-            let in_text = |text: &mut String| *text = substituted(text, &param.default, value);
-            let commands = workflow.steps.iter_mut().flat_map(|step| &mut step.commands);
-            for command in commands.chain(&mut workflow.rollback.commands) {
-                in_command(command, &in_text);
-            }
-            let gates = workflow.gates.iter_mut().flat_map(|gate| &mut gate.checks);
-            let groups = workflow.steps.iter_mut().flat_map(|step| &mut step.groups);
-            let checks = groups.flat_map(|group| &mut group.checks);
-            for Check { text, .. } in gates.chain(checks).chain(&mut workflow.outputs) {
-                in_text(text);
-            }
+        let values = self.given(values);
+        let in_text = |text: &mut String| *text = self.substituted(text, &values);
+        let commands = workflow.steps.iter_mut().flat_map(|step| &mut step.commands);
+        for command in commands.chain(&mut workflow.rollback.commands) {
+            in_command(command, &in_text);
+        }
+        let gates = workflow.gates.iter_mut().flat_map(|gate| &mut gate.checks);
+        let groups = workflow.steps.iter_mut().flat_map(|step| &mut step.groups);
+        let checks = groups.flat_map(|group| &mut group.checks);
+        for Check { text, .. } in gates.chain(checks).chain(&mut workflow.outputs) {
+            in_text(text);
         }
         workflow
+    }
+
+    /// The values of this document's own parameters.
+    fn given(&self, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let own = self.params.iter().filter_map(|param| values.get_key_value(&param.name));
+        own.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// A text with the literals and placeholders replaced that have a value.
+    fn substituted(&self, text: &str, values: &BTreeMap<String, String>) -> String {
+        // Only one parameter has a literal: the version that the document repeats.
+        let literal = self.params.iter().find(|param| !param.default.is_empty());
+        let text = match literal.and_then(|param| Some((param, values.get(&param.name)?))) {
+            Some((param, value)) => substituted(text, &param.default, value),
+            None => text.to_owned(),
+        };
+        filled(&text, values)
     }
 
     /// The lines that [`Workflow::with_params`] changes, in document order.
     pub fn param_diff(&self, values: &BTreeMap<String, String>) -> Vec<ParamChange> {
         let lines: Vec<&str> = self.text.lines().collect();
         let mut changes: Vec<ParamChange> = Vec::new();
-        for param in &self.params {
-            let Some(value) = values.get(&param.name).filter(|_| !param.default.is_empty()) else { continue };
-            let mut last_line = 0;
-            for place in &param.occurrences {
-                if place.line == std::mem::replace(&mut last_line, place.line) {
-                    continue;
-                }
-                let before = lines.get(place.line - 1).copied().unwrap_or_default();
-                let after = substituted(before, &param.default, value);
+        let values = self.given(values);
+        let given = self.params.iter().filter(|param| values.contains_key(&param.name));
+        let mut places: Vec<Place> = given.flat_map(|param| &param.occurrences).copied().collect();
+        places.sort();
+        places.dedup_by_key(|place| place.line);
+        for place in places {
+            let before = lines.get(place.line - 1).copied().unwrap_or_default();
+            let after = self.substituted(before, &values);
+            // A variable keeps its name: its value comes from the environment.
+            if before != after {
                 let (before, after) = (before.trim().to_owned(), after.trim().to_owned());
-                changes.push(ParamChange { place: *place, before, after });
+                changes.push(ParamChange { place, before, after });
             }
         }
-        changes.sort_by_key(|change| change.place);
         changes
     }
 }

@@ -25,6 +25,8 @@ pub fn plan_json(workflow: &Workflow) -> Value {
         "params": list(&workflow.params, |param| json!({
             "name": param.name,
             "default": param.default,
+            "placeholders": param.placeholders,
+            "offer": param.offer,
             "occurrences": list(&param.occurrences, place),
         })),
         "targets": list(&workflow.targets, |target| json!({
@@ -87,6 +89,8 @@ fn command(command: &Command) -> Value {
         "language": command.language,
         "caption": command.caption,
         "kind": command.kind,
+        "class": command.class,
+        "warnings": command.warnings,
         "text": command.text,
         "choices": list(&command.choices, |choice| json!({ "label": choice.label, "text": choice.text })),
     })
@@ -102,6 +106,7 @@ fn check(check: &Check) -> Value {
         "line": check.place.line,
         "text": check.text,
         "optional": check.optional,
+        "owners": check.owners,
         "answered_by": check.annotated.gate.as_ref().map(ToString::to_string),
         "hold": check.annotated.hold,
     })

@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::lint_text::visible;
 use super::model::{
-    Check, Command, CommandKind, Criterion, CriterionKind, Item, Language, Metric, Operator, Place, Step,
+    BlockClass, Check, Command, CommandKind, Criterion, CriterionKind, Item, Metric, Operator, Place, Step,
     Target, Term, Workflow,
 };
 use super::nginx::NginxSite;
@@ -21,7 +21,8 @@ const INDENT: usize = 4;
 ///
 /// - Shape: ends in a newline; no line is wider than 100 columns; nothing in it moves a cursor.
 /// - Marks: `☐` answered by a person, `◉` sensed, `–` may be answered not applicable, `❯` runs when
-///   told to, `?` gonogo is not sure and runs nothing.
+///   told to, `○` offered beside a check, `≋` follows without end, `⚠` to mind before running,
+///   `·` to read, `?` gonogo is not sure and runs nothing.
 pub fn plan_text(workflow: &Workflow) -> String {
     let mut page = Page::default();
     head(&mut page, workflow);
@@ -53,11 +54,7 @@ fn head(page: &mut Page, workflow: &Workflow) {
     let runs = |command: &&Command| {
         matches!(command.kind, CommandKind::Run | CommandKind::Choice | CommandKind::Stream)
     };
-    let language = match workflow.language {
-        Language::French => "French",
-        Language::English => "English",
-    };
-    page.field("file", &format!("{}  ({language})", workflow.file));
+    page.field("file", &format!("{}  ({})", workflow.file, workflow.language.as_str()));
     page.field(
         "asks",
         &format!(
@@ -92,12 +89,15 @@ fn head(page: &mut Page, workflow: &Workflow) {
     let text_lines: Vec<&str> = workflow.text.lines().collect();
     for param in &workflow.params {
         let n = counted(param.occurrences.len(), "place");
-        let text = if param.default.is_empty() {
+        let literal = (!param.default.is_empty()).then_some(&param.default);
+        let shown: Vec<&str> = literal.into_iter().chain(&param.placeholders).map(String::as_str).collect();
+        let text = if shown.is_empty() {
             format!("{}  read by the commands in {n}; has no example", param.name)
         } else {
             format!(
                 "{}  stands as {} in {n}; each is replaced by the value of the release",
-                param.name, param.default
+                param.name,
+                shown.join(", ")
             )
         };
         page.field("param", &text);
@@ -173,11 +173,19 @@ fn one_command(page: &mut Page, command: &Command, above: Option<&str>) {
     let is_comment = |caption: &str| command.kind != CommandKind::Choice && command.text.contains(caption);
     let caption =
         command.caption.as_deref().filter(|caption| Some(*caption) != above && !is_comment(caption));
+    // The check it is offered for stands right below.
+    let caption = caption.filter(|_| command.kind != CommandKind::Offer);
     if let Some(caption) = caption {
         page.line(INDENT, caption);
     }
+    for warning in &command.warnings {
+        page.line_with(INDENT, "⚠ ", warning);
+    }
     match command.kind {
         CommandKind::Run => page.block("❯ ", &command.text),
+        CommandKind::Offer => {
+            page.block("○ ", &format!("{}  (offered, not awaited)", command.text.trim_end()))
+        }
         CommandKind::Stream => {
             page.line(INDENT, "follows without end, into the log pane:");
             page.block("≋ ", &command.text);
@@ -189,7 +197,18 @@ fn one_command(page: &mut Page, command: &Command, above: Option<&str>) {
             let language = if command.language.is_empty() { "reference" } else { &command.language };
             let more =
                 if n_more > 0 { format!("  (and {})", counted(n_more, "more line")) } else { String::new() };
-            page.line_with(INDENT, "? ", &format!("not run, {language}: {first}{more}"));
+            let mark =
+                if matches!(command.class, BlockClass::Pointer | BlockClass::Unsure) { "? " } else { "· " };
+            let what = match command.class {
+                BlockClass::Unsure => "not run, may be commands or not".to_owned(),
+                BlockClass::Output => "not run, output".to_owned(),
+                BlockClass::Message => "not run, a message".to_owned(),
+                BlockClass::Script => format!("not run, a whole {language} script"),
+                BlockClass::Runnable | BlockClass::Data | BlockClass::Pointer => {
+                    format!("not run, {language}")
+                }
+            };
+            page.line_with(INDENT, mark, &format!("{what}: {first}{more}"));
         }
         CommandKind::Choice => {
             page.line(INDENT, "choose one; nothing runs before that:");
@@ -226,7 +245,8 @@ fn checks(page: &mut Page, checks: &[Check]) {
     for check in checks {
         let mark = if check.is_sensed() { "◉ " } else { "☐ " };
         let optional = if check.optional { "  (– allowed)" } else { "" };
-        page.line_with(INDENT, mark, &format!("{}{optional}", check.text));
+        let owners = check.owners.iter().map(|owner| format!("  [{owner}]")).collect::<String>();
+        page.line_with(INDENT, mark, &format!("{}{owners}{optional}", check.text));
         terms(page, check.annotated.terms());
     }
 }

@@ -13,9 +13,9 @@ use gonogo::release::{
 use gonogo::watch::rollout::RolloutState;
 use gonogo::watch::{Image, Moment, TargetRef};
 use gonogo::workflow::{
-    Check, CheckId, Choice, Command, CommandId, CommandKind, Criterion, CriterionId, CriterionKind, Gate,
-    GateId, Group, Item, Kind, Language, Metric, Param, Place, Policy, Poll, Probe, Role, RollbackSection,
-    Soak, Step, Workflow,
+    BlockClass, Check, CheckId, Choice, Command, CommandId, CommandKind, Criterion, CriterionId,
+    CriterionKind, Gate, GateId, Group, Item, Kind, Language, Metric, Param, Place, Policy, Poll, Probe,
+    Role, RollbackSection, Soak, Step, Workflow,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,6 +30,7 @@ fn check(id: &str, text: &str) -> Check {
         place: PLACE,
         text: text.to_owned(),
         optional: false,
+        owners: Vec::new(),
         probe: None,
         evidence: Vec::new(),
         annotated: Default::default(),
@@ -43,7 +44,9 @@ fn command(id: &str, text: &str) -> Command {
         language: "bash".to_owned(),
         caption: None,
         kind: CommandKind::Run,
+        class: BlockClass::Runnable,
         text: text.to_owned(),
+        warnings: Vec::new(),
         choices: Vec::new(),
         annotated: Default::default(),
     }
@@ -154,7 +157,13 @@ pub fn workflow() -> Arc<Workflow> {
         goal: None,
         roles: roles.map(|name| Role { name: name.into(), declared: true }).to_vec(),
         calls: Vec::new(),
-        params: vec![Param { name: "VERSION".into(), default: "v1.2.0".into(), occurrences: vec![PLACE] }],
+        params: vec![Param {
+            name: "VERSION".into(),
+            default: "v1.2.0".into(),
+            placeholders: Vec::new(),
+            offer: None,
+            occurrences: vec![PLACE],
+        }],
         nginx: None,
         targets: Vec::new(),
         irreversible: vec!["migration 0042".to_owned()],

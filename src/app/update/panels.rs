@@ -238,6 +238,11 @@ fn text_of(model: &Model, panel: &RunPanel) -> Option<String> {
 fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
+    if let Some(open) = text_of(model, panel).as_deref().and_then(crate::workflow::unresolved) {
+        // A shell would take most of them for a redirection.
+        flash(model, format!("{open} still stands for a value: press e and write it"), true);
+        return Vec::new();
+    }
     if command.kind == CommandKind::Choice && panel.edited.is_none() {
         let Some(index) = panel.choice else {
             flash(model, "nothing runs before one alternative is chosen: press its number", true);

@@ -366,6 +366,20 @@ fn digits_choose_in_the_run_panel_and_nothing_runs_before() {
 }
 
 #[test]
+fn nothing_runs_while_a_placeholder_stands_in_it() {
+    let mut script = at_run_panel();
+    let edited = |script: &mut Script, text: &str| match &mut script.model.view.panel {
+        Some(Panel::Run(panel)) => panel.edited = Some(text.to_owned()),
+        other => panic!("no run panel: {other:?}"),
+    };
+    edited(&mut script, "git push origin <tag>\n");
+    assert_eq!(press(&mut script, "r"), []);
+    assert!(told(&script).contains("<tag> still stands for a value"), "{}", told(&script));
+    edited(&mut script, "git push origin v1.3.0\n");
+    assert_eq!(records(&press(&mut script, "r")).len(), 1);
+}
+
+#[test]
 fn a_key_that_means_nothing_does_nothing() {
     let mut script = Script::begun();
     let before = (format!("{:?}", script.model.view.panel), script.model.selected());

@@ -459,6 +459,7 @@ impl<'p, 'a> Pane<'p, 'a> {
             (CommandKind::Stream, CommandState::Running) => ((Sign::Stream, Role::Info), "following"),
             (CommandKind::Stream, _) => ((Sign::Stream, Role::Dim), "follows, is not awaited"),
             (CommandKind::Note | CommandKind::Reference, _) => ((Sign::Note, Role::Dim), "to read"),
+            (CommandKind::Offer, CommandState::Ready) => ((Sign::Command, Role::Dim), "offered"),
             (CommandKind::Choice, CommandState::Ready) => ((Sign::Command, Role::Accent), "choose one"),
             (_, CommandState::Ready) => ((Sign::Command, Role::Accent), ""),
             (_, CommandState::Running) => ((Sign::Running, Role::Info), "running"),

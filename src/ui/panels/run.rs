@@ -30,6 +30,10 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
     changes(paint, &mut sheet, chosen_text(command, panel));
     first(paint, &mut sheet, step);
     earlier(paint, &mut sheet, command);
+    for warning in &command.warnings {
+        sheet.blank();
+        sheet.hanging(paint, paint.line("▲ ", Role::Warning), warning, Role::Warning);
+    }
     if let Some(warning) = panel.choice.and_then(|index| command.choices.get(index)?.warning.as_ref()) {
         sheet.blank();
         sheet.hanging(paint, paint.line("▲ ", Role::Warning), warning, Role::Warning);
@@ -218,7 +222,7 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
 
 fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel: &RunPanel) {
     let mut hints = Vec::new();
-    let may_run = matches!(command.kind, CommandKind::Run | CommandKind::Choice | CommandKind::Stream);
+    let may_run = !matches!(command.kind, CommandKind::Note | CommandKind::Reference);
     if command.kind == CommandKind::Choice && panel.edited.is_none() {
         let n = command.choices.len().min(9);
         let digits: Vec<String> = (1..=n).map(|digit| digit.to_string()).collect();

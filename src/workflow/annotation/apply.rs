@@ -355,6 +355,7 @@ impl Applier<'_> {
             place,
             text: "Hold: an annotation here cannot be kept".to_owned(),
             optional: false,
+            owners: Vec::new(),
             probe: None,
             evidence: Vec::new(),
             annotated: CheckTerms { hold: Some(reason), ..CheckTerms::default() },

@@ -1,67 +1,58 @@
 //! Code blocks to commands: what runs, what offers a choice, what only stands there to be read.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Reader;
-use super::programs;
-use crate::workflow::markdown::{Code, Inline, SourceMap};
-use crate::workflow::model::{Choice, Code as Rule, Command, CommandId, CommandKind};
+use super::session::{self, Session};
+use super::{Reader, classify, programs};
+use crate::workflow::markdown::{Code, Inline};
+use crate::workflow::model::{BlockClass, Choice, Code as Rule, Command, CommandId, CommandKind};
 use crate::workflow::shell::{self, Piece, Script};
 use crate::workflow::vocabulary;
 
-const SHELLS: &[&str] = &["bash", "sh", "shell", "zsh"];
-const SESSIONS: &[&str] = &["console", "shell-session", "shellsession", "sh-session", "terminal"];
+/// A code block, read: what of it would run, and what it is.
+struct Reading<'c> {
+    code: Cow<'c, Code>,
+    script: Script,
+    class: BlockClass,
+}
 
-/// Bytes up to which an open quote of a terminal session is followed; nobody types more at a prompt.
-const MAX_PROMPTED: usize = 4_096;
-
-/// Whether a block holds something that gonogo would run.
-pub(super) fn is_runnable(code: &Code) -> bool {
-    let session = session(code);
-    let code = session.as_ref().unwrap_or(code);
-    is_shell(code) && code.closed && {
-        let script = shell::scan(&code.text);
-        !is_script(code, &script) && script.statements().next().is_some()
+impl<'c> Reading<'c> {
+    fn of(code: &'c Code, caption: Option<&str>) -> Self {
+        let (code, unclear) = match session::read(code, classify::is_shell(code)) {
+            Some(Session::Typed(typed)) => (Cow::Owned(typed), false),
+            Some(Session::Unclear) => (Cow::Borrowed(code), true),
+            None => (Cow::Borrowed(code), false),
+        };
+        let script = if classify::is_shell(&code) { shell::scan(&code.text) } else { Script::default() };
+        let class = match () {
+            () if unclear || !code.closed => BlockClass::Unsure,
+            () if classify::is_shell(&code) && is_script(&code, &script) => BlockClass::Script,
+            () => classify::class(&code, &script, classify::is_for_people(caption)),
+        };
+        Self { code, script, class }
     }
 }
 
-fn is_shell(code: &Code) -> bool {
-    SHELLS.contains(&code.language.as_str())
+/// Whether a block holds something that gonogo would run.
+pub(super) fn is_runnable(code: &Code) -> bool {
+    let reading = Reading::of(code, None);
+    reading.class == BlockClass::Runnable && reading.script.statements().next().is_some()
+}
+
+/// Whether a block is for the operator to deal with: it runs, or it may be meant to.
+pub(super) fn is_work(code: &Code) -> bool {
+    let reading = Reading::of(code, None);
+    match reading.class {
+        BlockClass::Runnable => reading.script.statements().next().is_some(),
+        BlockClass::Unsure => reading.code.closed,
+        _ => false,
+    }
 }
 
 /// A program for another moment: it has an interpreter line or reads arguments.
 fn is_script(code: &Code, script: &Script) -> bool {
     code.text.lines().take(3).any(|line| line.starts_with("#!")) || script.arguments.is_some()
-}
-
-/// A terminal session without its prompts and outputs, when the block is one.
-fn session(code: &Code) -> Option<Code> {
-    let prompted = code.text.lines().find(|line| !line.trim().is_empty())?.starts_with("$ ");
-    let labelled = SESSIONS.contains(&code.language.as_str());
-    if !prompted || !(labelled || is_shell(code)) {
-        return None;
-    }
-    let mut commands =
-        Code { language: "bash".into(), text: String::new(), map: SourceMap::default(), ..code.clone() };
-    let mut at = 0;
-    let mut command_start = 0;
-    let mut goes_on = false;
-    for line in code.text.split_inclusive('\n') {
-        let command = line.strip_prefix("$ ").or_else(|| line.strip_prefix("> ").filter(|_| goes_on));
-        // After a backslash or inside a quote the next line belongs to the command, prompt or not.
-        if let Some(command) = command.or(goes_on.then_some(line)) {
-            if !goes_on {
-                command_start = commands.text.len();
-            }
-            commands.map.push(commands.text.len(), code.map.source(at + (line.len() - command.len())));
-            commands.text.push_str(command);
-            let so_far = &commands.text[command_start..];
-            goes_on = command.trim_end_matches('\n').ends_with('\\')
-                || so_far.len() < MAX_PROMPTED && shell::scan(so_far).unclosed.is_some();
-        }
-        at += line.len();
-    }
-    Some(commands)
 }
 
 /// Counts the commands of a step or section, for their ids.
@@ -91,12 +82,11 @@ impl Numbering {
 impl Reader<'_> {
     /// Reads a code block; `caption` is the sentence before it.
     pub(super) fn command(&mut self, code: &Code, caption: Option<&Inline>, ids: &mut Numbering) -> Command {
-        let unprompted = session(code);
-        let code = unprompted.as_ref().unwrap_or(code);
-        let script = if is_shell(code) { shell::scan(&code.text) } else { Script::default() };
-        let block = Block { code, script: &script };
+        let reading = Reading::of(code, caption.map(|inline| inline.text.as_str()));
+        let Reading { code, script, class } = &reading;
+        let block = Block { code, script, class: *class };
         let alternatives = block.alternatives(caption);
-        let kind = if !is_shell(code) || is_script(code, &script) || !code.closed {
+        let kind = if *class != BlockClass::Runnable {
             CommandKind::Reference
         } else if script.statements().next().is_none() {
             CommandKind::Note
@@ -121,6 +111,8 @@ impl Reader<'_> {
         }
         let place = if code.map.is_empty() { code.span.start } else { code.map.source(0) };
         Command {
+            class: *class,
+            warnings: Vec::new(),
             id: CommandId(self.command_ids.unique(ids.next(kind))),
             place: self.places.at(place),
             language: code.language.clone(),
@@ -141,6 +133,8 @@ impl Reader<'_> {
         ids: &mut Numbering,
     ) -> Command {
         Command {
+            class: BlockClass::Pointer,
+            warnings: Vec::new(),
             id: CommandId(self.command_ids.unique(ids.next(CommandKind::Reference))),
             place: self.places.at(inline.span.start),
             language: String::new(),
@@ -152,8 +146,26 @@ impl Reader<'_> {
         }
     }
 
+    /// A command in backticks inside the words of a check: runs when asked for, never awaited.
+    pub(super) fn offer(&mut self, code: &str, check: &Inline, ids: &mut Numbering) -> Command {
+        let script = shell::scan(code);
+        self.workloads.extend(script.commands().flat_map(programs::workloads));
+        Command {
+            class: BlockClass::Runnable,
+            warnings: Vec::new(),
+            id: CommandId(self.command_ids.unique(ids.next(CommandKind::Offer))),
+            place: self.places.at(check.span.start),
+            language: "bash".into(),
+            caption: Some(check.text.split_whitespace().collect::<Vec<_>>().join(" ")),
+            kind: CommandKind::Offer,
+            text: format!("{code}\n"),
+            choices: Vec::new(),
+            annotated: Default::default(),
+        }
+    }
+
     fn note_block(&mut self, block: &Block<'_>, kind: CommandKind, first_mark: Option<Range<usize>>) {
-        let Block { code, script } = block;
+        let Block { code, script, class } = block;
         let source = |range: &Range<usize>| code.map.range(range);
         if !code.closed {
             let opening = code.span.start..code.span.start + 3;
@@ -173,8 +185,12 @@ impl Reader<'_> {
         if kind == CommandKind::Reference {
             let line = code.text.lines().next().unwrap_or_default();
             let span = if code.map.is_empty() { code.span.clone() } else { source(&(0..line.len())) };
-            let what = if is_shell(code) {
+            let what = if *class == BlockClass::Script {
                 "this script is no step: it has an interpreter line or reads arguments".to_owned()
+            } else if *class == BlockClass::Unsure {
+                "these lines may be commands, and nothing says so for certain".to_owned()
+            } else if classify::is_shell(code) {
+                "this block holds what a program printed".to_owned()
             } else if code.language.is_empty() {
                 "a block without a language is not run".to_owned()
             } else {
@@ -202,7 +218,7 @@ impl Reader<'_> {
     }
 
     fn note_programs(&mut self, block: &Block<'_>) {
-        let Block { code, script } = block;
+        let Block { code, script, .. } = block;
         let mut tags = false;
         let mut push = None;
         for statement in script.statements() {
@@ -243,6 +259,7 @@ fn is_hidden(c: char) -> bool {
 struct Block<'b> {
     code: &'b Code,
     script: &'b Script,
+    class: BlockClass,
 }
 
 #[derive(Debug, Default)]
@@ -361,7 +378,7 @@ impl Block<'_> {
     }
 }
 
-fn with_warnings(mut choices: Vec<Choice>) -> Vec<Choice> {
+pub(super) fn with_warnings(mut choices: Vec<Choice>) -> Vec<Choice> {
     let automatic =
         choices.iter().any(|choice| choice.text.is_none() && vocabulary::happens_by_itself(&choice.label));
     for choice in &mut choices {

@@ -17,10 +17,18 @@ static RATIO: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A comparison in signs or words, a number, perhaps a unit; on folded text.
 static THRESHOLD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(>=|<=|[<>≥≤]|au moins|at least|au plus|at most|au[- ]dessus de|above|over|exceeds?|more than|plus de|superieure? a|depasse|below|under|less than|moins de|inferieure? a|au[- ]dessous de)\s*([0-9]{1,9}(?:[.,][0-9]{1,9})?)\s*(%|ms\b|s\b|sec\b|secondes?\b|seconds?\b)?",
-    )
-    .expect("the pattern is a constant and the tests use it")
+    let words = ["at least", "at most", "above", "below"].map(vocabulary::pattern).join("|");
+    let seconds = vocabulary::pattern("second");
+    let pattern =
+        format!(r"(>=|<=|[<>≥≤]|{words})\s*([0-9]{{1,9}}(?:[.,][0-9]{{1,9}})?)\s*(%|ms\b|(?:{seconds})\b)?");
+    Regex::new(&pattern).expect("the words are plain and the tests use the pattern")
+});
+
+/// `doubles`, or `triples`; on folded text.
+static MULTIPLE: LazyLock<Regex> = LazyLock::new(|| {
+    let [doubles, triples] = ["doubles", "triples"].map(vocabulary::pattern);
+    Regex::new(&format!("({doubles})|({triples})"))
+        .expect("the words are plain and the tests use the pattern")
 });
 
 /// What the words of a criterion say, and where the words before its number end.
@@ -31,10 +39,10 @@ fn understand(folded: &str) -> (CriterionKind, usize, bool) {
         let operator = found.get(1).map_or(Operator::Above, |sign| operator(sign.as_str()));
         return ratio(folded, start, operator, factor);
     }
-    for (word, factor) in [("doubl", 2.0), ("tripl", 3.0)] {
-        if let Some(start) = folded.find(word) {
-            return ratio(folded, start, Operator::Above, Some(factor));
-        }
+    if let Some(found) = MULTIPLE.captures(folded) {
+        let start = found.get(0).map_or(0, |whole| whole.start());
+        let factor = if found.get(1).is_some() { 2.0 } else { 3.0 };
+        return ratio(folded, start, Operator::Above, Some(factor));
     }
     if let Some(found) = THRESHOLD.captures(folded) {
         let start = found.get(0).map_or(0, |whole| whole.start());
@@ -72,11 +80,11 @@ fn ratio(
 
 fn operator(sign: &str) -> Operator {
     match sign {
-        "≥" | ">=" | "au moins" | "at least" => Operator::AtLeast,
-        "≤" | "<=" | "au plus" | "at most" => Operator::AtMost,
-        "<" | "below" | "under" | "less than" | "moins de" => Operator::Below,
-        below if below.starts_with("inferieur") || below.ends_with("dessous de") => Operator::Below,
-        _ => Operator::Above,
+        "≥" | ">=" => Operator::AtLeast,
+        "≤" | "<=" => Operator::AtMost,
+        "<" => Operator::Below,
+        ">" => Operator::Above,
+        word => vocabulary::comparison(word),
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::workflow::vocabulary;
+
 /// A duration or a range of them. Units: seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::workflow) struct Duration {
@@ -16,10 +18,13 @@ pub(in crate::workflow) struct Duration {
 
 /// A number, then perhaps a unit and a second number, then a unit and perhaps minutes after hours.
 static DURATION: LazyLock<Regex> = LazyLock::new(|| {
-    const UNIT: &str =
-        r"(secondes?|seconds?|secs?|minutes?|mins?|mn|heures?|hours?|hrs?|jours?|days?|s|m|h|j|d)";
+    let units: Vec<String> = ["second", "minute", "hour", "day"].map(vocabulary::pattern).into();
+    let mut units: Vec<&str> = units.iter().flat_map(|unit| unit.split('|')).collect();
+    units.sort_by_key(|unit| std::cmp::Reverse(unit.len()));
+    let unit = format!("({})", units.join("|").replace("dia", "d[ií]a"));
+    let range = vocabulary::pattern("range").replace("ate", "at[eé]");
     let pattern = format!(
-        r"(?i)\b([0-9]{{1,6}}(?:[.,][0-9]{{1,3}})?)(?:(?:\s*{UNIT})?\s*(?:\.\.|-|–|—|à|a|to|et|and)\s*([0-9]{{1,6}}(?:[.,][0-9]{{1,3}})?))?\s*{UNIT}(?:([0-9]{{2}})\b|\b)"
+        r"(?i)\b([0-9]{{1,6}}(?:[.,][0-9]{{1,3}})?)(?:(?:\s*{unit})?\s*(?:\.\.|-|–|—|à|{range})\s*([0-9]{{1,6}}(?:[.,][0-9]{{1,3}})?))?\s*{unit}(?:([0-9]{{2}})\b|\b)"
     );
     Regex::new(&pattern).expect("the pattern is a constant and the tests use it")
 });
@@ -68,13 +73,8 @@ pub(in crate::workflow) fn misspelt(text: &str) -> Option<Range<usize>> {
 }
 
 fn seconds_in(unit: &str) -> Option<f64> {
-    Some(match unit.to_lowercase().chars().next()? {
-        's' => 1.0,
-        'm' => 60.0,
-        'h' => 3_600.0,
-        'j' | 'd' => 86_400.0,
-        _ => return None,
-    })
+    let units = [("second", 1.0), ("minute", 60.0), ("hour", 3_600.0), ("day", 86_400.0)];
+    units.into_iter().find(|(name, _)| vocabulary::is_unit(unit, name)).map(|(_, seconds)| seconds)
 }
 
 #[cfg(test)]
@@ -100,6 +100,10 @@ mod tests {
             ("1,5 heure", 5_400, 5_400),
             ("2 jours", 172_800, 172_800),
             ("90s", 90, 90),
+            ("30 Minuten lang", 1_800, 1_800),
+            ("1 bis 2 Stunden", 3_600, 7_200),
+            ("durante 2 días", 172_800, 172_800),
+            ("de 10 a 15 minutos", 600, 900),
         ] {
             assert_eq!(seconds(text), Some((min_s, max_s)), "{text}");
         }

@@ -28,7 +28,7 @@ impl<'d> Reader<'_> {
         section.present = true;
         self.in_rollback = true;
         for body in &chapter.bodies {
-            let mut before = body.heading;
+            let mut before = body.heading.map(|heading| &heading.inline);
             for block in body.blocks {
                 self.rollback_block(block, &mut before, ids, section);
             }
@@ -169,7 +169,7 @@ impl<'d> Reader<'_> {
                     Block::Paragraph(inline) => Some(inline),
                     _ => None,
                 });
-                errors.push(self.known_error(heading, None, told));
+                errors.push(self.known_error(&heading.inline, None, told));
             }
             for block in body.blocks {
                 match block {

@@ -1,23 +1,27 @@
 //! What the prose means: a tree of Markdown becomes steps, checks, criteria and the rest of a
 //! release. Every rule works in French and English, and what it is not sure of it reports.
 
+mod carried;
 mod checks;
+mod classify;
 mod commands;
 mod criteria;
 pub(in crate::workflow) mod duration;
 mod failures;
+mod methods;
 mod outline;
 pub(in crate::workflow) mod params;
 pub(in crate::workflow) mod programs;
+mod session;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
-use self::checks::Which;
+use self::checks::{Under, Which};
 use self::commands::Numbering;
 use self::outline::{Chapter, Outline, Part};
-use self::params::Literal;
+use self::params::{Found, Literal};
 use self::programs::Named;
 use self::steps::Opening;
 use super::frontmatter::{Frontmatter, ProblemKind};
@@ -49,8 +53,11 @@ pub(super) struct Reader<'r> {
     findings: Findings,
     literals: Vec<Literal>,
     literal_spans: Vec<Range<usize>>,
-    version_reads: Vec<usize>,
-    version_is_set: bool,
+    /// Places where a variable is read that a release may have to give: `$VERSION`, `$NEW_TAG`.
+    reads: BTreeMap<String, Vec<usize>>,
+    /// Variables that some block sets.
+    set: HashSet<String>,
+    placeholders: Vec<Found>,
     workloads: Vec<Named>,
     calls: Vec<Call>,
     siblings_found: HashMap<String, bool>,
@@ -108,8 +115,9 @@ pub(super) fn infer(document: Document<'_>) -> (Workflow, Findings) {
         findings: document.findings,
         literals: Vec::new(),
         literal_spans: Vec::new(),
-        version_reads: Vec::new(),
-        version_is_set: false,
+        reads: BTreeMap::new(),
+        set: HashSet::new(),
+        placeholders: Vec::new(),
         workloads: Vec::new(),
         calls: Vec::new(),
         siblings_found: HashMap::new(),
@@ -178,6 +186,10 @@ impl<'r> Reader<'r> {
             // Only now every command has told which workloads there are to look at.
             workflow.outputs.extend(self.outputs(list));
         }
+        if workflow.steps.is_empty() {
+            workflow.steps = self.bare_lists(&outline, &title);
+        }
+        carried::carry_forward(&mut workflow.steps, &mut workflow.rollback.commands);
         mark_production(&mut workflow.steps, &self.workloads);
         self.place_poll(&mut workflow.steps);
         workflow.rollback.policy = self.policy(&workflow.rollback);
@@ -221,7 +233,10 @@ impl<'r> Reader<'r> {
                 workflow.steps.push(self.step(opening, &chapter.bodies));
             }
             Part::Prerequisites => workflow.gates.extend(self.gate(chapter, opening, has_boxes)),
-            Part::Step => workflow.steps.push(self.step(opening, &chapter.bodies)),
+            Part::Step => {
+                let step = self.step(opening, &chapter.bodies);
+                workflow.steps.push(self.with_work(step, opening));
+            }
             Part::Steps => {
                 if chapter.blocks().any(outline::holds_work) {
                     workflow.steps.extend(self.steps_without_headings(opening, &chapter.bodies));
@@ -231,7 +246,11 @@ impl<'r> Reader<'r> {
                 workflow.steps.extend(self.steps_without_headings(opening, &chapter.bodies));
             }
             Part::Other if !has_steps && (has_boxes || has_commands) => {
-                workflow.steps.push(self.step(opening, &chapter.bodies));
+                if outline::has_numbered_steps(&chapter.bodies) {
+                    workflow.steps.extend(self.steps_without_headings(opening, &chapter.bodies));
+                } else {
+                    workflow.steps.push(self.step(opening, &chapter.bodies));
+                }
             }
             Part::Other if has_boxes => {
                 // Boxes under words we do not know are shown, but nothing waits for them.
@@ -242,6 +261,10 @@ impl<'r> Reader<'r> {
                 }
                 self.note_unreachable(chapter);
                 workflow.steps.push(step);
+            }
+            Part::Other if !has_steps && chapter.in_a_row => {
+                let step = self.step(opening, &chapter.bodies);
+                workflow.steps.push(self.with_work(step, opening));
             }
             Part::Front | Part::Other => self.note_references(chapter),
             Part::Outputs => {
@@ -261,13 +284,14 @@ impl<'r> Reader<'r> {
         let id = self.gate_ids.unique(vocabulary::slug(opening.title, "gate"));
         let which = if has_boxes { Which::Boxes } else { Which::Bullets };
         let mut checks: Vec<Check> = Vec::new();
+        let under = Under { path: &id, condition: "" };
         for block in chapter.blocks() {
             match block {
-                Block::List(list) => checks.extend(self.checks(list, &id, which).checks),
+                Block::List(list) => checks.extend(self.checks(list, under, which).checks),
                 Block::Quote(blocks) => {
                     for block in blocks {
                         if let Block::List(list) = block {
-                            checks.extend(self.checks(list, &id, which).checks);
+                            checks.extend(self.checks(list, under, which).checks);
                         }
                     }
                 }
@@ -446,9 +470,10 @@ fn mark_production(steps: &mut [Step], workloads: &[Named]) {
     }
 }
 
+/// Commands, or what may be some: a block that gonogo is unsure of is still part of a step.
 fn holds_commands(block: &Block) -> bool {
     match block {
-        Block::Code(code) => commands::is_runnable(code),
+        Block::Code(code) => commands::is_work(code),
         Block::List(list) => list.items.iter().any(|item| item.blocks.iter().any(holds_commands)),
         Block::Quote(blocks) => blocks.iter().any(holds_commands),
         Block::Heading(_) | Block::Paragraph(_) | Block::Table(_) => false,

@@ -1,6 +1,7 @@
 //! Which part of a release each heading opens, and what stands under it.
 
-use crate::workflow::markdown::{Block, Heading, Inline, List};
+use super::checks::is_task_table;
+use crate::workflow::markdown::{Block, Heading, Inline, List, ListItem};
 use crate::workflow::vocabulary::{self, Section};
 
 /// What a chapter is to a release.
@@ -28,12 +29,14 @@ pub(super) struct Chapter<'d> {
     pub(super) part: Part,
     pub(super) heading: Option<&'d Heading>,
     pub(super) bodies: Vec<Body<'d>>,
+    /// Its number is one of a row that holds work: also without work of its own it is a step.
+    pub(super) in_a_row: bool,
 }
 
 /// Blocks between two headings; `heading` is a deeper one of the same chapter.
 #[derive(Debug)]
 pub(super) struct Body<'d> {
-    pub(super) heading: Option<&'d Inline>,
+    pub(super) heading: Option<&'d Heading>,
     pub(super) blocks: &'d [Block],
 }
 
@@ -70,6 +73,7 @@ impl<'d> Outline<'d> {
             part: Part::Front,
             heading: None,
             bodies: vec![Body { heading: None, blocks: preamble }],
+            in_a_row: false,
         };
         let mut outline = Self { title: title.map(|heading| &heading.inline), chapters: vec![front] };
         // The open headings, outermost first: level, part, chapter.
@@ -86,23 +90,94 @@ impl<'d> Outline<'d> {
                 open.pop();
             }
             let parent = open.last().copied();
-            match part(section(heading), parent.map(|(_, part, _)| part)) {
+            let is_method = vocabulary::names_a_method(&heading.inline.text);
+            match part(section(heading), parent.map(|(_, part, _)| part))
+                .filter(|_| !(is_method && parent.is_some()))
+            {
                 Some(part) => {
                     open.push((heading.level, part, outline.chapters.len()));
                     let bodies = vec![Body { heading: None, blocks: under }];
-                    outline.chapters.push(Chapter { part, heading: Some(heading), bodies });
+                    outline.chapters.push(Chapter { part, heading: Some(heading), bodies, in_a_row: false });
                 }
                 None => {
                     // A part without a chapter of its own belongs to the one around it.
                     let (_, part, chapter) = parent.expect("only a heading inside another has no part");
                     open.push((heading.level, part, chapter));
-                    let body = Body { heading: Some(&heading.inline), blocks: under };
+                    let body = Body { heading: Some(heading), blocks: under };
                     outline.chapters[chapter].bodies.push(body);
                 }
             }
         }
+        outline.chapters = outline.chapters.into_iter().flat_map(divided).collect();
+        outline.chapters = with_methods_together(outline.chapters);
+        mark_rows(&mut outline.chapters);
         outline
     }
+}
+
+/// A chapter of unknown words that has no work of its own but several sub-headings that do is only
+/// the container of these: `## Release` above `### Tag` and `### Publish`.
+fn divided(chapter: Chapter<'_>) -> Vec<Chapter<'_>> {
+    let level = chapter.bodies.iter().filter_map(|body| body.heading).map(|heading| heading.level).min();
+    let (Part::Other, Some(level)) = (chapter.part, level) else { return vec![chapter] };
+    let opens = |body: &Body<'_>| body.heading.is_some_and(|heading| heading.level == level);
+    let is_method =
+        |body: &Body<'_>| body.heading.is_some_and(|h| vocabulary::names_a_method(&h.inline.text));
+    let works = |body: &&Body<'_>| body.blocks.iter().any(holds_work);
+    let own = chapter.bodies.iter().take_while(|body| !opens(body));
+    let n_with_work = chapter.bodies.iter().filter(|body| opens(body)).filter(works).count();
+    if own.clone().any(|body| works(&body)) || n_with_work < 2 || chapter.bodies.iter().any(is_method) {
+        return vec![chapter];
+    }
+    let mut parts =
+        vec![Chapter { part: Part::Other, heading: chapter.heading, bodies: Vec::new(), in_a_row: false }];
+    for body in chapter.bodies {
+        if opens(&body) {
+            let bodies = vec![Body { heading: None, blocks: body.blocks }];
+            parts.push(Chapter { part: Part::Other, heading: body.heading, bodies, in_a_row: false });
+        } else if let Some(last) = parts.last_mut() {
+            last.bodies.push(body);
+        }
+    }
+    parts
+}
+
+/// `### 6. Create the release commit` with words alone stands between steps that hold commands: left
+/// out, the release would go on as if it were done.
+fn mark_rows(chapters: &mut [Chapter<'_>]) {
+    let is_numbered = |chapter: &Chapter<'_>| {
+        let heading = chapter.heading.filter(|_| chapter.part == Part::Other);
+        heading.is_some_and(|heading| numbered(&heading.inline.text).0.is_some())
+    };
+    // Numbered chapters of a handbook hold code as well, and nobody runs it.
+    let works = |chapter: &&Chapter<'_>| {
+        chapter.blocks().any(|block| holds_boxes(block) || super::holds_commands(block))
+    };
+    let with_work = chapters.iter().filter(|chapter| is_numbered(chapter)).filter(works).count();
+    for chapter in chapters.iter_mut().filter(|_| with_work > 1) {
+        chapter.in_a_row = is_numbered(chapter);
+    }
+}
+
+/// `## Method 1` beside `## Method 2` are ways to do one thing, not two steps.
+fn with_methods_together<'d>(chapters: Vec<Chapter<'d>>) -> Vec<Chapter<'d>> {
+    let mut together: Vec<Chapter<'d>> = Vec::new();
+    let mut in_methods = false;
+    for mut chapter in chapters {
+        let method = chapter.heading.filter(|heading| {
+            matches!(chapter.part, Part::Other | Part::Step)
+                && vocabulary::names_a_method(&heading.inline.text)
+        });
+        if let (Some(_), Some(first)) = (method, chapter.bodies.first_mut()) {
+            first.heading = method;
+        }
+        match together.last_mut() {
+            Some(last) if in_methods && method.is_some() => last.bodies.extend(chapter.bodies),
+            _ => together.push(chapter),
+        }
+        in_methods = method.is_some();
+    }
+    together
 }
 
 fn section(heading: &Heading) -> Option<Section> {
@@ -135,14 +210,53 @@ fn part(words: Option<Section>, parent: Option<Part>) -> Option<Part> {
     }
 }
 
-/// The items of an ordered list that stands for numbered headings: at least one of them holds code
-/// or boxes of its own.
-pub(super) fn steps_as_items<'d>(blocks: impl Iterator<Item = &'d Block>) -> Option<&'d List> {
-    let mut lists = blocks.filter_map(|block| match block {
-        Block::List(list) if list.start.is_some() && list.items.len() > 1 => Some(list),
-        _ => None,
+/// A numbered item with what stands behind its list: an unindented fence splits one list in two, and
+/// the numbers go on after it.
+#[derive(Debug)]
+pub(super) struct Numbered<'d> {
+    pub(super) number: u64,
+    pub(super) item: &'d ListItem,
+    pub(super) after: &'d [Block],
+}
+
+/// The blocks before the first numbered item of a body, and the items.
+pub(super) fn numbered_items<'d>(blocks: &'d [Block]) -> (&'d [Block], Vec<Numbered<'d>>) {
+    let mut items: Vec<Numbered<'d>> = Vec::new();
+    let mut intro = blocks.len();
+    for (at, block) in blocks.iter().enumerate() {
+        let Block::List(list) = block else { continue };
+        let Some(first) = list.start.filter(|_| list.items.iter().all(|item| item.task.is_none())) else {
+            continue;
+        };
+        // A list that begins again at one belongs to the item around it, not to the sequence.
+        let goes_on = items.last().is_none_or(|last| first > last.number);
+        if !goes_on {
+            continue;
+        }
+        if items.is_empty() {
+            intro = at;
+        }
+        items.extend((first..).zip(&list.items).map(|(number, item)| Numbered { number, item, after: &[] }));
+        let rest = &blocks[at + 1..];
+        let next = rest.iter().position(|block| {
+            matches!(block, Block::List(List { start: Some(next), .. }) if items.last().is_some_and(|last| *next > last.number))
+        });
+        if let Some(last) = items.last_mut() {
+            last.after = &rest[..next.unwrap_or(rest.len())];
+        }
+    }
+    (&blocks[..intro], items)
+}
+
+/// Whether numbered items stand for headings: several of them, and some with code or boxes.
+pub(super) fn has_numbered_steps(bodies: &[Body<'_>]) -> bool {
+    let mut items = bodies.iter().flat_map(|body| numbered_items(body.blocks).1).peekable();
+    let mut n = 0;
+    let works = items.any(|numbered| {
+        n += 1;
+        numbered.item.blocks.iter().chain(numbered.after).any(holds_work)
     });
-    lists.find(|list| list.items.iter().any(|item| item.task.is_none() && item.blocks.iter().any(holds_work)))
+    works && n + items.count() > 1
 }
 
 /// Whether a block holds code or boxes, at any depth.
@@ -153,7 +267,8 @@ pub(super) fn holds_work(block: &Block) -> bool {
             list.items.iter().any(|item| item.task.is_some() || item.blocks.iter().any(holds_work))
         }
         Block::Quote(blocks) => blocks.iter().any(holds_work),
-        Block::Heading(_) | Block::Paragraph(_) | Block::Table(_) => false,
+        Block::Table(table) => is_task_table(table),
+        Block::Heading(_) | Block::Paragraph(_) => false,
     }
 }
 
@@ -163,6 +278,7 @@ pub(super) fn holds_boxes(block: &Block) -> bool {
             list.items.iter().any(|item| item.task.is_some() || item.blocks.iter().any(holds_boxes))
         }
         Block::Quote(blocks) => blocks.iter().any(holds_boxes),
+        Block::Table(table) => is_task_table(table),
         _ => false,
     }
 }
@@ -172,7 +288,7 @@ pub(super) fn numbered(heading: &str) -> (Option<u32>, String) {
     let whole = heading.trim();
     let start = whole.trim_start_matches(|c: char| !c.is_alphanumeric());
     let word_end = start.find(|c: char| !c.is_alphabetic()).unwrap_or(start.len());
-    let named = matches!(vocabulary::fold(&start[..word_end]).as_str(), "step" | "etape" | "phase");
+    let named = vocabulary::is_step_word(&start[..word_end]);
     let rest = if named { start[word_end..].trim_start() } else { start };
     let n_digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let after = rest[n_digits..].trim_start();

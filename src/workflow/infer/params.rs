@@ -1,6 +1,6 @@
 //! The version that a document repeats as a literal becomes the parameter `VERSION`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -8,7 +8,8 @@ use regex::Regex;
 
 use super::{Reader, programs};
 use crate::workflow::markdown::SourceMap;
-use crate::workflow::model::Param;
+use crate::workflow::model::{Offer, Param};
+use crate::workflow::placeholders;
 use crate::workflow::shell::Script;
 
 pub(in crate::workflow) const VERSION: &str = "VERSION";
@@ -53,17 +54,23 @@ impl Reader<'_> {
             }
             for word in statement.commands.iter().flat_map(|simple| &simple.words) {
                 let raw = &text[word.range.clone()];
-                for name in ["$VERSION", "${VERSION"] {
-                    for (at, _) in raw.match_indices(name) {
-                        let ends = !raw[at + name.len()..]
-                            .starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-                        if ends {
-                            self.version_reads.push(map.source(word.range.start + at));
-                        }
+                for found in VARIABLE.captures_iter(raw) {
+                    let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
+                    if may_be_given(name.as_str()) {
+                        let offset = map.source(word.range.start + whole.start());
+                        self.reads.entry(name.as_str().to_owned()).or_default().push(offset);
                     }
                 }
-                self.version_is_set |= raw.starts_with("VERSION=");
+                if let Some((name, _)) = raw.split_once('=').filter(|(name, _)| may_be_given(name)) {
+                    self.set.insert(name.to_owned());
+                }
             }
+        }
+        let runs = script.statements().next().is_some();
+        for placeholder in placeholders::find(text) {
+            let offset = map.source(placeholder.range.start);
+            let text = text[placeholder.range].to_owned();
+            self.placeholders.push(Found { name: placeholder.name, text, offset, runs });
         }
         let mut releasing = releasing.iter().peekable();
         for range in literals(text) {
@@ -76,6 +83,7 @@ impl Reader<'_> {
 
     /// The parameter, from all literals of the document.
     pub(super) fn params(&mut self) -> Vec<Param> {
+        let mut params = self.placeholder_params();
         let mut counts: BTreeMap<&str, (bool, usize)> = BTreeMap::new();
         for literal in &self.literals {
             let (releases, n) = counts.entry(&literal.text).or_default();
@@ -88,6 +96,11 @@ impl Reader<'_> {
             // Of two equally frequent ones the higher version is the one to be released.
             .max_by_key(|(text, (releases, n))| (*releases, *n, *text))
             .map(|(text, _)| (*text).to_owned());
+        let version = params.iter().position(|param| param.name == VERSION);
+        // Beside `<version>` a version that nothing tags or deploys is an example in the prose.
+        let chosen = chosen.filter(|text| {
+            version.is_none() || counts.get(text.as_str()).is_some_and(|(releases, _)| *releases)
+        });
         if let Some(default) = chosen {
             let mut offsets: Vec<usize> = self
                 .literals
@@ -97,16 +110,108 @@ impl Reader<'_> {
                 .collect();
             offsets.sort_unstable();
             self.literal_spans = offsets.iter().map(|&offset| offset..offset + default.len()).collect();
-            let occurrences = offsets.iter().map(|&offset| self.places.at(offset)).collect();
-            return vec![Param { name: VERSION.into(), default, occurrences }];
+            let places = offsets.iter().map(|&offset| self.places.at(offset));
+            if let Some(param) = version.and_then(|index| params.get_mut(index)) {
+                param.default = default;
+                param.occurrences.extend(places);
+                param.occurrences.sort();
+            } else {
+                let occurrences = places.collect();
+                params.insert(0, Param { default, occurrences, ..self.param(VERSION) });
+            }
+            return params;
         }
-        if self.version_reads.is_empty() || self.version_is_set {
-            return Vec::new();
+        for (name, mut offsets) in std::mem::take(&mut self.reads) {
+            if self.set.contains(&name) {
+                continue;
+            }
+            offsets.sort_unstable();
+            let places = offsets.iter().map(|&offset| self.places.at(offset));
+            match params.iter_mut().find(|param| param.name == name) {
+                Some(param) => {
+                    param.occurrences.extend(places);
+                    param.occurrences.sort();
+                }
+                None => {
+                    let occurrences = places.collect();
+                    params.push(Param { occurrences, ..self.param(&name) });
+                }
+            }
         }
-        self.version_reads.sort_unstable();
-        let occurrences = self.version_reads.iter().map(|&offset| self.places.at(offset)).collect();
-        vec![Param { name: VERSION.into(), default: String::new(), occurrences }]
+        // The version is what an operator looks for first.
+        params.sort_by_key(|param| param.name != VERSION);
+        params
     }
+
+    /// One parameter for all placeholders of one name, in the order of the document.
+    fn placeholder_params(&mut self) -> Vec<Param> {
+        let mut found = std::mem::take(&mut self.placeholders);
+        found.sort_by_key(|found| found.offset);
+        // Words alone ask for a version only; any other mark in them may be prose.
+        let asked: HashSet<String> = found
+            .iter()
+            .filter(|found| found.runs || found.name == VERSION)
+            .map(|found| found.name.clone())
+            .collect();
+        let mut params: Vec<Param> = Vec::new();
+        let mut index: HashMap<String, usize> = HashMap::new();
+        for found in found.into_iter().filter(|found| asked.contains(&found.name)) {
+            let at = *index.entry(found.name.clone()).or_insert(params.len());
+            if at == params.len() {
+                params.push(self.param(&found.name));
+            }
+            let Some(param) = params.get_mut(at) else { continue };
+            param.occurrences.push(self.places.at(found.offset));
+            if param.placeholders.len() < MAX_SPELLINGS && !param.placeholders.contains(&found.text) {
+                param.placeholders.push(found.text);
+            }
+        }
+        params.sort_by_key(|param| param.name != VERSION);
+        params
+    }
+
+    fn param(&self, name: &str) -> Param {
+        let is_version = name == VERSION || name.ends_with("_VERSION") && !is_of_the_past(name);
+        let offer = match name {
+            placeholders::DATE => Some(Offer::Today),
+            _ if is_version || matches!(name, "TAG" | "RELEASE") => Some(Offer::NextSemver),
+            _ => None,
+        };
+        Param {
+            name: name.to_owned(),
+            default: String::new(),
+            placeholders: Vec::new(),
+            offer,
+            occurrences: Vec::new(),
+        }
+    }
+}
+
+/// Spellings of one placeholder that a plan names.
+const MAX_SPELLINGS: usize = 8;
+
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\$\{?([A-Z][A-Z0-9_]*)").expect("the pattern is a constant and the tests use it")
+});
+
+/// Whether a variable that nothing sets is a value of the release: the operator's own environment has
+/// many others, and asking for these would help nobody.
+fn may_be_given(name: &str) -> bool {
+    matches!(name, "VERSION" | "TAG" | "RELEASE") || name.ends_with("_VERSION") || name.ends_with("_TAG")
+}
+
+fn is_of_the_past(name: &str) -> bool {
+    ["OLD_", "PREVIOUS_", "PREV_", "LAST_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// A placeholder in something that runs or is confirmed.
+#[derive(Debug)]
+pub(super) struct Found {
+    name: String,
+    text: String,
+    offset: usize,
+    /// It stands in a command.
+    runs: bool,
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What stands under a heading to a step: caption, commands, groups of checks, timeboxes, a soak.
 
-use super::checks::Which;
+use super::checks::{Checks, Under, Which, is_task_table};
 use super::commands::Numbering;
-use super::outline::{self, Body};
-use super::{Reader, duration};
-use crate::workflow::markdown::{Block, Inline, List};
+use super::methods::{self, Way};
+use super::outline::{self, Body, Numbered, Outline, Part};
+use super::{Reader, classify, duration};
+use crate::workflow::markdown::{Block, Code, Inline, List};
 use crate::workflow::model::{
-    Code as Rule, Command, CommandKind, EvidenceKind, Group, Item, Soak, Step, StepId,
+    BlockClass, Check, Code as Rule, Command, CommandKind, EvidenceKind, Group, Item, Soak, Step, StepId,
 };
 use crate::workflow::vocabulary;
 
@@ -24,6 +25,13 @@ struct Draft<'d> {
     sentence: Option<&'d Inline>,
     /// A deeper heading or a bold line that names the next group.
     title: Option<&'d Inline>,
+    /// What the checks that follow depend on: the method whose checks they are.
+    condition: String,
+    /// Warnings that wait for the next command.
+    warnings: Vec<String>,
+    /// The paragraph before the next block when it begins with `or`: the block is another way to do
+    /// what the last command does.
+    or: Option<&'d Inline>,
 }
 
 /// Where a step begins: its heading or list item.
@@ -47,23 +55,52 @@ impl<'d> Reader<'_> {
             soak: None,
             sentence: None,
             title: None,
+            condition: String::new(),
+            warnings: Vec::new(),
+            or: None,
         };
+        let method_of = |body: &Body<'d>| {
+            let heading = body.heading.map(|heading| &heading.inline);
+            heading.filter(|heading| vocabulary::names_a_method(&heading.text))
+        };
+        let several = bodies.iter().filter_map(method_of).count() > 1;
+        let mut ways: Vec<(Way, &'d Inline)> = Vec::new();
         for body in bodies {
-            if let Some(heading) = body.heading {
+            let from = draft.commands.len();
+            let heading = body.heading.map(|heading| &heading.inline);
+            let method = method_of(body).filter(|_| several);
+            if let Some(heading) = heading {
                 self.note_soak(heading, &mut draft);
                 draft.title = Some(heading);
                 draft.sentence = None;
             }
+            draft.or = None;
+            draft.condition = method.map_or(String::new(), |inline| inline.text.trim().to_owned());
             for block in body.blocks {
                 self.block(block, &mut draft);
             }
+            if let Some(inline) = method {
+                let way = Way { label: draft.condition.clone(), commands: from..draft.commands.len() };
+                ways.push((way, inline));
+            }
         }
+        if let [(_, first), _, ..] = ways.as_slice() {
+            let span = first.span.clone();
+            let ways: Vec<Way> = ways.into_iter().map(|(way, _)| way).collect();
+            if methods::merge(&ways, &mut draft.commands, &mut draft.order) {
+                self.findings.note(Rule::ChoiceNeeded, span, String::new());
+            }
+        }
+        methods::warn(&mut draft.commands);
         if !draft.commands.iter().any(|command| is_run(command.kind)) {
             // The outcome of a command is no evidence where there is none.
             let checks = draft.groups.iter_mut().flat_map(|group| &mut group.checks);
             checks.for_each(|check| check.evidence.retain(|kind| *kind != EvidenceKind::Command));
         }
-        let caption = draft.caption.iter().map(|inline| inline.text.trim()).collect::<Vec<_>>().join(" ");
+        let caption = draft.caption.iter().map(|inline| inline.text.trim().to_owned());
+        // A warning that no command follows is still for whoever does the step.
+        let warnings = draft.warnings.drain(..).map(|warning| format!("⚠ {warning}"));
+        let caption = caption.chain(warnings).collect::<Vec<_>>().join(" ");
         Step {
             id: StepId(draft.slug),
             number: opening.number,
@@ -86,18 +123,65 @@ impl<'d> Reader<'_> {
             Block::Paragraph(inline) => self.paragraph(inline, draft),
             Block::Code(code) => {
                 let caption = draft.sentence.take().or(draft.title);
-                let command = self.command(code, caption, &mut draft.ids);
-                draft.add_command(command);
+                self.add_code(code, caption, draft);
             }
             Block::List(list) => self.list(list, draft),
             Block::Quote(blocks) => {
+                let blocks = match alert(blocks) {
+                    Some(text) => {
+                        draft.warnings.push(text);
+                        &blocks[1..]
+                    }
+                    None => blocks,
+                };
                 for block in blocks {
                     self.block(block, draft);
                 }
             }
             Block::Heading(heading) => draft.title = Some(&heading.inline),
+            Block::Table(table) if is_task_table(table) => {
+                let (slug, condition) = (draft.slug.clone(), draft.condition.clone());
+                let found = self.table_rows(table, Under { path: &slug, condition: &condition });
+                self.add_checks(found, draft);
+            }
             Block::Table(_) => {}
         }
+    }
+
+    fn add_code(&mut self, code: &'d Code, caption: Option<&'d Inline>, draft: &mut Draft<'d>) {
+        let command = self.command(code, caption, &mut draft.ids);
+        let (class, place) = (command.class, command.place);
+        let or = draft.or.take();
+        let follows = match (draft.order.last(), draft.commands.last()) {
+            (Some(Item::Command(_)), Some(last)) => is_run(last.kind) && is_run(command.kind),
+            _ => false,
+        };
+        let first_line = command.text.lines().next().unwrap_or_default().to_owned();
+        draft.add_command(command);
+        if let (Some(or), true) = (or, follows) {
+            let label = vocabulary::alternative_label(&or.text).unwrap_or_default();
+            if let (Some(other), Some(first)) = (draft.commands.pop(), draft.commands.last_mut()) {
+                draft.order.pop();
+                methods::append(first, other, label);
+                self.findings.note(Rule::ChoiceNeeded, or.span.clone(), String::new());
+            }
+        } else if class == BlockClass::Unsure {
+            // What may be meant to run must not be passed by in silence: a person settles it.
+            let words = format!("? {first_line}");
+            let under = Under { path: &draft.slug, condition: &draft.condition };
+            let check = Check { place, optional: true, ..self.check_of(&words, code.span.start, under) };
+            draft.order.push(Item::Group(draft.groups.len()));
+            draft.groups.push(Group { title: None, place, timebox_s: None, checks: vec![check] });
+        }
+    }
+
+    /// A sentence that asks somebody to wait for something without saying how long: a person says
+    /// when it is over.
+    fn add_wait(&mut self, inline: &Inline, draft: &mut Draft<'d>) {
+        let under = Under { path: &draft.slug, condition: &draft.condition };
+        let check = self.check(inline, under);
+        draft.order.push(Item::Group(draft.groups.len()));
+        draft.groups.push(Group { title: None, place: check.place, timebox_s: None, checks: vec![check] });
     }
 
     fn paragraph(&mut self, inline: &'d Inline, draft: &mut Draft<'d>) {
@@ -113,6 +197,15 @@ impl<'d> Reader<'_> {
             return;
         }
         self.note_soak(inline, draft);
+        if vocabulary::warns(&inline.text) {
+            draft.warnings.push(unmarked(&inline.text).to_owned());
+            return;
+        }
+        if vocabulary::asks_to_wait(&inline.text) && duration::find(&inline.text).is_none() {
+            self.add_wait(inline, draft);
+            return;
+        }
+        draft.or = vocabulary::alternative_label(&inline.text).map(|_| inline);
         let titles_a_group =
             inline.strong || (timebox(inline).is_some() && inline.text.trim_end().ends_with(':'));
         if titles_a_group {
@@ -124,7 +217,7 @@ impl<'d> Reader<'_> {
     }
 
     fn note_soak(&mut self, inline: &Inline, draft: &mut Draft<'_>) {
-        if !vocabulary::asks_to_watch(&inline.text) {
+        if !vocabulary::asks_to_watch(&inline.text) && !vocabulary::asks_to_wait(&inline.text) {
             return;
         }
         match duration::find(&inline.text) {
@@ -149,21 +242,41 @@ impl<'d> Reader<'_> {
             for block in &item.blocks {
                 if let Block::Paragraph(inline) = block {
                     self.note_soak(inline, draft);
+                    if item.task.is_some() {
+                        continue;
+                    }
+                    if vocabulary::warns(&inline.text) {
+                        draft.warnings.push(unmarked(&inline.text).to_owned());
+                    } else if vocabulary::asks_to_wait(&inline.text) && duration::find(&inline.text).is_none()
+                    {
+                        self.add_wait(inline, draft);
+                    }
                 }
             }
         }
-        let found = self.checks(list, &draft.slug.clone(), Which::Boxes);
+        let (slug, condition) = (draft.slug.clone(), draft.condition.clone());
+        let mut found = self.checks(list, Under { path: &slug, condition: &condition }, Which::Boxes);
+        // Only one of several methods is gone, so what the others ask may not apply.
+        found.checks.iter_mut().for_each(|check| check.optional |= !condition.is_empty());
+        self.add_checks(found, draft);
+    }
+
+    fn add_checks(&mut self, found: Checks<'d>, draft: &mut Draft<'d>) {
         // Run first, then confirm: code inside a box stands before the whole group, so that the
         // group and its timebox stay in one piece.
         for (code, caption) in found.codes {
-            let command = self.command(code, caption, &mut draft.ids);
+            self.add_code(code, caption, draft);
+        }
+        for (code, check) in found.offers {
+            let command = self.offer(code, check, &mut draft.ids);
             draft.add_command(command);
         }
         let sentence = draft.sentence.take();
         if found.checks.is_empty() {
             return;
         }
-        let title = draft.title.take().or_else(|| {
+        let own_title = draft.title.take().filter(|title| title.text.trim() != draft.condition);
+        let title = own_title.or_else(|| {
             sentence.filter(|inline| {
                 inline.text.trim_end().ends_with(':')
                     && !draft.caption.iter().any(|known| std::ptr::eq(*known, *inline))
@@ -190,34 +303,77 @@ impl<'d> Reader<'_> {
         });
     }
 
-    /// The steps of a chapter that has no headings for them: an ordered list whose items hold work,
-    /// or everything as one step.
+    /// The steps of a chapter that has no headings for them: numbered items that hold work, or
+    /// everything as one step.
     pub(super) fn steps_without_headings(&mut self, opening: Opening<'_>, bodies: &[Body<'d>]) -> Vec<Step> {
-        let blocks = || bodies.iter().flat_map(|body| body.blocks);
-        let Some(list) = outline::steps_as_items(blocks()) else {
+        if !outline::has_numbered_steps(bodies) {
             return vec![self.step(opening, bodies)];
-        };
-        let first = list.start.unwrap_or(1);
+        }
         let mut steps = Vec::new();
-        for (number, item) in (first..).zip(&list.items) {
-            let Some(inline) = super::checks::first_line(item) else { continue };
-            let title = inline.text.trim().trim_end_matches(':').trim_end();
-            let opening = Opening { number: u32::try_from(number).ok(), title, offset: inline.span.start };
-            let after = item
-                .blocks
-                .iter()
-                .position(|block| matches!(block, Block::Paragraph(_)))
-                .map_or(0, |i| i + 1);
-            let body = Body { heading: None, blocks: &item.blocks[after..] };
-            let mut step = self.step(opening, &[body]);
-            if step.order.is_empty() {
-                // An item without work of its own is still something a person does.
-                let list = List { start: None, items: vec![item.clone()] };
-                let checks = self.checks(&list, step.id.as_str(), Which::Bullets).checks;
-                step.order.push(Item::Group(0));
-                step.groups.push(Group { title: None, place: step.place, timebox_s: None, checks });
+        for body in bodies {
+            let (before, items) = outline::numbered_items(body.blocks);
+            if before.iter().any(outline::holds_work) {
+                let title = body.heading.map_or(opening.title, |heading| heading.inline.text.trim());
+                let opening = Opening { title, ..opening };
+                steps.push(self.step(opening, &[Body { heading: None, blocks: before }]));
             }
-            steps.push(step);
+            for numbered in items {
+                steps.extend(self.step_of_item(&numbered));
+            }
+        }
+        steps
+    }
+
+    /// A step of words alone is still something a person does, and does not pass by itself.
+    pub(super) fn with_work(&mut self, mut step: Step, opening: Opening<'_>) -> Step {
+        if step.order.is_empty() && step.soak.is_none() {
+            let under = Under { path: step.id.as_str(), condition: "" };
+            let check = self.check_of(opening.title, opening.offset, under);
+            step.order.push(Item::Group(0));
+            step.groups.push(Group { title: None, place: step.place, timebox_s: None, checks: vec![check] });
+        }
+        step
+    }
+
+    fn step_of_item(&mut self, numbered: &Numbered<'d>) -> Option<Step> {
+        let item = numbered.item;
+        let inline = super::checks::first_line(item)?;
+        let title = inline.text.trim().trim_end_matches(':').trim_end();
+        let number = u32::try_from(numbered.number).ok();
+        let opening = Opening { number, title, offset: inline.span.start };
+        let own =
+            item.blocks.iter().position(|block| matches!(block, Block::Paragraph(_))).map_or(0, |i| i + 1);
+        let bodies = [&item.blocks[own..], numbered.after].map(|blocks| Body { heading: None, blocks });
+        let mut step = self.step(opening, &bodies);
+        if step.order.is_empty() {
+            // An item without work of its own is still something a person does.
+            let mut ids = Numbering::new(step.id.as_str());
+            for code in inline.codes.iter().filter(|code| classify::is_inline_command(code)) {
+                step.order.push(Item::Command(step.commands.len()));
+                step.commands.push(self.offer(code, inline, &mut ids));
+            }
+            let check = self.check(inline, Under { path: step.id.as_str(), condition: "" });
+            step.order.push(Item::Group(0));
+            step.groups.push(Group { title: None, place: step.place, timebox_s: None, checks: vec![check] });
+        }
+        Some(step)
+    }
+
+    /// A document about a release that has nothing but numbered sentences: each is confirmed.
+    pub(super) fn bare_lists(&mut self, outline: &Outline<'d>, title: &str) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for chapter in &outline.chapters {
+            let heading = chapter.heading.map_or(title, |heading| heading.inline.text.trim());
+            let about = vocabulary::is_about_a_release(heading) || vocabulary::is_about_a_release(title);
+            if !about || !matches!(chapter.part, Part::Front | Part::Other | Part::Steps) {
+                continue;
+            }
+            for body in &chapter.bodies {
+                let (_, items) = outline::numbered_items(body.blocks);
+                if items.len() > 1 {
+                    steps.extend(items.iter().filter_map(|numbered| self.step_of_item(numbered)));
+                }
+            }
         }
         steps
     }
@@ -228,10 +384,29 @@ fn is_run(kind: CommandKind) -> bool {
 }
 
 impl Draft<'_> {
-    fn add_command(&mut self, command: Command) {
+    fn add_command(&mut self, mut command: Command) {
+        if !matches!(command.kind, CommandKind::Reference | CommandKind::Note) {
+            command.warnings.append(&mut self.warnings);
+        }
         self.order.push(Item::Command(self.commands.len()));
         self.commands.push(command);
     }
+}
+
+/// The words of a callout that warns: `> [!CAUTION]`, `> ⚠ …`.
+fn alert(blocks: &[Block]) -> Option<String> {
+    let Some(Block::Paragraph(inline)) = blocks.first() else { return None };
+    let text = inline.text.trim();
+    let marked = ["[!CAUTION]", "[!WARNING]", "[!IMPORTANT]"].iter().find_map(|mark| text.strip_prefix(mark));
+    match marked.map(str::trim) {
+        Some(text) => Some(text.to_owned()),
+        None => vocabulary::warns(text).then(|| unmarked(text).to_owned()),
+    }
+}
+
+/// A warning without the sign in front of it: the screen has its own.
+fn unmarked(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '⚠' | '\u{fe0f}' | '🚨' | '⛔' | '🛑'))
 }
 
 /// `→ **skill**: git` as ("skill", "git").
@@ -246,7 +421,7 @@ pub(super) fn pointer(inline: &Inline) -> Option<(String, String)> {
 }
 
 pub(super) fn is_workflow(what: &str) -> bool {
-    matches!(what, "workflow" | "workflows" | "runbook" | "playbook" | "procedure")
+    vocabulary::points_at_a_workflow(what)
 }
 
 /// `Checklist critique (5 min)` is a countdown of five minutes; a watching time is a soak instead.
