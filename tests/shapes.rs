@@ -423,3 +423,18 @@ fn no_shape_is_an_error_but_the_unclosed_fence() {
         }
     }
 }
+
+#[test]
+fn somebody_answers_in_every_document() {
+    let people = |text: &str| {
+        let workflow = read(Source { file: "r.md", bytes: text.as_bytes(), siblings: &|_| false });
+        let people = workflow.people().into_iter();
+        people.map(|(role, answers)| format!("{role} {answers}")).collect::<Vec<_>>()
+    };
+    assert_eq!(people("# Release\n\n- [ ] Done\n"), ["operator true"]);
+    let polled = "# Release\n\n## 1. Tag\n\n- [ ] Tagged <!-- x -->\n\n## 2. Production\n\n- [ ] Done\n\n\
+                  ## Escalation\n\n- **It fails** → `tech-lead`\n";
+    assert_eq!(people(polled), ["operator true", "tech-lead false"]);
+    let head = "---\nroles: [ops, qa]\n---\n# Release\n\n## Escalation\n\n- **It fails** → `qa`\n";
+    assert_eq!(people(head), ["ops true", "qa true"]);
+}

@@ -32,7 +32,7 @@ use crate::release::{Operator, Phase, Release};
 use crate::ui::theme::{Depth, Theme};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Metric, Offer, Target, Workflow};
+use crate::workflow::{Metric, Offer, RoleName, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -360,19 +360,19 @@ fn start_form(
     };
     // Somebody answers for every role from the start, and the form shows who: the one who sits here,
     // unless the settings know better.
-    let role = |role: &crate::workflow::Role| Field {
-        kind: FieldKind::Role(role.name.clone()),
-        value: config.roster.get(role.name.as_str()).cloned().unwrap_or_else(|| me.name.clone()),
+    let role = |role: RoleName| Field {
+        value: config.roster.get(role.as_str()).cloned().unwrap_or_else(|| me.name.clone()),
+        kind: FieldKind::Role(role),
         note: String::new(),
     };
-    let declared = workflow.roles.iter().filter(|role| role.declared);
+    let people = workflow.people().into_iter().filter(|(_, answers)| *answers).map(|(name, _)| role(name));
     let policy = workflow.rollback.policy.iter().flat_map(|policy| &policy.auto);
     let policy = policy.map(|criterion| Field {
         kind: FieldKind::Policy(criterion.clone()),
         value: String::new(),
         note: String::new(),
     });
-    let fields = workflow.params.iter().map(param).chain(declared.map(role)).chain(policy).collect();
+    let fields = workflow.params.iter().map(param).chain(people).chain(policy).collect();
     StartForm { fields, selected: 0 }
 }
 

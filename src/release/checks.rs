@@ -231,7 +231,7 @@ impl Release {
         if reason.trim().is_empty() {
             return Err(Refusal::new("shortening a soak needs a reason", "type one"));
         }
-        if !self.workflow.roles.iter().any(|known| &known.name == role) {
+        if !self.workflow.people().iter().any(|(known, _)| known == role) {
             return Err(Refusal::new(format!("the workflow knows no role {role}"), "name one of its roles"));
         }
         let released_by = self.workflow.step(step).and_then(|step| step.annotated.released_by.as_ref());
@@ -248,7 +248,10 @@ impl Release {
                 Ok(Vec::new())
             }
             Some(_) => Err(Refusal::new("the soak is already long enough", "go on")),
-            None => Err(Refusal::new("this step has no running soak", "it starts with its step")),
+            None => Err(Refusal::new(
+                "this step has no running soak",
+                "it starts once the commands of its step are through",
+            )),
         }
     }
 

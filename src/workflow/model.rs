@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::annotated::*;
+use super::infer::ANYONE;
 use super::nginx::NginxSite;
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
@@ -113,6 +114,27 @@ pub struct Workflow {
 impl Workflow {
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps.iter().find(|step| &step.id == id)
+    }
+
+    /// Whom a release asks or may call, each once, and whether somebody must answer for them: the roles
+    /// of the head, those that a poll asks besides, then those that are only to be called.
+    ///
+    /// - Shape: somebody answers in any case; where a document asks for nobody, whoever operates it.
+    pub fn people(&self) -> Vec<(RoleName, bool)> {
+        let declared = self.roles.iter().filter(|role| role.declared).map(|role| &role.name);
+        let polled = self.steps.iter().filter_map(|step| step.poll.as_ref()).flat_map(|poll| &poll.roles);
+        let mut answering: Vec<RoleName> = declared.chain(polled).cloned().collect();
+        if answering.is_empty() {
+            answering.push(RoleName(ANYONE.to_owned()));
+        }
+        let called = self.roles.iter().map(|role| (role.name.clone(), false));
+        let mut people: Vec<(RoleName, bool)> = Vec::new();
+        for (role, answers) in answering.into_iter().map(|role| (role, true)).chain(called) {
+            if !people.iter().any(|(known, _)| *known == role) {
+                people.push((role, answers));
+            }
+        }
+        people
     }
 
     /// Every command, in document order: those of the steps, then those of the rollback section.

@@ -96,7 +96,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         (A::Go | A::NoGo | A::Abstain | A::NotApplicable, Panel::Poll(step)) => vote(model, action, step),
         (A::Choose, Panel::Criteria { selected, overriding }) => criterion(model, selected, overriding),
         (A::Choose, Panel::People { selected }) => {
-            let role = model.release.workflow().roles.get(selected).map(|role| role.name.clone());
+            let role = model.release.workflow().people().into_iter().nth(selected).map(|(role, _)| role);
             if let Some(role) = role {
                 let person = model.state().roster.get(&role).cloned().unwrap_or_default();
                 prompts::open(model, Purpose::Staff(role), &person);
@@ -161,7 +161,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             *selected = moved(*selected, workflow.rollback.criteria.len())
         }
         Some(Panel::Workloads { selected, .. }) => *selected = moved(*selected, n_offered),
-        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.roles.len()),
+        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.people().len()),
         Some(Panel::Policy { selected }) => {
             let n = workflow.rollback.policy.as_ref().map_or(0, |policy| policy.auto.len());
             *selected = moved(*selected, n);

@@ -66,13 +66,13 @@ pub fn people<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a>
     let model = paint.model;
     let workflow = model.release.workflow();
     let mut sheet = Sheet::new(paint.line("People", Role::Title), width);
-    for (index, role) in workflow.roles.iter().enumerate() {
+    for (index, (role, answers)) in workflow.people().into_iter().enumerate() {
         let pointer = pointer(paint, &mut sheet, index == selected);
-        let person = model.state().roster.get(&role.name);
-        let name = paint.span(format!("{:<20} ", text::elide(role.name.as_str(), 20)), Role::Text);
+        let person = model.state().roster.get(&role);
+        let name = paint.span(format!("{:<20} ", text::elide(role.as_str(), 20)), Role::Text);
         let who = match person {
             Some(person) => paint.span(person.as_str(), Role::Title),
-            None if role.declared => paint.span("nobody yet: a poll would wait", Role::Warning),
+            None if answers => paint.span("nobody yet: a poll would wait", Role::Warning),
             None => paint.span("to be called", Role::Dim),
         };
         sheet.push(Line::from_iter([pointer, name, who]));

@@ -39,7 +39,7 @@ const MAX_CHECKS: usize = 9;
 
 /// The role that answers a poll when the document names none: whoever is at the keyboard. A poll
 /// that asks nobody would be open by itself.
-pub(super) const ANYONE: &str = "operator";
+pub(in crate::workflow) const ANYONE: &str = "operator";
 
 /// As much prose as the language is judged by.
 const LANGUAGE_SAMPLE: usize = 65_536;
