@@ -242,8 +242,11 @@ impl Release {
         let reachable: Vec<&Step> = workflow.steps.iter().filter(|step| self.is_reachable(step)).collect();
         for step in reachable {
             self.state.entered.entry(step.id.clone()).or_insert(at);
+            // What is watched must be there: the time runs once the step's commands are through.
+            let is_through = |command: &Command| !awaits(command) || self.state.command(&command.id).closes();
             if let Some(soak) = step.soak
                 && !self.state.soaks.contains_key(&step.id)
+                && step.commands.iter().all(is_through)
             {
                 let after =
                     |seconds: u64| at.world + SignedDuration::from_secs(seconds.min(MAX_SOAK_S) as i64);
@@ -255,6 +258,7 @@ impl Release {
                     shortened: None,
                 };
                 self.state.soaks.insert(step.id.clone(), state);
+                effects.extend(self.soak_timer(&step.id));
             }
             for (index, group) in
                 step.groups.iter().enumerate().filter(|(_, group)| group.timebox_s.is_some())
@@ -263,9 +267,6 @@ impl Release {
                 if opens {
                     self.state.timeboxes.entry((step.id.clone(), index)).or_insert(at);
                 }
-            }
-            if step.soak.is_some() && self.state.entered.get(&step.id) == Some(&at) {
-                effects.extend(self.soak_timer(&step.id));
             }
         }
         effects

@@ -29,6 +29,26 @@ fn a_soak_starts_with_its_step_and_asks_once_to_be_woken_at_its_earliest_end() {
 }
 
 #[test]
+fn a_soak_waits_for_the_commands_of_its_step() {
+    let text = "# Release\n\n## Steps\n\n### 1. Production\n\n```bash\nkubectl set image deployment/app app=a:v1.2.0\n```\n\n\
+                - [ ] It answers\n\nWait 10 minutes.\n";
+    let document =
+        Arc::new(read(Source { file: "release.md", bytes: text.as_bytes(), siblings: &|_| false }));
+    let step = document.steps[0].id.clone();
+    let command = document.steps[0].commands[0].id.clone();
+    let mut play = Play::begun_with(document);
+    assert!(play.state().soaks.is_empty(), "nothing is there to be watched yet");
+    let play = {
+        play.now += 3_600;
+        play.go_on();
+        play.until(&Current::Check("production/it-answers".into()))
+    };
+    assert!(play.state().command(&command).closes());
+    let soak = &play.state().soaks[&step];
+    assert!(soak.since.world >= second(3_600).world, "{soak:?}");
+}
+
+#[test]
 fn a_soak_that_is_woken_too_early_goes_on() {
     let mut play = soaking();
     play.now += 60;

@@ -222,8 +222,9 @@ impl<'p, 'a> Pane<'p, 'a> {
         if let Some(soak) = step.soak
             && status == StepStatus::Pending
         {
-            let span = format!("soak {}–{}  ", format::planned(soak.min_s), format::planned(soak.max_s));
-            right.spans.push(self.paint.span(span, Role::Dim));
+            let (least, most) = (format::planned(soak.min_s), format::planned(soak.max_s));
+            let span = if least == most { least } else { format!("{least}–{most}") };
+            right.spans.push(self.paint.span(format!("soak {span}  "), Role::Dim));
         }
         if step.poll.is_some() {
             let (word, role) = match (poll_no, status) {
