@@ -118,13 +118,16 @@ impl Release {
         self.after_change()
     }
 
-    /// The word that an annotation asks for before a command runs; `None` when there is none to type.
-    pub fn word_of(&self, word: &Word) -> Option<&str> {
+    /// What may be typed for the word that an annotation asks for before a command runs; nothing where
+    /// there is none to type.
+    fn words_of(&self, word: &Word) -> Vec<String> {
+        let target = self.state.targets.first();
         match word {
-            Word::Context => self.state.context.as_deref(),
-            Word::Namespace => self.state.targets.first().map(|target| target.namespace.as_str()),
-            Word::Target => self.state.targets.first().map(|target| target.name.as_str()),
-            Word::Param(name) => self.state.params.get(name).map(String::as_str),
+            Word::Context => self.state.context.iter().cloned().collect(),
+            Word::Namespace => target.map(|target| target.namespace.clone()).into_iter().collect(),
+            // As every screen writes it, or by its name alone.
+            Word::Target => target.map_or_else(Vec::new, |it| vec![it.to_string(), it.name.clone()]),
+            Word::Param(name) => self.state.params.get(name).cloned().into_iter().collect(),
         }
     }
 
@@ -132,9 +135,13 @@ impl Release {
         let Some(word) = &command.annotated.confirm else { return Ok(()) };
         let label = word.label();
         // The document asks for a word; where there is none, typing its name is still a pause.
-        let wanted = self.word_of(word).unwrap_or(label);
+        let words = self.words_of(word);
+        let is_wanted = |typed: &str| match words.as_slice() {
+            [] => typed == label,
+            words => words.iter().any(|word| word == typed),
+        };
         match run.terms.typed.as_deref() {
-            Some(typed) if typed == wanted => Ok(()),
+            Some(typed) if is_wanted(typed) => Ok(()),
             Some(_) => Err(Refusal::new(
                 format!("that is not the {label} of this release"),
                 "look, and type it again",
