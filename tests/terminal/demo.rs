@@ -43,6 +43,51 @@ fn the_seed_is_played_to_its_report_by_at_most_seventy_keys() {
     assert!(home.run(&["list"]).stdout.windows(9).any(|part| part == b"COMPLETED"));
 }
 
+/// No head, no roles, steps from an English hand; one annotation.
+const PLAIN: &str = "# Release of the shop\n\n## Prerequisites\n\n- [ ] CI is green on main (@ana)\n\n## Steps\n\n\
+1. Tag it:\n\n   ```console\n   $ git tag <version>\n   ```\n\n\
+2. Production deployment\n\n   > [!CAUTION]\n   > Not on a Friday.\n\n   \
+<!-- gonogo: confirm=type:target timeout=5m -->\n   ```bash\n   kubectl set image deployment/app app=myapp:<version>\n   ```\n\n   \
+- [ ] Rollout finished <!-- gonogo: rollout=deployment/app ready=100% -->\n\n   Wait 2 minutes.\n";
+
+#[test]
+fn a_plain_document_is_released_by_whoever_sits_there() {
+    let home = Home::new();
+    let document = home.write("RELEASE.md", PLAIN);
+    let document = document.to_string_lossy();
+    let mut terminal = home.open(&["demo", "--workflow", &document, "--scenario", "good", "--speed", "120"]);
+    let start = terminal.wait("begin the release");
+    assert!(start.says("operator"), "who answers is asked at the start: {}", start.text());
+    begin(&mut terminal);
+    let is_deploying = |screen: &Screen| {
+        screen.current().is_some_and(|item| item.contains("kubectl set image deployment/app"))
+    };
+    walk(&mut terminal, "1", is_deploying);
+    terminal.press("enter");
+    let panel = terminal.wait_for("the run panel", |screen| screen.has_panel("Run"));
+    assert!(panel.says("Not on a Friday."), "{}", panel.text());
+    terminal.press("r");
+    terminal.wait("type the target to run this");
+    terminal.type_line("deployment/app");
+    terminal.wait_for("the end of the command", Screen::has_succeeded);
+    terminal.press("enter");
+    terminal.wait_for("the panel closed", |screen| !screen.has_panel("Output"));
+    // The rollout answers the check, and the watching time is over, without a key.
+    let is_closed =
+        |screen: &Screen| screen.current().is_some_and(|item| item.contains("complete the release"));
+    terminal.wait_for("nothing left to do", is_closed);
+    terminal.press("enter");
+    terminal.wait_for("the finish panel", |screen| screen.has_panel("Complete the release"));
+    terminal.press("r");
+    terminal.wait("■ COMPLETED");
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 0);
+    let report = words(&home.run(&["report"]));
+    for told in ["| operator | GO | you |", "| Rollout finished | ◉ sensed |"] {
+        assert!(report.contains(told), "{told} is missing in\n{report}");
+    }
+}
+
 #[test]
 fn a_key_held_down_and_an_enter_tick_nothing_that_was_not_read() {
     let home = Home::new();
