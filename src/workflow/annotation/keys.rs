@@ -66,6 +66,9 @@ const COMMAND: &[On] = &[On::Command];
 const PROSE: &[On] = &[On::Paragraph, On::Heading];
 const FENCE: &[On] = &[On::Fence];
 
+/// What happens to a gate that is not kept.
+const HELD: &str = "it is held: an override with a reason closes it";
+
 /// In the order of the documentation.
 pub(in crate::workflow) const KEYS: &[Key] = &[
     key(
@@ -132,18 +135,9 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "kubectl",
         "the alternative that is offered first, by its number or the beginning of its words",
     ),
-    not_yet(
-        gate("approvals", CHECK, "2", "how many people confirm it"),
-        "it is held: an override with a reason closes it",
-    ),
-    not_yet(
-        gate("distinct", CHECK, "", "they are different people"),
-        "it is held: an override with a reason closes it",
-    ),
-    not_yet(
-        gate("not", CHECK, "runner", "who may not confirm it"),
-        "it is held: an override with a reason closes it",
-    ),
+    not_yet(gate("approvals", CHECK, "2", "how many people confirm it"), HELD),
+    not_yet(gate("distinct", CHECK, "", "they are different people"), HELD),
+    not_yet(gate("not", CHECK, "runner", "who may not confirm it"), HELD),
     not_yet(
         key("evidence", CHECK, "url", "what is typed beside the answer"),
         "no evidence is asked for; `n` takes a note",
