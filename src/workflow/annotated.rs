@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::model::{CheckId, CommandId, CriterionKind, Metric, Operator, Place, RoleName};
+use super::model::{CheckId, CommandId, CriterionKind, Operator, Place, RoleName};
 
 /// One key of an annotation that was taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -242,10 +242,10 @@ impl fmt::Display for CheckGate {
                     match limit {
                         CriterionKind::Threshold { metric, operator, value, unit } => {
                             let sign = if *operator == Operator::Below { "≥" } else { "≤" };
-                            write!(f, "{between}{} {sign} {value}{unit}", name_of(*metric))?;
+                            write!(f, "{between}{} {sign} {value}{unit}", metric.words())?;
                         }
                         CriterionKind::Ratio { metric, factor, .. } => {
-                            write!(f, "{between}{} ≤ {factor}× its baseline", name_of(*metric))?;
+                            write!(f, "{between}{} ≤ {factor}× its baseline", metric.words())?;
                         }
                         CriterionKind::Declared => {}
                     }
@@ -256,14 +256,5 @@ impl fmt::Display for CheckGate {
                 Ok(())
             }
         }
-    }
-}
-
-fn name_of(metric: Metric) -> &'static str {
-    match metric {
-        Metric::ErrorRate => "error rate",
-        Metric::LatencyP95 => "latency p95",
-        Metric::RequestRate => "request rate",
-        Metric::Restarts => "restarts",
     }
 }

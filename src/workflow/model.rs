@@ -505,6 +505,17 @@ pub enum Metric {
     Restarts,
 }
 
+impl Metric {
+    pub fn words(self) -> &'static str {
+        match self {
+            Metric::ErrorRate => "error rate",
+            Metric::LatencyP95 => "latency p95",
+            Metric::RequestRate => "request rate",
+            Metric::Restarts => "restarts",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
     #[serde(rename = ">")]

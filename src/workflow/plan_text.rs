@@ -6,8 +6,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::lint_text::visible;
 use super::model::{
-    BlockClass, Check, Command, CommandKind, Criterion, CriterionKind, Item, Metric, Operator, Place, Step,
-    Target, Term, Workflow,
+    BlockClass, Check, Command, CommandKind, Criterion, CriterionKind, Item, Operator, Place, Step, Target,
+    Term, Workflow,
 };
 use super::nginx::NginxSite;
 
@@ -342,21 +342,12 @@ fn nginx_text(site: &NginxSite) -> String {
 fn criterion_text(criterion: &Criterion) -> String {
     match &criterion.kind {
         CriterionKind::Threshold { metric, operator, value, unit } => {
-            format!("watched: {} {} {value}{unit}", metric_text(*metric), operator_text(*operator))
+            format!("watched: {} {} {value}{unit}", metric.words(), operator_text(*operator))
         }
         CriterionKind::Ratio { metric, operator, factor } => {
-            format!("watched: {} {} {factor}× its baseline", metric_text(*metric), operator_text(*operator))
+            format!("watched: {} {} {factor}× its baseline", metric.words(), operator_text(*operator))
         }
         CriterionKind::Declared => "you say so, with b".to_owned(),
-    }
-}
-
-fn metric_text(metric: Metric) -> &'static str {
-    match metric {
-        Metric::ErrorRate => "error rate",
-        Metric::LatencyP95 => "latency p95",
-        Metric::RequestRate => "request rate",
-        Metric::Restarts => "restarts",
     }
 }
 
