@@ -90,13 +90,10 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
             None => built_in(&directory, flags.lang)?,
         };
         let mut params = checked_params(&document.workflow, flags.params)?;
-        for param in &document.workflow.params {
+        // A date is filled in by the start panel.
+        for param in document.workflow.params.iter().filter(|param| param.offer != Some(Offer::Today)) {
             // The practice repository has tags up to v1.2.0; the lesson is about what comes after.
-            let next = || match param.offer {
-                Some(Offer::Today) => Clock::real().now().wall.strftime("%Y-%m-%d").to_string(),
-                _ => next_version(&param.default),
-            };
-            params.entry(param.name.clone()).or_insert_with(next);
+            params.entry(param.name.clone()).or_insert_with(|| next_version(&param.default));
         }
         let place = Place::practice(&document.workflow, &practice);
         let me = assemble::operator(Some("you".to_owned()), &config, &place.directory);
