@@ -10,7 +10,7 @@ use crate::workflow::nginx::{Colour, NginxSite};
 ///
 /// - Errors: whatever keeps one colour from being the known good one, such as two files that disagree.
 pub fn pin(site: NginxSite) -> Result<RoutePin, NginxError> {
-    let colour = Nginx::new(site.clone(), Limits::default())?.read()?;
+    let colour = of(&site)?.read()?;
     let name = site.upstream.display().to_string();
     Ok(RoutePin {
         route: RouteRef { kind: RouteKind::Nginx, namespace: String::new(), name },
@@ -27,7 +27,7 @@ pub fn pin(site: NginxSite) -> Result<RoutePin, NginxError> {
 ///
 /// - Source: both files, the health of the colour, `nginx -t`, and an answer through nginx.
 pub async fn arm(site: &NginxSite, to: &Colour) -> (Outcome, Vec<String>) {
-    let proof = match Nginx::new(site.clone(), Limits::default()) {
+    let proof = match of(site) {
         Ok(nginx) => nginx.prove(to, None).await,
         Err(error) => Err(error),
     };
@@ -53,7 +53,7 @@ pub async fn arm(site: &NginxSite, to: &Colour) -> (Outcome, Vec<String>) {
 /// - Errors: as [`Failure`] has them; a colour that is not healthy yet is asked again.
 pub async fn put_back(site: &NginxSite, to: &Colour) -> Result<Option<u64>, Failure> {
     let began = Instant::now();
-    let nginx = Nginx::new(site.clone(), Limits::default()).map_err(|error| failure(&error))?;
+    let nginx = of(site).map_err(|error| failure(&error))?;
     let switched = nginx.switch(to, None, |_| ()).await.map_err(|error| failure(&error))?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok((!switched.was_there).then_some(took_ms))
@@ -61,7 +61,7 @@ pub async fn put_back(site: &NginxSite, to: &Colour) -> Result<Option<u64>, Fail
 
 /// Looks whether both files, and nginx itself where it can be asked, say `to`.
 pub async fn read_back(site: &NginxSite, to: &Colour) -> Result<(), Failure> {
-    let nginx = Nginx::new(site.clone(), Limits::default()).map_err(|error| failure(&error))?;
+    let nginx = of(site).map_err(|error| failure(&error))?;
     let standing = nginx.look().map_err(|error| failure(&error))?;
     if standing != Standing::agreed_on(to) {
         let summary = format!(
@@ -82,6 +82,10 @@ pub async fn read_back(site: &NginxSite, to: &Colour) -> Result<(), Failure> {
             Err(Failure { kind, summary: format!("no colour is told through nginx: {words}") })
         }
     }
+}
+
+fn of(site: &NginxSite) -> Result<Nginx, NginxError> {
+    Nginx::new(site.clone(), Limits::default())
 }
 
 fn failure(error: &NginxError) -> Failure {
