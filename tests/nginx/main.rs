@@ -9,6 +9,10 @@
 #[allow(dead_code, reason = "the terminal's own tests ask more of it")]
 mod harness;
 
+#[path = "../terminal/pilot.rs"]
+#[allow(dead_code, reason = "the terminal's own tests ask more of it")]
+mod pilot;
+
 mod load;
 mod rolled_back;
 mod stage;

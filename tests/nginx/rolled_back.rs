@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::harness::{Home, Terminal};
+use crate::pilot::{begin, run};
 use crate::stage::{Stage, nginx};
 
 /// A release that sends everybody to green.
@@ -22,14 +23,9 @@ fn switched(home: &Home, stage: &Stage) -> Terminal {
     let mut terminal = home.open(&["run", &document(home, stage), "--operator", "ana"]);
     let armed = terminal.wait_for("an armed rollback", |screen| screen.rollback_line().contains("ARMED"));
     assert!(armed.rollback_line().contains("blue behind nginx"), "{}", armed.text());
-    terminal.press("r");
-    terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
-    terminal.press("enter");
-    terminal.wait_for("the run panel", |screen| screen.has_panel("Run"));
-    terminal.press("r");
-    terminal.wait_for("its end", |screen| screen.has_succeeded());
+    begin(&mut terminal);
+    run(&mut terminal, "1");
     assert!(stage.is_at("green"), "{:?}", stage.standing());
-    terminal.press("enter");
     terminal.wait("Everybody is on green");
     terminal
 }
