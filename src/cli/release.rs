@@ -27,12 +27,7 @@ use crate::rehearsal::{Options, Practice};
 use crate::release::{
     Event, Fact, LockStanding, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
 };
-use crate::workflow::{self, Offer, Workflow};
-
-const RELEASE_EN: &str = include_str!("../../workflows/release.en.md");
-const RELEASE_FR: &str = include_str!("../../workflows/release.md");
-const ROLLBACK_EN: &str = include_str!("../../workflows/rollback.en.md");
-const ROLLBACK_FR: &str = include_str!("../../workflows/rollback.md");
+use crate::workflow::{self, LIBRARY, Language, Offer, Workflow};
 
 pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
@@ -112,20 +107,23 @@ fn next_version(example: &str) -> String {
     }
 }
 
-/// Lays the built-in workflow out beside the practice world, so that it is a file like any other.
+/// Lays the library out beside the practice world, so that its release is a file like any other and
+/// finds those that it calls.
 fn built_in(directory: &Path, lang: Lang) -> color_eyre::Result<Document> {
-    let (file, text, beside, rollback) = match lang {
-        Lang::En => ("release.en.md", RELEASE_EN, "rollback.en.md", ROLLBACK_EN),
-        Lang::Fr => ("release.md", RELEASE_FR, "rollback.md", ROLLBACK_FR),
+    let language = match lang {
+        Lang::En => Language::English,
+        Lang::Fr => Language::French,
     };
     let folder = directory.join("workflows");
     let lay_out = || {
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join(beside), rollback)?;
-        std::fs::write(folder.join(file), text)
+        LIBRARY.iter().try_for_each(|it| std::fs::write(folder.join(it.file), it.text))
     };
     lay_out().wrap_err_with(|| format!("cannot write to {}", folder.display()))?;
-    Ok(document::read(&folder.join(file))?)
+    let Some(release) = workflow::shipped("release", language) else {
+        bail!("the library has no release");
+    };
+    Ok(document::read(&folder.join(release.file))?)
 }
 
 struct Opening {
