@@ -163,10 +163,13 @@ impl Place {
     }
 }
 
-/// Who sits here: by flag, settings, git, or the login name.
-pub(super) fn operator(flag: Option<String>, config: &Config, directory: &Path) -> Operator {
+/// Who sits here: by flag, settings, git, the user of the kubeconfig's context, or the login.
+pub(super) fn operator(flag: Option<String>, config: &Config, place: &Place) -> Operator {
     let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
-    let name = flag.or_else(|| config.operator.clone()).or_else(|| git::user_name(directory)).or_else(login);
+    // On a jump host everybody logs in as the same user; the kubeconfig is more often one's own.
+    let cluster = || place.cluster.as_ref()?.user();
+    let name = flag.or_else(|| config.operator.clone());
+    let name = name.or_else(|| git::user_name(&place.directory)).or_else(cluster).or_else(login);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Operator { name: name.unwrap_or_else(|| "operator".to_owned()), host, identity: None }
 }

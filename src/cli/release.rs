@@ -46,7 +46,7 @@ pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
         // Without it the commands would go to whatever context is the current one.
         bail!("the release is meant for context {context}, which cannot be used: {why}");
     }
-    let me = assemble::operator(flags.operator, &config, &place.directory);
+    let me = assemble::operator(flags.operator, &config, &place);
     let elsewhere = ClusterFlags { context: place.context.clone(), ..cluster };
     let opening = Opening { config: config.clone(), document, params, place, me, practice: None };
     let (code, next) = runtime()?.block_on(open(opening))?;
@@ -91,7 +91,7 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
             params.entry(param.name.clone()).or_insert_with(|| next_version(&param.default));
         }
         let place = Place::practice(&document.workflow, &practice);
-        let me = assemble::operator(Some("you".to_owned()), &config, &place.directory);
+        let me = assemble::operator(Some("you".to_owned()), &config, &place);
         let practice = Some((practice, directory));
         let (code, _) = open(Opening { config, document, params, place, me, practice }).await?;
         Ok(code)
@@ -237,7 +237,7 @@ async fn take_up(
         None => place_of(&release, &opened, cluster, &config)?,
     };
     let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
-    let me = assemble::operator(operator, &config, &place.directory);
+    let me = assemble::operator(operator, &config, &place);
     let n_records = store.last_seq() + 1;
     let event = Event { at: clock.now(), by: Some(me.clone()), fact: Fact::Reopened };
     let effects = release.handle(&event)?;
@@ -280,7 +280,7 @@ async fn watch(
         None => place_of(&release, &opened, cluster, &config)?,
     };
     let clock = clock_beside(&release, last);
-    let me = assemble::operator(None, &config, &place.directory);
+    let me = assemble::operator(None, &config, &place);
     let holder = read.records.iter().rev().find_map(|record| record.event.by.clone());
     let holder = holder.map_or_else(|| "another process".to_owned(), |by| by.name);
     let folder = journal.folder().clone();

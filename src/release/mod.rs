@@ -16,6 +16,7 @@ pub mod policy;
 mod progress;
 mod rollback;
 pub mod route;
+mod sign_off;
 pub mod state;
 pub mod summary;
 pub mod table;
@@ -35,6 +36,7 @@ pub use policy::{Accepted, Countdown, CountdownEnd, PolicyState};
 pub use progress::{Current, StepStatus};
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use route::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
+pub use sign_off::{people_of, same_person, unstaffed};
 pub use state::*;
 use table::Deed;
 
@@ -105,6 +107,7 @@ impl Release {
             hold: None,
             holds: Vec::new(),
             checks: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             commands: BTreeMap::new(),
             polls: BTreeMap::new(),
             entered: BTreeMap::new(),
@@ -222,14 +225,18 @@ impl Release {
                 self.state.roster.insert(role.clone(), person.clone());
                 Ok(Vec::new())
             }
-            Fact::Confirmed { check, evidence } => {
-                self.answer(at, by, check, Answer::Confirmed, None, evidence)
+            Fact::KeyboardTaken { from } => match by {
+                Some(by) if !by.name.trim().is_empty() && !same_person(&by.name, from) => Ok(Vec::new()),
+                _ => Err(Refusal::new("the keyboard changes hands only with a new name", "type it")),
+            },
+            Fact::Confirmed { check, evidence, person, typed } => {
+                self.confirm(at, by, check, person.as_deref(), typed.as_ref(), evidence)
             }
             Fact::NoGo { check, reason, evidence } => {
-                self.answer(at, by, check, Answer::NoGo, Some(reason), evidence)
+                self.answer(at, by, check, Answer::NoGo, reason, evidence)
             }
             Fact::Overridden { check, reason, evidence } => {
-                self.answer(at, by, check, Answer::Overridden, Some(reason), evidence)
+                self.answer(at, by, check, Answer::Overridden, reason, evidence)
             }
             Fact::CheckReopened { check } => self.reopen_check(at, check),
             Fact::NotApplicable { item, reason } => {

@@ -117,13 +117,15 @@ impl Workflow {
     }
 
     /// Whom a release asks or may call, each once, and whether somebody must answer for them: the roles
-    /// of the head, those that a poll asks besides, then those that are only to be called.
+    /// of the head, those that a poll or a check asks besides, then those that are only to be called.
     ///
     /// - Shape: somebody answers in any case; where a document asks for nobody, whoever operates it.
     pub fn people(&self) -> Vec<(RoleName, bool)> {
         let declared = self.roles.iter().filter(|role| role.declared).map(|role| &role.name);
         let polled = self.steps.iter().filter_map(|step| step.poll.as_ref()).flat_map(|poll| &poll.roles);
-        let mut answering: Vec<RoleName> = declared.chain(polled).cloned().collect();
+        let signing = self.checks().filter(|check| check.annotated.sign_off.is_some());
+        let signing = signing.flat_map(|check| &check.annotated.roles);
+        let mut answering: Vec<RoleName> = declared.chain(polled).chain(signing).cloned().collect();
         if answering.is_empty() {
             answering.push(RoleName(ANYONE.to_owned()));
         }

@@ -374,7 +374,7 @@ impl Live {
                     // What a person said about it stands until it is taken back.
                     Some(_) if said_no => Fact::CheckReopened { check: id },
                     Some(_) => Fact::Sensed { check: id, pass: true, value: "as it should be".into() },
-                    None => Fact::Confirmed { check: id, evidence: evidence() },
+                    None => Fact::Confirmed { check: id, evidence: evidence(), person: None, typed: None },
                 }
             }
             Current::Command(id) => self.next_of_command(&id),

@@ -554,7 +554,7 @@ impl Script {
                 let event = Event {
                     at: self.model.now,
                     by: Some(ana()),
-                    fact: Fact::Confirmed { check: id, evidence: Vec::new() },
+                    fact: Fact::Confirmed { check: id, evidence: Vec::new(), person: None, typed: None },
                 };
                 // A check whose step is not reached yet is confirmed by a later call.
                 let _ = self.model.release.handle(&event);

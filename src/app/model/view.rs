@@ -193,6 +193,15 @@ pub enum Purpose {
         role: RoleName,
     },
     Staff(RoleName),
+    /// Who sits at the keyboard from now on.
+    Keyboard,
+    /// Who confirms a check that several people confirm.
+    Approve(CheckId),
+    /// What was seen, by whom if it is not the one who sits here.
+    Typed {
+        check: CheckId,
+        person: Option<String>,
+    },
     Declare {
         criterion: CriterionId,
         met: bool,

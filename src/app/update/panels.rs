@@ -97,9 +97,13 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         (A::Choose, Panel::Criteria { selected, overriding }) => criterion(model, selected, overriding),
         (A::Choose, Panel::People { selected }) => {
             let role = model.release.workflow().people().into_iter().nth(selected).map(|(role, _)| role);
-            if let Some(role) = role {
-                let person = model.state().roster.get(&role).cloned().unwrap_or_default();
-                prompts::open(model, Purpose::Staff(role), &person);
+            match role {
+                Some(role) => {
+                    let person = model.state().roster.get(&role).cloned().unwrap_or_default();
+                    prompts::open(model, Purpose::Staff(role), &person);
+                }
+                // The line below the roles.
+                None => prompts::open(model, Purpose::Keyboard, ""),
             }
             Vec::new()
         }
@@ -161,7 +165,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             *selected = moved(*selected, workflow.rollback.criteria.len())
         }
         Some(Panel::Workloads { selected, .. }) => *selected = moved(*selected, n_offered),
-        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.people().len()),
+        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.people().len() + 1),
         Some(Panel::Policy { selected }) => {
             let n = workflow.rollback.policy.as_ref().map_or(0, |policy| policy.auto.len());
             *selected = moved(*selected, n);
@@ -410,6 +414,19 @@ pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) {
             model.view.start = Some(form.clone());
         }
     }
+}
+
+/// From here on every key is this person's.
+pub(super) fn keyboard_taken(model: &mut Model, name: &str) -> Vec<Ask> {
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let from = std::mem::replace(&mut model.me.name, name.to_owned());
+    let asks = deed(model, Fact::KeyboardTaken { from: from.clone() });
+    if asks.is_empty() {
+        model.me.name = from;
+    }
+    asks
 }
 
 fn fire(model: &mut Model) -> Vec<Ask> {

@@ -113,6 +113,13 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             }
             Fact::RoleStaffed { role, person: reason }
         }
+        Purpose::Keyboard => return panels::keyboard_taken(model, text),
+        Purpose::Approve(_) if text.is_empty() => return Vec::new(),
+        Purpose::Approve(check) => return keys::confirm_by(model, &check, Some(reason)),
+        Purpose::Typed { check, person } => {
+            let evidence = model.evidence_for(&check);
+            Fact::Confirmed { check, evidence, person, typed: Some(reason) }
+        }
         Purpose::Declare { criterion, met } => {
             model.view.panel = None;
             Fact::CriterionDeclared { criterion, met, reason }

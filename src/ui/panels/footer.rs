@@ -131,6 +131,15 @@ fn title(paint: &Paint, purpose: &Purpose) -> String {
         Purpose::Abstain { role, .. } => format!("{role} abstains (is not GO): why?"),
         Purpose::RoleNotApplicable { role, .. } => format!("{role} is not asked: why?"),
         Purpose::Staff(role) => format!("who answers for {role}?"),
+        Purpose::Keyboard => "who is at the keyboard now?".to_owned(),
+        Purpose::Approve(check) => {
+            let text = workflow.check(check).map_or("", |check| check.text.as_str());
+            format!("who confirms “{}”?", text::elide(text, 28))
+        }
+        Purpose::Typed { check, .. } => {
+            let asked = workflow.check(check).and_then(|check| check.annotated.typed);
+            format!("{}?", asked.map_or("what was seen", crate::workflow::Typed::as_str))
+        }
         Purpose::Declare { criterion, met } => {
             let text = workflow.criterion(criterion).map_or("", |criterion| criterion.text.as_str());
             let what = if *met { "declare a breach" } else { "withdraw" };
