@@ -4,6 +4,7 @@ mod assemble;
 mod cluster;
 mod document;
 mod duration;
+mod form;
 mod history;
 mod lint;
 mod logs;

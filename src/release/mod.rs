@@ -336,15 +336,23 @@ impl Release {
         params: &BTreeMap<String, String>,
         roster: &BTreeMap<crate::workflow::RoleName, String>,
     ) -> Result<Vec<Effect>, Refusal> {
-        if let Some(missing) = self.document.params.iter().find(|param| !params.contains_key(&param.name)) {
-            return Err(Refusal::new(
-                format!("{} has no value", missing.name),
-                format!("type one; {} is only the document's example", missing.default),
-            ));
-        }
-        for (param, value) in params {
-            if let Err(why) = crate::workflow::valid_param(param, value) {
-                return Err(Refusal::new(why, "type another value"));
+        for param in &self.document.params {
+            match params.get(&param.name) {
+                Some(_) if param.is_secret() => {
+                    let why = format!("{} is a secret, and would be written into the journal", param.name);
+                    return Err(Refusal::new(why, "leave it out: commands find it in their environment"));
+                }
+                None if param.is_secret() => {}
+                Some(value) => {
+                    param.check(value).map_err(|why| Refusal::new(why, "type another value"))?;
+                }
+                None => {
+                    let way_out = match param.default.as_str() {
+                        "" => "type one".to_owned(),
+                        example => format!("type one; {example} is only the document's example"),
+                    };
+                    return Err(Refusal::new(format!("{} has no value", param.name), way_out));
+                }
             }
         }
         self.workflow = Arc::new(self.document.with_params(params));

@@ -136,9 +136,10 @@ impl Release {
     /// The way out: whom to ask, by role and name.
     fn who_else(&self, check: &Check, sign_off: SignOff) -> String {
         let given = self.approvals(&check.id);
+        let has_confirmed = |name: &str| given.iter().any(|approval| same_person(&approval.person, name));
         let is_free = |name: &str| {
-            !(sign_off.not_runner && self.has_run(name))
-                && !(sign_off.distinct && given.iter().any(|approval| same_person(&approval.person, name)))
+            let is_out = sign_off.not_runner && self.has_run(name);
+            !(is_out || sign_off.distinct && has_confirmed(name))
         };
         let asked = check.annotated.roles.iter().filter_map(|role| {
             let names: Vec<&str> = self.staff(role).filter(|name| is_free(name)).collect();

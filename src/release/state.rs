@@ -381,7 +381,19 @@ impl PlanState {
     }
 }
 
+/// The version among the parameters of a release: `VERSION`, else what is named like one.
+pub fn version_of(params: &BTreeMap<String, String>) -> Option<&String> {
+    let named = ["VERSION", "TAG", "RELEASE"].into_iter().find_map(|name| params.get(name));
+    let like = |suffix: &str| params.iter().find(|(name, _)| name.ends_with(suffix)).map(|(_, value)| value);
+    named.or_else(|| like("_VERSION")).or_else(|| like("_TAG"))
+}
+
 impl State {
+    /// What is being released, where a parameter says so.
+    pub fn version(&self) -> Option<&String> {
+        version_of(&self.params)
+    }
+
     pub fn command(&self, id: &CommandId) -> CommandState {
         self.commands.get(id).map_or(CommandState::Ready, |track| track.state)
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::model::{CheckId, CommandId, CriterionKind, Operator, Place, RoleName};
+use super::param_kind::is_address;
 
 /// One key of an annotation that was taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,13 +102,10 @@ impl Typed {
     /// - Errors: what is missing in it.
     pub fn accepts(self, typed: &str) -> Result<(), &'static str> {
         let typed = typed.trim();
-        let has_host = |scheme: &str| typed.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty());
         match self {
             _ if typed.is_empty() => Err("it is empty"),
             Typed::Url if typed.contains(char::is_whitespace) => Err("a link has no blanks"),
-            Typed::Url if !has_host("https://") && !has_host("http://") => {
-                Err("a link begins with https:// or http://")
-            }
+            Typed::Url if !is_address(typed) => Err("a link begins with https:// or http://"),
             Typed::Value if !typed.contains(|c: char| c.is_ascii_digit()) => Err("a value has a digit"),
             _ => Ok(()),
         }

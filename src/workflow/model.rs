@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use super::annotated::*;
 use super::infer::ANYONE;
 use super::nginx::NginxSite;
+pub use super::param_kind::ParamKind;
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -218,9 +219,16 @@ pub struct Call {
 }
 
 /// A value that the document repeats as a literal and a release supplies anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Param {
     pub name: String,
+    pub kind: ParamKind,
+    /// Whether the head names it; the kind of any other one is only told by its name.
+    pub declared: bool,
+    /// Offered to begin with, where the head has one.
+    pub preset: Option<String>,
+    /// What it is for, in the author's words.
+    pub about: Option<String>,
     /// The literal as it stands in the document: an example, not a value to run with.
     pub default: String,
     /// What stands for the value beside the literal: `<version>`, `X.Y.Z`.
@@ -624,6 +632,8 @@ pub enum Code {
     DurationUnknown,
     /// A criterion with a number on something that gonogo does not measure.
     CriterionNotMeasured,
+    /// A secret that the document would have written into a command or a check.
+    SecretInText,
     /// An annotation that cannot be read.
     AnnotationSyntax,
     /// A gate of an annotation that cannot be read or kept: it became a manual hold.
@@ -670,6 +680,7 @@ impl Code {
             Code::UnclassifiedTasks => "unclassified-tasks",
             Code::DurationUnknown => "duration-unknown",
             Code::CriterionNotMeasured => "criterion-not-measured",
+            Code::SecretInText => "secret-in-text",
             Code::AnnotationSyntax => "annotation-syntax",
             Code::AnnotationHeld => "annotation-held",
             Code::AnnotationDoubleDash => "annotation-double-dash",

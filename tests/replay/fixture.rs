@@ -160,9 +160,8 @@ pub fn workflow() -> Arc<Workflow> {
         params: vec![Param {
             name: "VERSION".into(),
             default: "v1.2.0".into(),
-            placeholders: Vec::new(),
-            offer: None,
             occurrences: vec![PLACE],
+            ..Param::default()
         }],
         nginx: None,
         targets: Vec::new(),

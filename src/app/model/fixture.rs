@@ -185,7 +185,7 @@ impl Script {
         Script::opened_with(DOCUMENT, targets)
     }
 
-    fn opened_with(document: &str, targets: Vec<TargetRef>) -> Script {
+    pub fn opened_with(document: &str, targets: Vec<TargetRef>) -> Script {
         let source = Source { file: "release.md", bytes: document.as_bytes(), siblings: &|_| true };
         let document = Arc::new(workflow::read(source));
         let at = Moment::real(start());
@@ -236,6 +236,7 @@ impl Script {
             release,
             mode: Mode::Driving,
             me: ana(),
+            secrets: workflow::Secrets::default(),
             observed: Observed::new(metrics),
             view: View { panel: Some(Panel::Start(form)), ..View::default() },
             journal: JournalState::default(),

@@ -144,6 +144,7 @@ pub struct StartForm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     pub kind: FieldKind,
+    /// Of a secret only that there is one.
     pub value: String,
     /// The document's example, or why the field matters.
     pub note: String,
@@ -152,6 +153,8 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
     Param(String),
+    /// Its value is kept in [`super::Model::secrets`] alone.
+    Secret(String),
     Role(RoleName),
     /// A criterion on which the release may roll back by itself, once it is accepted.
     Policy(CriterionId),
@@ -224,6 +227,8 @@ pub enum Purpose {
     /// The word that the document asks for before what the panel shows runs.
     TypeToRun(RunPanel),
     Field(usize),
+    /// A secret that a command reads and this process has not got.
+    Secret(String),
     Doubt {
         command: CommandId,
         attempt: u32,

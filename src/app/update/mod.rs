@@ -11,6 +11,7 @@ mod observations;
 mod panels;
 mod policy;
 mod prompts;
+mod secrets;
 mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};
@@ -20,6 +21,7 @@ use crate::release::{
     StepResult, Timer,
 };
 use crate::watch::{Preflight, TargetRef};
+use crate::workflow::Secrets;
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +35,8 @@ pub enum Ask {
     Do(Effect),
     /// Watch these workloads instead of any others.
     Watch(Vec<TargetRef>),
+    /// Have these in the environment of commands, and nowhere else.
+    Keep(Secrets),
     /// Put this on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a file of this name into the directory of the release, answered by [`What::Told`].
@@ -191,6 +195,10 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
             | Fact::TrafficFirst { .. }
             | Fact::Left { .. }
     );
+    if let Some(why) = secrets::refuses(model, &fact) {
+        flash(model, why, true);
+        return Vec::new();
+    }
     if let Some(why) = model.journal.failed.clone().filter(|_| !is_way_back) {
         flash(
             model,

@@ -1,6 +1,6 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, watching};
+use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, secrets, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Vote};
@@ -247,6 +247,11 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
         flash(model, format!("{open} still stands for a value: press e and write it"), true);
         return Vec::new();
     }
+    if let Some(text) = text_of(model, panel)
+        && secrets::asks_for(model, &text)
+    {
+        return Vec::new();
+    }
     if command.kind == CommandKind::Choice && panel.edited.is_none() {
         let Some(index) = panel.choice else {
             flash(model, "nothing runs before one alternative is chosen: press its number", true);
@@ -373,12 +378,22 @@ pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
     let value = |field: &Field| field.value.trim().to_owned();
     let mut params = std::collections::BTreeMap::new();
     let mut roster = std::collections::BTreeMap::new();
+    let document = std::sync::Arc::clone(model.release.document());
     for field in fields {
         match &field.kind {
             FieldKind::Param(name) if !value(field).is_empty() => {
                 params.insert(name.clone(), value(field));
             }
             FieldKind::Param(_) => {}
+            FieldKind::Secret(name) => {
+                let declared = document.params.iter().any(|param| param.name == *name && param.declared);
+                if declared && !model.secrets.has(name) {
+                    let text =
+                        format!("{name} is missing: type it here, or set it in the environment of gonogo");
+                    flash(model, text, true);
+                    return Vec::new();
+                }
+            }
             FieldKind::Role(role) => {
                 roster.insert(role.clone(), value(field));
             }
@@ -399,21 +414,33 @@ pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
     asks
 }
 
-pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) {
-    let Some(Panel::Start(form)) = &mut model.view.panel else { return };
-    let Some(field) = form.fields.get_mut(index) else { return };
-    let refused = match &field.kind {
-        FieldKind::Param(name) => crate::workflow::valid_param(name, text).err(),
-        FieldKind::Role(_) | FieldKind::Policy(_) => None,
+pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) -> Vec<Ask> {
+    let document = std::sync::Arc::clone(model.release.document());
+    let Some(Panel::Start(form)) = &mut model.view.panel else { return Vec::new() };
+    let Some(field) = form.fields.get_mut(index) else { return Vec::new() };
+    let known = |name: &str| document.params.iter().find(|param| param.name == name);
+    let (refused, value, asks) = match field.kind.clone() {
+        FieldKind::Param(name) => {
+            (known(&name).and_then(|param| param.check(text).err()), text.to_owned(), Vec::new())
+        }
+        FieldKind::Secret(name) => match known(&name).and_then(|param| param.check(text).err()) {
+            Some(why) => (Some(why), String::new(), Vec::new()),
+            None => {
+                model.secrets.insert(&name, text);
+                (None, secrets::TYPED.to_owned(), vec![Ask::Keep(model.secrets.clone())])
+            }
+        },
+        FieldKind::Role(_) | FieldKind::Policy(_) => (None, text.to_owned(), Vec::new()),
     };
     match refused {
         Some(why) => flash(model, why, true),
         None => {
-            field.value = text.to_owned();
+            field.value = value;
             form.selected = (index + 1).min(form.fields.len() - 1);
             model.view.start = Some(form.clone());
         }
     }
+    asks
 }
 
 /// From here on every key is this person's.

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use tui_input::Input;
 use tui_input::InputRequest;
 
-use super::{Ask, deed, flash, keys, lock, logs, panels};
+use super::{Ask, deed, flash, keys, lock, logs, panels, secrets};
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Panel, Prompt, Purpose, Row};
 use crate::release::{Fact, ItemId, Vote};
@@ -162,10 +162,8 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             return Vec::new();
         }
         Purpose::TypeToRun(panel) => return panels::word_typed(model, &panel, text),
-        Purpose::Field(index) => {
-            panels::field_typed(model, index, text);
-            return Vec::new();
-        }
+        Purpose::Field(index) => return panels::field_typed(model, index, text),
+        Purpose::Secret(name) => return secrets::typed(model, &name, text),
         Purpose::Doubt { command, attempt, succeeded } => {
             model.view.panel = None;
             Fact::DoubtSettled { command, attempt, succeeded, note: reason }

@@ -50,7 +50,7 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
     let mut was_role = false;
     for (index, field) in form.fields.iter().enumerate() {
         let (name, is_role) = match &field.kind {
-            FieldKind::Param(name) => (name.as_str(), false),
+            FieldKind::Param(name) | FieldKind::Secret(name) => (name.as_str(), false),
             FieldKind::Role(role) => (role.as_str(), true),
             FieldKind::Policy(_) => continue,
         };
@@ -83,7 +83,7 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
 fn roster<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
     let named = form.fields.iter().filter_map(|field| match &field.kind {
         FieldKind::Role(role) => Some((role.clone(), field.value.clone())),
-        FieldKind::Param(_) | FieldKind::Policy(_) => None,
+        FieldKind::Param(_) | FieldKind::Secret(_) | FieldKind::Policy(_) => None,
     });
     for words in unstaffed(paint.model.release.document(), &named.collect()) {
         sheet.hanging(paint, paint.line("  ▲ ", Role::Warning), &words, Role::Warning);
@@ -121,7 +121,7 @@ fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
         .filter(|field| !field.value.is_empty())
         .filter_map(|field| match &field.kind {
             FieldKind::Param(name) => Some((name.clone(), field.value.clone())),
-            FieldKind::Role(_) | FieldKind::Policy(_) => None,
+            FieldKind::Secret(_) | FieldKind::Role(_) | FieldKind::Policy(_) => None,
         })
         .collect();
     let changes = paint.model.release.document().param_diff(&values);
