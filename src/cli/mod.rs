@@ -1,6 +1,7 @@
 //! Flags, commands and exit codes.
 
 mod assemble;
+mod calls;
 mod cluster;
 mod document;
 mod duration;

@@ -113,6 +113,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             directory: text(),
             signals: crate::release::SignalSources::default(),
             practice: flag.then(|| PracticeWorld { directory: text(), scenario: id.clone(), speed: 2.5 }),
+            called: None,
         },
         Fact::Begun {
             params: BTreeMap::from([(id.clone(), text())]),

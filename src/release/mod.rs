@@ -39,7 +39,7 @@ pub use state::*;
 use table::Deed;
 
 pub use crate::watch::Moment;
-use crate::workflow::{CommandId, Workflow};
+use crate::workflow::{self, CommandId, Workflow};
 
 /// How many lines of recent deeds a screen may ask for.
 const RECENT: usize = 50;
@@ -74,7 +74,8 @@ impl Release {
     /// - Errors: a [`Refusal`] when `event` is not [`Fact::Opened`], or when the document is not the
     ///   one that it names.
     pub fn open(document: Arc<Workflow>, event: &Event) -> Result<(Self, Vec<Effect>), Refusal> {
-        let Fact::Opened { id, sha256, targets, context, directory, practice, .. } = &event.fact else {
+        let Fact::Opened { id, sha256, targets, context, directory, practice, called, .. } = &event.fact
+        else {
             return Err(Refusal::new("a journal starts with the opening of a release", "this one does not"));
         };
         if *sha256 != document.sha256 {
@@ -83,6 +84,12 @@ impl Release {
                 "resume it from the copy beside its journal",
             ));
         }
+        let document = match called {
+            Some(files) if document.called.is_none() => {
+                Arc::new(workflow::placed(Arc::unwrap_or_clone(document), &Arc::new(files.clone())))
+            }
+            _ => document,
+        };
         let mut operators = BTreeMap::new();
         if let Some(by) = &event.by {
             operators.insert(by.name.clone(), (by.clone(), event.at));

@@ -13,10 +13,7 @@ impl Story<'_> {
         let workflow = self.release.workflow();
         let mut text = String::new();
         let gates = workflow.gates.iter().map(|gate| (gate.title.clone(), gate.checks.iter().collect()));
-        let steps = workflow.steps.iter().map(|step| {
-            let number = step.number.map(|number| format!("{number} ")).unwrap_or_default();
-            (format!("{number}{}", step.title), step.checks().collect())
-        });
+        let steps = workflow.steps.iter().map(|step| (step.heading(), step.checks().collect()));
         let outputs = ("Outputs".to_owned(), workflow.outputs.iter().collect());
         let parts: Vec<(String, Vec<&Check>)> = gates.chain(steps).chain([outputs]).collect();
         for (title, checks) in parts.iter().filter(|(_, checks)| !checks.is_empty()) {
@@ -108,9 +105,10 @@ impl Story<'_> {
     /// What annotations took from gates, and what they held: neither shows on a rendered page.
     pub(super) fn weakened(&self) -> String {
         let workflow = self.release.workflow();
-        let weaker = workflow.annotations.iter().filter_map(|applied| {
+        let weaker = workflow.weakened().into_iter().filter_map(|(file, applied)| {
             let what = applied.weakens.as_ref()?;
-            Some(format!("- ⚠ line {}, {}: {}\n", applied.place.line, code(&applied.text), words(what)))
+            let file = file.map(|file| format!("{} ", words(file))).unwrap_or_default();
+            Some(format!("- ⚠ {file}line {}, {}: {}\n", applied.place.line, code(&applied.text), words(what)))
         });
         let held = workflow.checks().filter_map(|check| {
             let why = check.annotated.hold.as_ref()?;

@@ -5,6 +5,7 @@
 
 mod annotated;
 mod annotation;
+mod calls;
 mod explain;
 mod fix;
 mod frontmatter;
@@ -27,6 +28,7 @@ mod shell;
 mod vocabulary;
 
 pub use annotation::annotation_reference;
+pub use calls::{Shelf, gather, placed};
 pub use explain::{Origin, explain, explain_text};
 pub use fix::{Fixed, fixed};
 pub use library::{LIBRARY, Shipped, shipped};

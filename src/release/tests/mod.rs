@@ -276,6 +276,7 @@ impl Play {
             directory: "/srv/shop".to_owned(),
             signals: crate::release::SignalSources::default(),
             practice: None,
+            called: None,
         };
         let event = Event { at: second(0), by: Some(person("ana")), fact };
         let (release, effects) = Release::open(document, &event).expect("the document is its own");

@@ -101,6 +101,7 @@ fn sample(play: &Play, deed: Deed) -> Fact {
             directory: String::new(),
             signals: crate::release::SignalSources::default(),
             practice: None,
+            called: None,
         },
         Deed::Begin => Play::begin(),
         Deed::Observe => Fact::HealthChanged { healthy: true, summary: "db ok".to_owned() },
