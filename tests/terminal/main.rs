@@ -8,6 +8,7 @@ mod harness;
 mod pilot;
 
 mod bad_input;
+mod calls;
 mod crash;
 mod demo;
 mod leaving;

@@ -3,6 +3,7 @@
 
 mod annotations;
 mod breaches;
+mod calls;
 mod checks;
 mod commands;
 mod holds;
@@ -276,7 +277,7 @@ impl Play {
             directory: "/srv/shop".to_owned(),
             signals: crate::release::SignalSources::default(),
             practice: None,
-            called: None,
+            called: document.called.as_deref().cloned(),
         };
         let event = Event { at: second(0), by: Some(person("ana")), fact };
         let (release, effects) = Release::open(document, &event).expect("the document is its own");

@@ -236,6 +236,7 @@ impl<'d> Reader<'_> {
     ) {
         let of_method = Some(draft.condition.clone()).filter(|method| !method.is_empty());
         let condition = condition.or_else(|| draft.depends.clone()).or(of_method);
+        let condition = condition.map(|words| words.trim_end_matches([':', ' ']).to_owned());
         let (call, pointer) = self.call_line(inline, line, condition, &mut draft.ids);
         draft.calls.push(call);
         draft.add_command(pointer);
