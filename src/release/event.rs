@@ -17,7 +17,7 @@ pub use crate::watch::rollout::Blocker;
 use crate::watch::rollout::RolloutState;
 pub use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
-use crate::workflow::{CalledFiles, CheckId, CommandId, CriterionId, RoleName, StepId};
+use crate::workflow::{CalledFiles, CheckId, CommandId, CriterionId, Edition, RoleName, StepId};
 
 /// Something that happened, when, and through whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +128,12 @@ pub enum Fact {
     },
     /// A process took the release up again after another one ended, well or badly.
     Reopened,
+    /// A person lets the release go on with the document as it lies on disk now. The new text is kept
+    /// here, as that of the start is kept beside the journal.
+    Reloaded {
+        #[serde(flatten)]
+        edition: Box<Edition>,
+    },
     /// A process let go of the release, which stays open.
     Left {
         why: String,

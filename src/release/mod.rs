@@ -14,6 +14,7 @@ pub mod pin;
 mod plan;
 pub mod policy;
 mod progress;
+mod reload;
 mod rollback;
 pub mod route;
 pub mod state;
@@ -33,6 +34,7 @@ pub use pin::{Finding, Outcome, Pin, Template, To};
 pub use plan::plan;
 pub use policy::{Accepted, Countdown, CountdownEnd, PolicyState};
 pub use progress::{Current, StepStatus};
+pub use reload::Reload;
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use route::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
 pub use state::*;
@@ -130,6 +132,7 @@ impl Release {
             rollback: None,
             policy: PolicyState::default(),
             orders: Vec::new(),
+            reloads: Vec::new(),
             notes: Vec::new(),
             recent: VecDeque::new(),
             last_answer: event.at,
@@ -194,6 +197,7 @@ impl Release {
             Fact::Opened { .. } => Err(Refusal::new("this release is already open", "start another one")),
             Fact::Begun { params, roster } => self.begin(at, params, roster),
             Fact::Reopened => Ok(self.reopen(at)),
+            Fact::Reloaded { edition } => self.reload(at, by, edition),
             Fact::Left { .. } => Ok(Vec::new()),
             Fact::Held { reason } => {
                 self.state.phase = Phase::Held;

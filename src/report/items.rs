@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{block, code, length, millis, table, words};
 use super::{Story, evidence};
-use crate::release::{Answer, Attempt, CommandState, Evidence, Fact, Mark, Track, Vote, name, summary};
+use crate::release::{Answer, Attempt, CommandState, Evidence, Fact, Mark, Run, Track, Vote, name, summary};
 use crate::watch::Moment;
 use crate::workflow::{Check, Command, CommandId};
 
@@ -244,6 +244,32 @@ impl Story<'_> {
                 }
                 shown = Some(&attempt.run.text);
             }
+        }
+        text
+    }
+
+    /// When the document was taken over anew, and what that opened again.
+    pub(super) fn reloads(&self) -> String {
+        let mut text = String::new();
+        for reload in &self.state().reloads {
+            let (by, print) = (words(&reload.by), reload.sha256.get(..12).unwrap_or(&reload.sha256));
+            let (at, kept) = (self.time(reload.at), reload.n_kept);
+            let _ = write!(
+                text,
+                "{by} took the edited document over at {at} (SHA-256 {print}…): {kept} kept.\n\n"
+            );
+            for lost in &reload.lost {
+                let _ = writeln!(text, "- {}", words(lost));
+            }
+            for attempt in &reload.ran {
+                let Run { command, text: ran, .. } = &attempt.run;
+                let how = attempt.end.as_ref().and_then(|(_, exit)| exit.as_ref());
+                let how = how.map_or("end not seen".to_owned(), ToString::to_string);
+                let (command, at) = (words(command.as_str()), self.time(attempt.started));
+                let _ =
+                    write!(text, "\nran before it, as {command} at {at}: {how}\n\n{}", block("bash", ran));
+            }
+            text.push('\n');
         }
         text
     }

@@ -15,6 +15,7 @@ mod leaving;
 mod logs;
 mod policy;
 mod read_only;
+mod reload;
 mod surroundings;
 mod watching;
 mod without_release;

@@ -12,7 +12,7 @@ use crate::release::ReleaseId;
 use crate::watch::logs::LogView;
 use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
-use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
+use crate::workflow::{CheckId, CommandId, CriterionId, Edition, RoleName, StepId};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
 pub const OUTPUT_LINES: usize = 4_000;
@@ -49,8 +49,8 @@ pub struct View {
     pub news: BTreeSet<Pane>,
     /// First visible line of the panel that is open.
     pub panel_scroll: u16,
-    /// The file on disk is no longer the document that was started.
-    pub document_differs: bool,
+    /// What lies on disk, when that is no longer the document that the release runs.
+    pub edition: Option<Box<Edition>>,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
 }
@@ -98,6 +98,8 @@ pub enum Panel {
         selected: usize,
     },
     Poll(StepId),
+    /// What taking over the edited document would do, and the text that it is about.
+    Reload(Box<Edition>),
     /// Who holds the lock, and what can be done about it.
     Lock,
     /// Which criterion to declare, withdraw or override.

@@ -11,6 +11,7 @@ mod observations;
 mod panels;
 mod policy;
 mod prompts;
+mod reload;
 mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};
@@ -98,8 +99,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             model.observed.diff = diff;
             Vec::new()
         }
-        What::DocumentChanged { differs } => {
-            model.view.document_differs = differs;
+        What::DocumentChanged(edition) => {
+            reload::seen(model, edition);
             Vec::new()
         }
         What::Continued => {

@@ -13,6 +13,7 @@ mod orders;
 mod policy;
 mod polls;
 mod properties;
+mod reload;
 mod rollback;
 mod soaks;
 mod tables;
@@ -26,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, TargetRef};
-use crate::workflow::{Kind, Source, StepId, Workflow, read};
+use crate::workflow::{CommandId, Edition, Kind, Source, StepId, Workflow, read};
 
 const DOCUMENT: &str = r#"---
 name: release
