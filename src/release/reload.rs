@@ -45,13 +45,12 @@ struct Kept {
 }
 
 impl Release {
-    /// Works out what taking over this edition of the document would do.
-    pub fn reload_of(&self, edition: &Edition) -> Reload {
-        let document = edition.workflow(&self.document.file);
+    /// Works out what taking over this edition of the document would do; `document` is what it means.
+    pub fn reload_of(&self, edition: &Edition, document: &Arc<Workflow>) -> Reload {
         let workflow = document.with_params(&self.state.params);
         let mut reload = Reload {
-            blocked: self.what_blocks(&document, edition),
-            document: Arc::new(document),
+            blocked: self.what_blocks(document, edition),
+            document: Arc::clone(document),
             workflow: Arc::new(workflow),
             n_kept: 0,
             lost: Vec::new(),
@@ -73,7 +72,7 @@ impl Release {
         if edition.is_of(&self.document) {
             return Err(Refusal::new("the document is what the release runs", "there is nothing to reload"));
         }
-        let reload = self.reload_of(edition);
+        let reload = self.reload_of(edition, &Arc::new(edition.workflow(&self.document.file)));
         if let Some(why) = reload.blocked.first() {
             return Err(Refusal::new(why.clone(), "the release goes on with the document as it has it"));
         }

@@ -108,8 +108,8 @@ impl Model {
             }
             Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],
             Panel::Lock => self.lock_offers(),
-            Panel::Reload(edition) => {
-                let is_free = self.release.reload_of(edition).blocked.is_empty();
+            Panel::Reload(edited) => {
+                let is_free = self.release.reload_of(&edited.edition, &edited.document).blocked.is_empty();
                 let run = is_free.then_some(A::Run);
                 run.into_iter().chain([A::Down, A::Close]).collect()
             }

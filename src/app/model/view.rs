@@ -1,10 +1,12 @@
 //! What the operator is looking at. Losing all of it would lose nothing of the release.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use regex::Regex;
 use tui_input::Input;
 
+use super::edited::Edited;
 use super::rows::Row;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
@@ -12,7 +14,7 @@ use crate::release::ReleaseId;
 use crate::watch::logs::LogView;
 use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
-use crate::workflow::{CheckId, CommandId, CriterionId, Edition, RoleName, StepId};
+use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
 pub const OUTPUT_LINES: usize = 4_000;
@@ -50,7 +52,7 @@ pub struct View {
     /// First visible line of the panel that is open.
     pub panel_scroll: u16,
     /// What lies on disk, when that is no longer the document that the release runs.
-    pub edition: Option<Box<Edition>>,
+    pub edited: Option<Arc<Edited>>,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
 }
@@ -99,7 +101,7 @@ pub enum Panel {
     },
     Poll(StepId),
     /// What taking over the edited document would do, and the text that it is about.
-    Reload(Box<Edition>),
+    Reload(Arc<Edited>),
     /// Who holds the lock, and what can be done about it.
     Lock,
     /// Which criterion to declare, withdraw or override.

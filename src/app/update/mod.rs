@@ -100,7 +100,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             Vec::new()
         }
         What::DocumentChanged(edition) => {
-            reload::seen(model, edition);
+            reload::seen(model, *edition);
             Vec::new()
         }
         What::Continued => {

@@ -117,7 +117,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             watching::mark_all(model);
             Vec::new()
         }
-        (A::Run, Panel::Reload(edition)) => reload::take_over(model, edition),
+        (A::Run, Panel::Reload(edited)) => reload::take_over(model, &edited),
         (A::Run, Panel::Finish) => complete(model),
         (A::LeaveOpen, Panel::Quit) => leave(model, "left open by the operator"),
         (A::Abort, Panel::Quit) => {

@@ -405,10 +405,9 @@ fn doubt(paint: &Paint) -> Option<Banner> {
 }
 
 fn document(paint: &Paint) -> Option<Banner> {
-    let edition = paint.model.view.edition.as_ref()?;
-    let document = paint.model.release.document();
-    let changed = document.differences(edition);
-    let file = changed.first().map_or(document.file.as_str(), |(file, _)| file.as_str());
+    let changed = &paint.model.view.edited.as_ref()?.changes;
+    let own = &paint.model.release.document().file;
+    let file = changed.first().map_or(own.as_str(), |(file, _)| file.as_str());
     let others = changed.len().saturating_sub(1);
     let file = if others > 0 { format!("{file} and {others} more were") } else { format!("{file} was") };
     let n: usize = changed.iter().map(|(_, lines)| lines.len()).sum();

@@ -4,22 +4,23 @@ use ratatui::text::Line;
 
 use super::Sheet;
 use crate::app::action::Action;
+use crate::app::model::Edited;
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
-use crate::workflow::{Edition, LineChange};
+use crate::workflow::LineChange;
 
 /// Lines of one file that the panel shows; the file itself has them all.
 const LINES: usize = 40;
 
-pub fn sheet<'a>(paint: &Paint<'a>, edition: &Edition, width: usize) -> Sheet<'a> {
+pub fn sheet<'a>(paint: &Paint<'a>, edited: &Edited, width: usize) -> Sheet<'a> {
     let title = Line::from_iter([
         paint.span("Reload", Role::Title),
         paint.span(" ── the document as it lies on disk, nothing is taken over before r", Role::Text),
     ]);
     let mut sheet = Sheet::new(title, width);
     let release = &paint.model.release;
-    let reload = release.reload_of(edition);
+    let reload = release.reload_of(&edited.edition, &edited.document);
     for why in &reload.blocked {
         sheet.hanging(paint, paint.line("✘ not now   ", Role::Bad), &format::clean(why), Role::Text);
     }
@@ -48,9 +49,9 @@ pub fn sheet<'a>(paint: &Paint<'a>, edition: &Edition, width: usize) -> Sheet<'a
         let words = format!("line {}: {}", found.place.line, found.message);
         sheet.hanging(paint, paint.line("✘ ", Role::Bad), &format::clean(&words), Role::Text);
     }
-    for (file, changes) in release.document().differences(edition) {
+    for (file, changes) in &edited.changes {
         sheet.blank();
-        sheet.push(paint.line(format::clean(&file).into_owned(), Role::Dim));
+        sheet.push(paint.line(format::clean(file).into_owned(), Role::Dim));
         for change in changes.iter().take(LINES) {
             let (line, sign, words, role) = match change {
                 LineChange::Gone(line, words) => (line, "-", words, Role::Bad),
