@@ -18,4 +18,4 @@ pub mod store;
 mod world;
 
 pub use http::HttpError;
-pub use world::{Acting, News, World, WorldSettings};
+pub use world::{Acting, DocumentSource, News, World, WorldSettings};

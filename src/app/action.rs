@@ -55,6 +55,8 @@ pub enum Action {
     Policy,
     SettledGood,
     SettledBad,
+    /// Take over the document that was edited meanwhile.
+    Reload,
     /// Who holds the lock.
     Lock,
     TakeLock,
@@ -147,6 +149,7 @@ impl Action {
             A::Policy,
             A::SettledGood,
             A::SettledBad,
+            A::Reload,
             A::Lock,
             A::TakeLock,
             A::GiveLock,
@@ -250,6 +253,7 @@ impl Action {
                 | A::CancelRollback
                 | A::Accept
                 | A::Policy
+                | A::Reload
                 | A::SettledGood
                 | A::SettledBad
                 | A::Lock
@@ -332,6 +336,7 @@ impl Action {
             Action::Policy => ("policy", "policy", "what rolls back by itself; withdraw it"),
             Action::SettledGood => ("succeeded", "it succeeded", "say that the command in doubt succeeded"),
             Action::SettledBad => ("failed", "it failed", "say that the command in doubt failed"),
+            Action::Reload => ("reload", "reload", "go on with the document as it was edited meanwhile"),
             Action::Lock => ("lock", "lock", "who holds the lock; take it over, or give it back"),
             Action::TakeLock => ("take-lock", "take over", "take the lock over, with a reason"),
             Action::GiveLock => ("give-lock", "give back", "give the lock back, with a reason"),

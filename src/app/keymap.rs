@@ -15,6 +15,7 @@ pub enum Context {
     OutputPanel,
     RollbackPanel,
     OrderPanel,
+    ReloadPanel,
     PollPanel,
     ListPanel,
     LockPanel,
@@ -43,6 +44,7 @@ impl Context {
             | Context::OutputPanel
             | Context::RollbackPanel
             | Context::OrderPanel
+            | Context::ReloadPanel
             | Context::PollPanel
             | Context::LockPanel
             | Context::FinishPanel
@@ -58,6 +60,7 @@ impl Context {
             Context::DoubtPanel => "Command in doubt",
             Context::OutputPanel => "Command output",
             Context::RollbackPanel => "Rollback panel",
+            Context::ReloadPanel => "Reloading the document",
             Context::OrderPanel => "Order to an Argo Rollout",
             Context::PollPanel => "Go / no-go",
             Context::ListPanel => "Lists",
@@ -293,6 +296,10 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::OrderPanel, "down j", A::Down),
         (C::OrderPanel, "up k", A::Up),
         (C::OrderPanel, "q esc", A::Close),
+        (C::ReloadPanel, "r", A::Run),
+        (C::ReloadPanel, "down j", A::Down),
+        (C::ReloadPanel, "up k", A::Up),
+        (C::ReloadPanel, "q esc", A::Close),
         (C::PollPanel, "g", A::Go),
         (C::PollPanel, "x", A::NoGo),
         (C::PollPanel, "a", A::Abstain),

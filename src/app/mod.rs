@@ -236,7 +236,7 @@ fn of_world(news: News) -> What {
         News::Written(Written::Durable { seq }) => What::Journal(JournalNews::Durable { seq }),
         News::Written(Written::Failed { seq, why }) => What::Journal(JournalNews::Failed { seq, why }),
         News::Told { text, is_refusal } => What::Told { text, is_refusal },
-        News::DocumentChanged { differs } => What::DocumentChanged { differs },
+        News::DocumentChanged(edition) => What::DocumentChanged(edition),
         News::Continued => What::Continued,
         News::Leave { why } => What::Leave { why },
         News::Drained => What::Drained,

@@ -8,7 +8,7 @@ use crate::journal::past::WorkloadPast;
 use crate::release::{Event, LockSight};
 use crate::watch::{Moment, Observation, Preflight, TargetRef};
 pub use crate::watch::{OutputBatch, OutputLine};
-use crate::workflow::Probe;
+use crate::workflow::{Edition, Probe};
 
 /// One message, and the moment it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +55,8 @@ pub enum What {
         text: String,
         is_refusal: bool,
     },
-    /// The document on disk is no longer the one that was started.
-    DocumentChanged {
-        differs: bool,
-    },
+    /// The document on disk, or something that it calls, is no longer what it was.
+    DocumentChanged(Box<Edition>),
     /// The process was stopped and goes on: the shell has had the terminal meanwhile.
     Continued,
     /// SIGHUP, SIGTERM, or the terminal went away.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::WrapErr as _;
@@ -10,6 +11,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
+use super::calls::OnDisk;
 use super::cluster::{ClusterFlags, target_of};
 use super::document::Document;
 use super::form::{self, Known};
@@ -272,7 +274,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         me: me.clone(),
         release: state.id.clone(),
         way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
-        document: (document.path.clone(), document.bytes.clone()),
+        document: (Arc::new(OnDisk::of(&document.path)), release.document().edition()),
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,

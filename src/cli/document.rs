@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::calls;
 use crate::workflow::{self, Source, Workflow};
 
 /// No release document is larger; a larger file is some other file. Units: bytes.
@@ -31,7 +33,15 @@ pub struct Document {
     pub workflow: Workflow,
 }
 
+/// Reads a document, and puts what it calls in its place.
 pub fn read(path: &Path) -> Result<Document, DocumentError> {
+    let document = understood(path, bytes(path)?);
+    let files = Arc::new(calls::of(path, &document.workflow));
+    Ok(Document { workflow: workflow::placed(document.workflow, &files), ..document })
+}
+
+/// The bytes of a file that can be a document.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, DocumentError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => DocumentError::Missing(path.to_owned()),
         _ => DocumentError::Read { path: path.to_owned(), source },
@@ -53,10 +63,11 @@ pub fn read(path: &Path) -> Result<Document, DocumentError> {
     if bytes.len() as u64 > LARGEST {
         return Err(DocumentError::TooLarge { path: path.to_owned(), size: bytes.len() as u64 });
     }
-    Ok(understood(path, bytes))
+    Ok(bytes)
 }
 
-/// Understands bytes that were read before, such as the copy beside a journal.
+/// Understands bytes that were read before, such as the copy beside a journal; what they call is not in
+/// its place yet.
 pub fn understood(path: &Path, bytes: Vec<u8>) -> Document {
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let siblings = |name: &str| folder.join(name).is_file();

@@ -1,6 +1,7 @@
 //! Flags, commands and exit codes.
 
 mod assemble;
+mod calls;
 mod cluster;
 mod document;
 mod duration;
@@ -11,6 +12,7 @@ mod logs;
 mod plan;
 mod release;
 mod rollback;
+mod search_path;
 mod stats;
 mod status;
 mod traffic;

@@ -183,6 +183,7 @@ async fn open(opening: Opening) -> color_eyre::Result<(u8, Option<WatchNext>)> {
                 scenario: practice.scenario().to_string(),
                 speed: practice.clock().speed,
             }),
+            called: document.workflow.called.as_deref().cloned(),
         },
     };
     let (release, effects) = Release::open(Arc::new(document.workflow.clone()), &opened)?;

@@ -377,6 +377,7 @@ mod tests {
             directory: "/".into(),
             practice: None,
             signals: crate::release::SignalSources::default(),
+            called: None,
         };
         event(seconds, fact)
     }

@@ -16,7 +16,9 @@ use crate::release::{
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
 use crate::workflow::nginx::{Colour, NginxSite, Side, Through};
-use crate::workflow::{CheckId, CommandId, CriterionId, Kind, RoleName, StepId};
+use crate::workflow::{
+    CallAnswer, CalledFiles, CalledFrom, CheckId, CommandId, CriterionId, Edition, Kind, RoleName, StepId,
+};
 
 /// What a sample is made of, so that the same facts serve a fixed snapshot and arbitrary texts.
 struct Words {
@@ -113,6 +115,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             directory: text(),
             signals: crate::release::SignalSources::default(),
             practice: flag.then(|| PracticeWorld { directory: text(), scenario: id.clone(), speed: 2.5 }),
+            called: None,
         },
         Fact::Begun {
             params: BTreeMap::from([(id.clone(), text())]),
@@ -260,6 +263,21 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         Fact::PolicyHeldBack { criterion, why: text() },
         Fact::TrafficFirst { target: target.clone() },
         Fact::Woke { timer: Timer::Countdown { n } },
+        Fact::Reloaded {
+            edition: Box::new(Edition {
+                text: text(),
+                called: CalledFiles {
+                    answers: vec![CallAnswer {
+                        by: some(text()),
+                        name: text(),
+                        file: id.clone(),
+                        from: CalledFrom::Repository,
+                        others: vec![text()],
+                    }],
+                    texts: BTreeMap::from([(id.clone(), text())]),
+                },
+            }),
+        },
     ]
 }
 
@@ -320,9 +338,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::PolicyHeldBack { .. } => 50,
         Fact::TrafficFirst { .. } => 51,
         Fact::KeyboardTaken { .. } => 52,
+        Fact::Reloaded { .. } => 53,
     }
 }
-const N_VARIANTS: usize = 53;
+const N_VARIANTS: usize = 54;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

@@ -50,8 +50,8 @@ impl Release {
         if production && !is_rollback && !follows && self.state.is_breached() {
             return Err(breach_refusal());
         }
-        let expected = self.state.commands.get(&run.command).map_or(0, |track| track.attempts.len()) + 1;
-        if run.attempt as usize != expected {
+        let expected = self.state.commands.get(&run.command).map_or(1, Track::next_attempt);
+        if run.attempt != expected {
             return Err(Refusal::new(
                 format!("this would be attempt {expected}, not {}", run.attempt),
                 "open the run panel again",
@@ -271,7 +271,7 @@ impl Release {
     }
 
     fn attempt(&mut self, command: &CommandId, number: u32) -> Option<&mut Attempt> {
-        let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.state.commands.get_mut(command)?.attempts.get_mut(index)
+        let attempts = &mut self.state.commands.get_mut(command)?.attempts;
+        attempts.iter_mut().find(|attempt| attempt.run.attempt == number)
     }
 }

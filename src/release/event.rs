@@ -17,7 +17,7 @@ pub use crate::watch::rollout::Blocker;
 use crate::watch::rollout::RolloutState;
 pub use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
-use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
+use crate::workflow::{CalledFiles, CheckId, CommandId, CriterionId, Edition, RoleName, StepId};
 
 /// Something that happened, when, and through whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +116,10 @@ pub enum Fact {
         /// Where signals come from, so that a resume finds them again.
         #[serde(default, skip_serializing_if = "SignalSources::is_empty")]
         signals: SignalSources,
+        /// What the document calls, text and all: it may lie elsewhere tomorrow, or not at all. A
+        /// journal without it is of a gonogo that placed no calls.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        called: Option<CalledFiles>,
     },
     /// Parameters and roster are settled; from here on the checklist is live.
     Begun {
@@ -124,6 +128,12 @@ pub enum Fact {
     },
     /// A process took the release up again after another one ended, well or badly.
     Reopened,
+    /// A person lets the release go on with the document as it lies on disk now. The new text is kept
+    /// here, as that of the start is kept beside the journal.
+    Reloaded {
+        #[serde(flatten)]
+        edition: Box<Edition>,
+    },
     /// A process let go of the release, which stays open.
     Left {
         why: String,

@@ -14,6 +14,7 @@ pub mod pin;
 mod plan;
 pub mod policy;
 mod progress;
+mod reload;
 mod rollback;
 pub mod route;
 mod sign_off;
@@ -34,6 +35,7 @@ pub use pin::{Finding, Outcome, Pin, Template, To};
 pub use plan::plan;
 pub use policy::{Accepted, Countdown, CountdownEnd, PolicyState};
 pub use progress::{Current, StepStatus};
+pub use reload::Reload;
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use route::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
 pub use sign_off::{people_of, same_person, unstaffed};
@@ -41,7 +43,7 @@ pub use state::*;
 use table::Deed;
 
 pub use crate::watch::Moment;
-use crate::workflow::{CommandId, Workflow};
+use crate::workflow::{self, CommandId, Workflow};
 
 /// How many lines of recent deeds a screen may ask for.
 const RECENT: usize = 50;
@@ -76,7 +78,8 @@ impl Release {
     /// - Errors: a [`Refusal`] when `event` is not [`Fact::Opened`], or when the document is not the
     ///   one that it names.
     pub fn open(document: Arc<Workflow>, event: &Event) -> Result<(Self, Vec<Effect>), Refusal> {
-        let Fact::Opened { id, sha256, targets, context, directory, practice, .. } = &event.fact else {
+        let Fact::Opened { id, sha256, targets, context, directory, practice, called, .. } = &event.fact
+        else {
             return Err(Refusal::new("a journal starts with the opening of a release", "this one does not"));
         };
         if *sha256 != document.sha256 {
@@ -85,6 +88,12 @@ impl Release {
                 "resume it from the copy beside its journal",
             ));
         }
+        let document = match called {
+            Some(files) if document.called.is_none() => {
+                Arc::new(workflow::placed(Arc::unwrap_or_clone(document), &Arc::new(files.clone())))
+            }
+            _ => document,
+        };
         let mut operators = BTreeMap::new();
         if let Some(by) = &event.by {
             operators.insert(by.name.clone(), (by.clone(), event.at));
@@ -126,6 +135,7 @@ impl Release {
             rollback: None,
             policy: PolicyState::default(),
             orders: Vec::new(),
+            reloads: Vec::new(),
             notes: Vec::new(),
             recent: VecDeque::new(),
             last_answer: event.at,
@@ -190,6 +200,7 @@ impl Release {
             Fact::Opened { .. } => Err(Refusal::new("this release is already open", "start another one")),
             Fact::Begun { params, roster } => self.begin(at, params, roster),
             Fact::Reopened => Ok(self.reopen(at)),
+            Fact::Reloaded { edition } => self.reload(at, by, edition),
             Fact::Left { .. } => Ok(Vec::new()),
             Fact::Held { reason } => {
                 self.state.phase = Phase::Held;

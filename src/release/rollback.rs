@@ -154,7 +154,8 @@ impl Release {
             self.workflow.steps.iter().filter(|step| step.production).any(|step| {
                 step.commands.iter().any(|command| self.state.last_attempt(&command.id).is_some())
             });
-        if production_started || self.state.rollback.is_some() || self.is_pinned() {
+        let before = self.state.reloads.iter().any(|reload| reload.production_since.is_some());
+        if production_started || before || self.state.rollback.is_some() || self.is_pinned() {
             return Vec::new();
         }
         self.state.pins = pins.to_vec();

@@ -84,6 +84,8 @@ pub struct State {
     pub policy: PolicyState,
     /// What was asked of Argo Rollouts, oldest first.
     pub orders: Vec<OrderState>,
+    /// Every time that the document was taken over anew, oldest first.
+    pub reloads: Vec<Reloaded>,
     pub notes: Vec<(Moment, String, String)>,
     /// What people and the world did last, newest last, for a line each.
     pub recent: VecDeque<(Moment, String)>,
@@ -98,6 +100,23 @@ pub struct OrderState {
     pub by: String,
     pub ordered: RolloutOrdered,
     pub answer: Option<(Moment, StepResult)>,
+}
+
+/// The document was taken over as it lay on disk then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reloaded {
+    pub at: Moment,
+    pub by: String,
+    /// Of the new text.
+    pub sha256: String,
+    /// How many answers, votes and commands that ran stayed as they were.
+    pub n_kept: usize,
+    /// What had been settled and was not any more, each in words.
+    pub lost: Vec<String>,
+    /// What had been run and stands in the new text no more as it was.
+    pub ran: Vec<Attempt>,
+    /// When the first command of a production step had started by then.
+    pub production_since: Option<Moment>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -177,6 +196,17 @@ pub struct Track {
     pub attempts: Vec<Attempt>,
     /// Who left it out, when and why.
     pub set_aside: Option<(Operator, Moment, String)>,
+    /// The highest number of an attempt that was made under this id and is told elsewhere, because a
+    /// reload moved its command.
+    pub used: u32,
+}
+
+impl Track {
+    /// The number that the next attempt has, so that none is ever given twice under one id.
+    pub fn next_attempt(&self) -> u32 {
+        let last = self.attempts.iter().map(|attempt| attempt.run.attempt).max().unwrap_or(0);
+        last.max(self.used) + 1
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -412,7 +442,7 @@ impl State {
     pub fn changed_anything(&self) -> bool {
         self.rollback.is_some()
             || !self.orders.is_empty()
-            || self.commands.values().any(|track| !track.attempts.is_empty())
+            || self.commands.values().any(|track| track.used > 0 || !track.attempts.is_empty())
     }
 
     pub fn is_breached(&self) -> bool {

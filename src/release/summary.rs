@@ -31,6 +31,7 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::Opened { title, .. } => format!("{who} opened {title}"),
         Fact::Begun { .. } => format!("{who} began the release"),
         Fact::Reopened => format!("{who} took the release up again"),
+        Fact::Reloaded { .. } => format!("{who} reloaded {}", workflow.file),
         Fact::Left { why } => format!("{who} left: {why}"),
         Fact::Held { reason } => format!("{who} HOLD: {reason}"),
         Fact::Released => format!("{who} ended the hold"),

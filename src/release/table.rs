@@ -12,6 +12,8 @@ pub enum Deed {
     Begin,
     /// Told by the world or by the process itself: recorded in every phase, late or not.
     Observe,
+    /// Take the document over as it lies on disk.
+    Reload,
     Hold,
     Release,
     Abort,
@@ -55,6 +57,7 @@ impl Deed {
         match fact {
             Fact::Opened { .. } => Deed::Open,
             Fact::Begun { .. } => Deed::Begin,
+            Fact::Reloaded { .. } => Deed::Reload,
             Fact::Held { .. } => Deed::Hold,
             Fact::Released => Deed::Release,
             Fact::Aborted { .. } => Deed::Abort,
@@ -120,6 +123,7 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::Open, &[]),
     (Deed::Begin, &[Preparing]),
     (Deed::Observe, ALL),
+    (Deed::Reload, &[Running, Held]),
     (Deed::Hold, &[Running]),
     (Deed::Release, &[Held]),
     (Deed::Abort, &[Preparing, Running, Held, RollbackFailed]),

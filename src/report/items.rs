@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::text::{block, code, length, millis, table, words};
 use super::{Story, evidence};
 use crate::release::{
-    Answer, Approval, Attempt, CommandState, Evidence, Fact, Mark, Track, Vote, name, summary,
+    Answer, Approval, Attempt, CommandState, Evidence, Fact, Mark, Run, Track, Vote, name, summary,
 };
 use crate::watch::Moment;
 use crate::workflow::{Check, Command, CommandId};
@@ -15,10 +15,7 @@ impl Story<'_> {
         let workflow = self.release.workflow();
         let mut text = String::new();
         let gates = workflow.gates.iter().map(|gate| (gate.title.clone(), gate.checks.iter().collect()));
-        let steps = workflow.steps.iter().map(|step| {
-            let number = step.number.map(|number| format!("{number} ")).unwrap_or_default();
-            (format!("{number}{}", step.title), step.checks().collect())
-        });
+        let steps = workflow.steps.iter().map(|step| (step.heading(), step.checks().collect()));
         let outputs = ("Outputs".to_owned(), workflow.outputs.iter().collect());
         let parts: Vec<(String, Vec<&Check>)> = gates.chain(steps).chain([outputs]).collect();
         for (title, checks) in parts.iter().filter(|(_, checks)| !checks.is_empty()) {
@@ -120,9 +117,10 @@ impl Story<'_> {
     /// What annotations took from gates, and what they held: neither shows on a rendered page.
     pub(super) fn weakened(&self) -> String {
         let workflow = self.release.workflow();
-        let weaker = workflow.annotations.iter().filter_map(|applied| {
+        let weaker = workflow.weakened().into_iter().filter_map(|(file, applied)| {
             let what = applied.weakens.as_ref()?;
-            Some(format!("- ⚠ line {}, {}: {}\n", applied.place.line, code(&applied.text), words(what)))
+            let file = file.map(|file| format!("{} ", words(file))).unwrap_or_default();
+            Some(format!("- ⚠ {file}line {}, {}: {}\n", applied.place.line, code(&applied.text), words(what)))
         });
         let held = workflow.checks().filter_map(|check| {
             let why = check.annotated.hold.as_ref()?;
@@ -258,6 +256,32 @@ impl Story<'_> {
                 }
                 shown = Some(&attempt.run.text);
             }
+        }
+        text
+    }
+
+    /// When the document was taken over anew, and what that opened again.
+    pub(super) fn reloads(&self) -> String {
+        let mut text = String::new();
+        for reload in &self.state().reloads {
+            let (by, print) = (words(&reload.by), reload.sha256.get(..12).unwrap_or(&reload.sha256));
+            let (at, kept) = (self.time(reload.at), reload.n_kept);
+            let _ = write!(
+                text,
+                "{by} took the edited document over at {at} (SHA-256 {print}…): {kept} kept.\n\n"
+            );
+            for lost in &reload.lost {
+                let _ = writeln!(text, "- {}", words(lost));
+            }
+            for attempt in &reload.ran {
+                let Run { command, text: ran, .. } = &attempt.run;
+                let how = attempt.end.as_ref().and_then(|(_, exit)| exit.as_ref());
+                let how = how.map_or("end not seen".to_owned(), ToString::to_string);
+                let (command, at) = (words(command.as_str()), self.time(attempt.started));
+                let _ =
+                    write!(text, "\nran before it, as {command} at {at}: {how}\n\n{}", block("bash", ran));
+            }
+            text.push('\n');
         }
         text
     }

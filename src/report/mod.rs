@@ -35,9 +35,10 @@ pub struct Meta {
 pub fn markdown(release: &Release, records: &[Record], meta: &Meta) -> String {
     let story = Story { release, records };
     let mut text = story.head();
-    let sections: [(&str, String); 15] = [
+    let sections: [(&str, String); 16] = [
         ("Rollback", story.rollback()),
         ("Breaches", story.breaches()),
+        ("Reloaded", story.reloads()),
         ("Skipped", story.skipped()),
         ("Overridden", story.overridden()),
         ("⚠ Weaker than written", story.weakened()),

@@ -403,6 +403,7 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::Criteria { selected, overriding } => {
             panels::lists::criteria(paint, *selected, *overriding, width)
         }
+        Panel::Reload(edited) => panels::reload::sheet(paint, edited, width),
         Panel::Lock => panels::lock::sheet(paint, width),
         Panel::Finish => panels::closing::finish(paint, width),
         Panel::Report { text } => panels::closing::text(paint, "Report", text, width),

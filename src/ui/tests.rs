@@ -5,6 +5,7 @@ mod kinds;
 mod locks;
 mod past;
 mod policy;
+mod reload;
 mod watching;
 
 use insta::assert_snapshot;

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::infer::duration;
 use super::lint_text::visible;
-use super::model::{Applied, Check, Command, CommandKind, CriterionKind, Place, Probe, Step, Workflow};
+use super::model::{
+    Applied, Bound, Check, Command, CommandKind, CriterionKind, Place, Probe, Step, Workflow,
+};
 use super::vocabulary;
 
 /// One attribute and where it came from.
@@ -39,9 +41,11 @@ pub fn explain(workflow: &Workflow) -> Vec<Origin> {
         );
         gate.checks.iter().for_each(|check| story.check(check));
     }
-    for (n, step) in workflow.steps.iter().enumerate() {
-        story.step(n, step);
+    let own = workflow.own_steps();
+    for (n, step) in own.iter().enumerate() {
+        story.step(step, own.get(n + 1).map(|next| next.place.line));
     }
+    story.calls();
     workflow.outputs.iter().for_each(|check| story.check(check));
     workflow.rollback.commands.iter().for_each(|command| story.command(command, "in the rollback section"));
     for criterion in &workflow.rollback.criteria {
@@ -178,27 +182,24 @@ impl Story<'_> {
     }
 
     /// The lines of a step, up to the next one.
-    fn lines_of(&self, step: usize) -> RangeInclusive<usize> {
-        let start = self.workflow.steps.get(step).map_or(1, |step| step.place.line);
-        let next = self
-            .workflow
-            .steps
-            .get(step + 1)
-            .map_or(self.lines.len(), |next| next.place.line.saturating_sub(1));
-        start..=next.max(start)
+    fn lines_of(&self, step: &Step, next: Option<usize>) -> RangeInclusive<usize> {
+        let start = step.place.line;
+        let end = next.map_or(self.lines.len(), |next| next.saturating_sub(1));
+        start..=end.max(start)
     }
 
     fn line_where(&self, lines: RangeInclusive<usize>, says: impl Fn(&str) -> bool) -> Option<usize> {
         lines.into_iter().find(|line| self.lines.get(line - 1).is_some_and(|text| says(text)))
     }
 
-    fn step(&mut self, n: usize, step: &Step) {
+    fn step(&mut self, step: &Step, next: Option<usize>) {
         let number = step.number.map(|number| format!("{number} ")).unwrap_or_default();
         let item = format!("step “{number}{}”", step.title);
         let own = step.place.line;
         self.say(step.place, &item, "step", step.id.as_str(), own, "a heading or numbered item of the steps");
         if step.production {
-            let named = self.workflow.steps.iter().find(|step| vocabulary::names_production(&step.title));
+            let steps = self.workflow.own_steps();
+            let named = steps.into_iter().find(|step| vocabulary::names_production(&step.title));
             let (line, rule) = match named {
                 Some(named) => (named.place.line, "this heading names production: it and all that follow"),
                 None => (own, "a command here, or before it, changes a workload"),
@@ -217,15 +218,15 @@ impl Story<'_> {
         }
         if let Some(soak) = step.soak {
             let says = |text: &str| vocabulary::asks_to_watch(text) && duration::find(text).is_some();
-            if let Some(line) = self.line_where(self.lines_of(n), says) {
+            if let Some(line) = self.line_where(self.lines_of(step, next), says) {
                 let value = format!("{} s to {} s", soak.min_s, soak.max_s);
                 self.say(step.place, &item, "soak", value, line, "a verb of watching with a duration");
             }
         }
         if let Some(poll) = &step.poll {
             let roles: Vec<&str> = poll.roles.iter().map(|role| role.as_str()).collect();
-            let production =
-                self.workflow.steps.iter().find(|step| vocabulary::names_production(&step.title));
+            let steps = self.workflow.own_steps();
+            let production = steps.into_iter().find(|step| vocabulary::names_production(&step.title));
             let line = production.map_or(own, |production| production.place.line);
             self.say(
                 step.place,
@@ -252,6 +253,42 @@ impl Story<'_> {
             group.checks.iter().for_each(|check| self.check(check));
         }
         step.commands.iter().for_each(|command| self.command(command, "in a step"));
+    }
+
+    /// Every line that calls, who answers it, and the steps that stand in its place.
+    fn calls(&mut self) {
+        let workflow = self.workflow;
+        let own = workflow.steps.iter().filter(|step| step.called.is_none());
+        let offered = own.flat_map(|step| &step.calls).chain(&workflow.rollback.calls);
+        for call in offered {
+            let item = format!("call of {}", call.workflow);
+            let rule =
+                call.condition.as_deref().map_or("offered, and nothing waits for it".to_owned(), |when| {
+                    format!("it says when: {when}")
+                });
+            self.say(call.place, &item, "answered by", call.answer_words(), call.place.line, rule);
+        }
+        for called in workflow.called_workflows() {
+            if called.depth > 1 {
+                continue;
+            }
+            let place = called.place;
+            let item = format!("call of {}", called.name);
+            let rule = format!("the name, looked for from here outwards: found {}", called.from.words());
+            self.say(place, &item, "answered by", called.file.clone(), place.line, rule);
+            for (name, bound) in &called.bound {
+                let rule = match bound {
+                    Bound::Of(other) if other == name => "inherited by name",
+                    _ => "passed by the line",
+                };
+                self.say(place, &item, "passes", format!("{name}={bound}"), place.line, rule);
+            }
+            let below = format!("{}/", called.path);
+            for step in workflow.steps.iter().filter(|step| step.id.as_str().starts_with(&below)) {
+                let rule = format!("{}:{}", workflow.file_of(step), step.place.line);
+                self.say(place, &item, "step", step.heading(), place.line, rule);
+            }
+        }
     }
 
     fn check(&mut self, check: &Check) {

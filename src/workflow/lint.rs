@@ -25,6 +25,8 @@ struct Site {
 enum At {
     Span(Range<usize>),
     Place(Place),
+    /// With the column where its caret ends.
+    Caret(Place, usize),
 }
 
 impl Findings {
@@ -36,9 +38,19 @@ impl Findings {
         self.sites.entry(code).or_default().push(Site { at: At::Place(place), detail });
     }
 
+    pub(super) fn note_caret(&mut self, code: Code, caret: (Place, usize), detail: String) {
+        self.sites.entry(code).or_default().push(Site { at: At::Caret(caret.0, caret.1), detail });
+    }
+
     /// Takes back what turned out otherwise.
     pub(super) fn forget(&mut self, code: Code) {
         self.sites.remove(&code);
+    }
+
+    /// Puts what was found later among the diagnostics of a document.
+    pub(super) fn add_to(self, diagnostics: &mut Vec<Diagnostic>) {
+        diagnostics.extend(self.diagnostics(&Places::new("")));
+        diagnostics.sort_by_key(|found| (found.severity, found.code, found.place));
     }
 
     /// Ordered by severity, then rule, then line; one per rule.
@@ -56,6 +68,7 @@ fn diagnostic(code: Code, sites: Vec<Site>, places: &Places<'_>) -> Diagnostic {
         .map(|site| match site.at {
             At::Span(span) => (places.at(span.start), places.end_column(&span), site.detail),
             At::Place(place) => (place, place.column + 1, site.detail),
+            At::Caret(place, end_column) => (place, end_column, site.detail),
         })
         .collect();
     located.sort();
@@ -76,7 +89,8 @@ pub(super) fn severity(code: Code) -> Severity {
         | Code::NoSteps
         | Code::AnnotationSyntax
         | Code::AnnotationHeld
-        | Code::AnnotationDoubleDash => Severity::Error,
+        | Code::AnnotationDoubleDash
+        | Code::CallRefused => Severity::Error,
         Code::TagMessageLosesComments
         | Code::ChoiceNeeded
         | Code::PushBesideTag
@@ -97,10 +111,15 @@ pub(super) fn severity(code: Code) -> Severity {
         | Code::AnnotationValue
         | Code::AnnotationMisplaced
         | Code::AnnotationNotHonoured
-        | Code::AnnotationWeakens => Severity::Warning,
-        Code::ReferenceNotRun | Code::Stream | Code::RatioWithoutPercentile | Code::NoAutomaticCheck => {
-            Severity::Info
-        }
+        | Code::AnnotationWeakens
+        | Code::CallTarget
+        | Code::CalledErrors => Severity::Warning,
+        Code::ReferenceNotRun
+        | Code::Stream
+        | Code::RatioWithoutPercentile
+        | Code::NoAutomaticCheck
+        | Code::CallShadowed
+        | Code::CallLeftOut => Severity::Info,
     }
 }
 
@@ -235,6 +254,22 @@ fn words(code: Code, details: &[&str]) -> (String, String) {
         Code::AnnotationWeakens => (
             format!("weaker than its words, unseen on a rendered page: {}", listed(details, "; ")),
             "say it in the prose, so that a reviewer sees it; gonogo marks it ⚠ in plan, screen and report",
+        ),
+        Code::CallRefused => (
+            format!("a call is not followed: {}", listed(details, "; ")),
+            "correct the line; until then it is held, and only an override with a reason goes past it",
+        ),
+        Code::CallTarget => (
+            listed(details, "; "),
+            "add it to `targets:` of this document, so that it is watched and the rollback key covers it",
+        ),
+        Code::CalledErrors => (listed(details, "; "), "correct them there: its steps run in this release"),
+        Code::CallShadowed => {
+            (listed(details, "; "), "nothing to do; to take the other one, move it nearer or rename one of them")
+        }
+        Code::CallLeftOut => (
+            format!("not taken over from a called workflow: {}", listed(details, "; ")),
+            "nothing to do; what must hold for this release belongs into this document",
         ),
     };
     (message, help.to_owned())

@@ -7,7 +7,7 @@ use super::model::{Code, Severity};
 
 impl Code {
     /// In the order of a report.
-    pub const ALL: [Code; 33] = [
+    pub const ALL: [Code; 38] = [
         Code::TagMessageLosesComments,
         Code::ChoiceNeeded,
         Code::PushBesideTag,
@@ -41,6 +41,11 @@ impl Code {
         Code::AnnotationMisplaced,
         Code::AnnotationNotHonoured,
         Code::AnnotationWeakens,
+        Code::CallRefused,
+        Code::CallTarget,
+        Code::CalledErrors,
+        Code::CallShadowed,
+        Code::CallLeftOut,
     ];
 
     /// The code of a name as reports write it.
@@ -159,6 +164,21 @@ impl Code {
             }
             Code::AnnotationWeakens => {
                 "A reviewer reads the rendered page, where the comment cannot be seen. So what it takes from a gate is marked ⚠ in the plan, on the screen and in the report."
+            }
+            Code::CallRefused => {
+                "A call that cannot be followed must not become an open door: it stays in its place and is held, which only an override with a reason goes past. The rest of the document runs."
+            }
+            Code::CallTarget => {
+                "What the rollback key returns to is pinned for the targets of the document that was started. A called workflow never adds to them in silence, so what it changes elsewhere is not covered."
+            }
+            Code::CalledErrors => {
+                "Its steps run in the place of the call, and what is wrong with them is wrong with this release."
+            }
+            Code::CallShadowed => {
+                "Two files of one name are easily taken for each other. The nearer one is run, and whoever meant the other should know."
+            }
+            Code::CallLeftOut => {
+                "One release has one way back. The rollback section, the criteria and the policy of a called workflow are not taken over: those of the document that was started hold."
             }
         }
     }

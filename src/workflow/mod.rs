@@ -5,6 +5,8 @@
 
 mod annotated;
 mod annotation;
+mod calls;
+mod edition;
 mod explain;
 mod fix;
 mod frontmatter;
@@ -29,6 +31,8 @@ mod shell;
 mod vocabulary;
 
 pub use annotation::annotation_reference;
+pub use calls::{Shelf, gather, placed};
+pub use edition::{Edition, LineChange, line_changes};
 pub use explain::{Origin, explain, explain_text};
 pub use fix::{Fixed, fixed};
 pub use library::{LIBRARY, Shipped, shipped};

@@ -4,10 +4,12 @@
 //! is the business of `release`; nothing in this file changes once it was read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use super::annotated::*;
+pub use super::calls::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom};
 use super::infer::ANYONE;
 use super::nginx::NginxSite;
 pub use super::param_kind::ParamKind;
@@ -89,7 +91,10 @@ pub struct Workflow {
     pub language: Language,
     pub goal: Option<String>,
     pub roles: Vec<Role>,
+    /// Each name once, wherever it is called.
     pub calls: Vec<Call>,
+    /// What was found for its calls; `None` as long as nobody asked.
+    pub called: Option<Arc<CalledFiles>>,
     pub params: Vec<Param>,
     /// In release order; a rollback goes through them in reverse.
     pub targets: Vec<Target>,
@@ -211,13 +216,6 @@ pub struct Role {
     pub declared: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    pub workflow: String,
-    /// Whether a file of that name lies next to the document.
-    pub found: bool,
-}
-
 /// A value that the document repeats as a literal and a release supplies anew.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Param {
@@ -310,10 +308,26 @@ pub struct Step {
     pub production: bool,
     /// Whether the release waits for it; a communication step may end "pending".
     pub gating: bool,
+    /// The lines of it that call another workflow and stand for themselves; see [`Step::called`].
+    pub calls: Vec<Call>,
+    /// The called workflow that it belongs to; `None` for a step of the document itself.
+    pub called: Option<Arc<Called>>,
     pub annotated: StepTerms,
 }
 
 impl Step {
+    /// Its title with its number, and under which calls it stands: `↳ rollback · 2 Return`.
+    pub fn heading(&self) -> String {
+        let number = self.number.map(|number| format!("{number} ")).unwrap_or_default();
+        match &self.called {
+            None => format!("{number}{}", self.title),
+            Some(called) => {
+                let inside = "  ".repeat(called.depth.saturating_sub(1));
+                format!("{inside}↳ {} · {number}{}", called.name, self.title)
+            }
+        }
+    }
+
     pub fn checks(&self) -> impl Iterator<Item = &Check> {
         self.groups.iter().flat_map(|group| &group.checks)
     }
@@ -505,6 +519,16 @@ pub enum CriterionKind {
     Declared,
 }
 
+impl CriterionKind {
+    /// What is read for it; nothing where a person says so.
+    pub fn metric(&self) -> Option<Metric> {
+        match self {
+            CriterionKind::Threshold { metric, .. } | CriterionKind::Ratio { metric, .. } => Some(*metric),
+            CriterionKind::Declared => None,
+        }
+    }
+}
+
 /// The four series gonogo knows how to ask for; their expressions are configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -650,6 +674,16 @@ pub enum Code {
     AnnotationNotHonoured,
     /// An annotation that takes something from a gate, unseen by whoever reads the rendered page.
     AnnotationWeakens,
+    /// A call that is held instead of followed: a circle, too deep, or not to be understood.
+    CallRefused,
+    /// A called workflow acts on something that the caller does not name as its target.
+    CallTarget,
+    /// A called workflow has errors of its own.
+    CalledErrors,
+    /// Two files answer one call: the nearer is taken.
+    CallShadowed,
+    /// A section of a called workflow that the caller's own takes the place of.
+    CallLeftOut,
 }
 
 impl Code {
@@ -689,6 +723,11 @@ impl Code {
             Code::AnnotationMisplaced => "annotation-misplaced",
             Code::AnnotationNotHonoured => "annotation-not-honoured",
             Code::AnnotationWeakens => "annotation-weakens",
+            Code::CallRefused => "call-refused",
+            Code::CallTarget => "call-target",
+            Code::CalledErrors => "called-errors",
+            Code::CallShadowed => "call-shadowed",
+            Code::CallLeftOut => "call-left-out",
         }
     }
 }

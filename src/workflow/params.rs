@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::infer::params::literals;
-use super::model::{Check, Command, CommandKind, Param, ParamKind, Place, Workflow};
+use super::model::{Check, Command, CommandKind, Param, ParamKind, Place, Step, Workflow};
 use super::placeholders::filled;
 
 /// One line that a parameter changes, for the operator to agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamChange {
+    /// The called file that it stands in; `None` for the document itself.
+    pub file: Option<String>,
     pub place: Place,
     pub before: String,
     pub after: String,
@@ -57,20 +59,11 @@ impl Param {
         if only_in_the_environment {
             return Ok(());
         }
-        if value.starts_with('-') {
-            return Err(format!("{name}{shown} starts with `-`, which a command reads as an option"));
-        }
         let is_url = self.declared && self.kind == ParamKind::Url;
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let of_address = |c: char| is_url && matches!(c, ':' | '/' | '%' | '@' | '+' | '=' | ',');
-        let Some(bad) = value.chars().find(|c| !plain(*c) && !of_address(*c)) else { return Ok(()) };
-        let instead = match self.declared {
-            true => format!("; the document may write \"${name}\" in place of the value"),
-            false => String::new(),
-        };
-        Err(format!(
-            "{name} holds {bad:?}, which a shell may read as something else; letters, digits, `.`, `_` and `-` are allowed{instead}"
-        ))
+        plain(name, value, is_url).map_err(|why| match self.declared {
+            true => format!("{why}; the document may write \"${name}\" in place of the value"),
+            false => why,
+        })
     }
 
     fn example(&self) -> String {
@@ -84,24 +77,47 @@ impl Param {
     }
 }
 
+/// Whether a value can be written into a command without being read as anything but itself.
+///
+/// - Errors: what is wrong with it, as a sentence fragment.
+pub(super) fn plain(name: &str, value: &str, is_url: bool) -> Result<(), String> {
+    if value.is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    if value.starts_with('-') {
+        return Err(format!("{name} `{value}` starts with `-`, which a command reads as an option"));
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let of_address = |c: char| is_url && matches!(c, ':' | '/' | '%' | '@' | '+' | '=' | ',');
+    match value.chars().find(|c| !is_plain(*c) && !of_address(*c)) {
+        Some(bad) => Err(format!(
+            "{name} holds {bad:?}, which a shell may read as something else; letters, digits, `.`, `_` and `-` are allowed"
+        )),
+        None => Ok(()),
+    }
+}
+
 impl Workflow {
     /// The workflow with the literals of its parameters replaced in commands, choices and checks.
     ///
     /// - Shape: ids, places and the document's text stay those of the file; parameters without a
     ///   value, and those that the document reads from the environment, change nothing.
     /// - Values are used as they are: see [`Param::check`]. A secret is never put into a text.
-    pub fn with_params(&self, values: &BTreeMap<String, String>) -> Workflow {
+    pub fn with_params(&self, release: &BTreeMap<String, String>) -> Workflow {
         let mut workflow = self.clone();
-        let values = self.given(values);
+        let values = self.given(release);
         let in_text = |text: &mut String| *text = self.substituted(text, &values);
-        let commands = workflow.steps.iter_mut().flat_map(|step| &mut step.commands);
-        for command in commands.chain(&mut workflow.rollback.commands) {
+        for step in &mut workflow.steps {
+            match step.called.clone() {
+                Some(called) => in_step(step, &|text| *text = called.substituted(text, release)),
+                None => in_step(step, &in_text),
+            }
+        }
+        for command in &mut workflow.rollback.commands {
             in_command(command, &in_text);
         }
         let gates = workflow.gates.iter_mut().flat_map(|gate| &mut gate.checks);
-        let groups = workflow.steps.iter_mut().flat_map(|step| &mut step.groups);
-        let checks = groups.flat_map(|group| &mut group.checks);
-        for Check { text, .. } in gates.chain(checks).chain(&mut workflow.outputs) {
+        for Check { text, .. } in gates.chain(&mut workflow.outputs) {
             in_text(text);
         }
         workflow
@@ -114,36 +130,63 @@ impl Workflow {
         own.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// A text with the literals and placeholders replaced that have a value.
     fn substituted(&self, text: &str, values: &BTreeMap<String, String>) -> String {
-        // Only one parameter has a literal: the version that the document repeats.
-        let literal = self.params.iter().find(|param| !param.default.is_empty());
-        let text = match literal.and_then(|param| Some((param, values.get(&param.name)?))) {
-            Some((param, value)) => substituted(text, &param.default, value),
-            None => text.to_owned(),
-        };
-        filled(&text, values)
+        substituted_by(&self.params, text, values)
     }
 
-    /// The lines that [`Workflow::with_params`] changes, in document order.
-    pub fn param_diff(&self, values: &BTreeMap<String, String>) -> Vec<ParamChange> {
-        let lines: Vec<&str> = self.text.lines().collect();
-        let mut changes: Vec<ParamChange> = Vec::new();
-        let values = self.given(values);
-        let given = self.params.iter().filter(|param| values.contains_key(&param.name));
-        let mut places: Vec<Place> = given.flat_map(|param| &param.occurrences).copied().collect();
-        places.sort();
-        places.dedup_by_key(|place| place.line);
-        for place in places {
-            let before = lines.get(place.line - 1).copied().unwrap_or_default();
-            let after = self.substituted(before, &values);
-            // A variable keeps its name: its value comes from the environment.
-            if before != after {
-                let (before, after) = (before.trim().to_owned(), after.trim().to_owned());
-                changes.push(ParamChange { place, before, after });
-            }
+    /// The lines that [`Workflow::with_params`] changes, in document order; those of called workflows
+    /// after them.
+    pub fn param_diff(&self, release: &BTreeMap<String, String>) -> Vec<ParamChange> {
+        let mut changes = changes(None, &self.text, &self.params, &self.given(release));
+        for called in self.called_workflows() {
+            let values = called.given(release);
+            changes.extend(self::changes(Some(&called.file), &called.text, &called.params, &values));
         }
         changes
+    }
+}
+
+fn changes(
+    file: Option<&str>,
+    text: &str,
+    params: &[Param],
+    values: &BTreeMap<String, String>,
+) -> Vec<ParamChange> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut changes: Vec<ParamChange> = Vec::new();
+    let given = params.iter().filter(|param| values.contains_key(&param.name));
+    let mut places: Vec<Place> = given.flat_map(|param| &param.occurrences).copied().collect();
+    places.sort();
+    places.dedup_by_key(|place| place.line);
+    for place in places {
+        let before = lines.get(place.line - 1).copied().unwrap_or_default();
+        let after = substituted_by(params, before, values);
+        // A variable keeps its name: its value comes from the environment.
+        if before != after {
+            let (before, after) = (before.trim().to_owned(), after.trim().to_owned());
+            changes.push(ParamChange { file: file.map(str::to_owned), place, before, after });
+        }
+    }
+    changes
+}
+
+/// A text with the literals and placeholders replaced that have a value.
+pub(super) fn substituted_by(params: &[Param], text: &str, values: &BTreeMap<String, String>) -> String {
+    // Only one parameter has a literal: the version that the document repeats.
+    let literal = params.iter().find(|param| !param.default.is_empty());
+    let text = match literal.and_then(|param| Some((param, values.get(&param.name)?))) {
+        Some((param, value)) => substituted(text, &param.default, value),
+        None => text.to_owned(),
+    };
+    filled(&text, values)
+}
+
+fn in_step(step: &mut Step, in_text: &impl Fn(&mut String)) {
+    for command in &mut step.commands {
+        in_command(command, in_text);
+    }
+    for check in step.groups.iter_mut().flat_map(|group| &mut group.checks) {
+        in_text(&mut check.text);
     }
 }
 

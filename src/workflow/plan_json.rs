@@ -69,7 +69,16 @@ fn place(place: &Place) -> Value {
 }
 
 fn call(call: &Call) -> Value {
-    json!({ "workflow": call.workflow, "found": call.found })
+    json!({
+        "workflow": call.workflow,
+        "found": call.found,
+        "line": call.place.line,
+        "with": list(&call.with, |(name, value)| json!({ "name": name, "value": value })),
+        "condition": call.condition,
+        "file": call.answer.as_ref().map(|answer| &answer.file),
+        "from": call.answer.as_ref().map(|answer| answer.from),
+        "others": call.answer.as_ref().map(|answer| &answer.others),
+    })
 }
 
 fn gate(gate: &Gate) -> Value {
@@ -86,6 +95,14 @@ fn step(step: &Step) -> Value {
         "commands": list(&step.commands, command),
         "groups": list(&step.groups, group),
         "poll": step.poll.as_ref().map(|poll| json!({ "roles": poll.roles })),
+        "called": step.called.as_ref().map(|called| json!({
+            "path": called.path,
+            "name": called.name,
+            "file": called.file,
+            "from": called.from,
+            "depth": called.depth,
+            "bound": called.bound.iter().map(|(name, bound)| (name.clone(), json!(bound.to_string()))).collect::<serde_json::Map<_, _>>(),
+        })),
         "soak": step.soak.map(|soak| json!({ "min_s": soak.min_s, "max_s": soak.max_s })),
     })
 }

@@ -6,8 +6,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::lint_text::visible;
 use super::model::{
-    BlockClass, Check, Command, CommandKind, Criterion, CriterionKind, Item, Operator, Place, Step, Target,
-    Term, Workflow,
+    BlockClass, Call, Called, Check, Command, CommandKind, Criterion, CriterionKind, Item, Operator, Place,
+    Step, Target, Term, Workflow,
 };
 use super::nginx::NginxSite;
 
@@ -30,7 +30,13 @@ pub fn plan_text(workflow: &Workflow) -> String {
         page.section(&gate.title, "gate: nothing runs before it is closed", gate.place);
         checks(&mut page, &gate.checks);
     }
+    let mut inside: Option<&Called> = None;
     for step in &workflow.steps {
+        let called = step.called.as_deref();
+        if let Some(called) = called.filter(|called| inside.is_none_or(|last| last.path != called.path)) {
+            page.called(called);
+        }
+        inside = called;
         one_step(&mut page, step);
     }
     if let Some(first) = workflow.outputs.first() {
@@ -93,7 +99,9 @@ fn head(page: &mut Page, workflow: &Workflow) {
         let shown: Vec<&str> = literal.into_iter().chain(&param.placeholders).map(String::as_str).collect();
         let asked =
             if param.declared || param.is_secret() { format!("{}; ", param.kind) } else { String::new() };
-        let text = if shown.is_empty() {
+        let text = if param.occurrences.is_empty() && !param.declared {
+            format!("{}  {asked}asked for by a called workflow", param.name)
+        } else if shown.is_empty() {
             let example = if asked.is_empty() { "; has no example" } else { "" };
             format!("{}  {asked}read by the commands in {n}{example}", param.name)
         } else if param.is_secret() {
@@ -114,13 +122,15 @@ fn head(page: &mut Page, workflow: &Workflow) {
         }
     }
     for call in &workflow.calls {
-        let found = if call.found { "found beside this file" } else { "? not found beside this file" };
-        page.field("calls", &format!("{}  {found}", call.workflow));
+        page.field("calls", &format!("{}  {}", call.workflow, call.answer_words()));
     }
-    let weakened =
-        workflow.annotations.iter().filter_map(|applied| Some((applied, applied.weakens.as_ref()?)));
-    for (applied, weakens) in weakened {
-        page.field("⚠ weaker", &format!("line {}: {weakens}  ({})", applied.place.line, applied.text));
+    for (file, applied) in workflow.weakened() {
+        let place = match file {
+            Some(file) => format!("{file} line {}", applied.place.line),
+            None => format!("line {}", applied.place.line),
+        };
+        let weakens = applied.weakens.as_deref().unwrap_or_default();
+        page.field("⚠ weaker", &format!("{place}: {weakens}  ({})", applied.text));
     }
     for text in &workflow.irreversible {
         page.field("stays", &format!("{text}  (no rollback brings it back)"));
@@ -128,10 +138,9 @@ fn head(page: &mut Page, workflow: &Workflow) {
 }
 
 fn one_step(page: &mut Page, step: &Step) {
-    let title = match step.number {
-        Some(number) => format!("{number} {}", step.title),
-        None => step.title.clone(),
-    };
+    let number = step.number.map(|number| format!("{number} ")).unwrap_or_default();
+    let inside = "  ".repeat(step.called.as_ref().map_or(0, |called| called.depth));
+    let title = format!("{inside}{number}{}", step.title);
     let mut marks = Vec::new();
     if step.production {
         marks.push("production".to_owned());
@@ -142,7 +151,7 @@ fn one_step(page: &mut Page, step: &Step) {
     if !step.gating {
         marks.push("the release does not wait for it".to_owned());
     }
-    page.section(&title, &marks.join(" · "), step.place);
+    page.section_in(step.called.as_deref(), &title, &marks.join(" · "), step.place);
     terms(page, step.annotated.terms());
     if let Some(caption) = &step.caption {
         page.line(INDENT, caption);
@@ -267,10 +276,7 @@ fn rollback(page: &mut Page, workflow: &Workflow) {
     let first = places.chain(section.criteria.iter().map(|criterion| criterion.place)).min();
     page.section("Rollback", "R opens it from any step", first.unwrap_or(Place { line: 1, column: 1 }));
     for call in &section.calls {
-        page.line(
-            INDENT,
-            &format!("calls {}{}", call.workflow, if call.found { "" } else { "  ? not found" }),
-        );
+        page.line(INDENT, &rollback_call(call));
     }
     for command in &section.commands {
         one_command(page, command, None);
@@ -288,6 +294,18 @@ fn rollback(page: &mut Page, workflow: &Workflow) {
             );
             page.line(INDENT, &words);
         }
+    }
+}
+
+/// A way back by another document is offered and no more: it has a version of its own to return to.
+fn rollback_call(call: &Call) -> String {
+    match &call.answer {
+        Some(answer) if call.found => {
+            format!("calls {}  (offered: gonogo run {})", call.workflow, answer.file)
+        }
+        Some(_) => format!("calls {}  (offered: the built-in one)", call.workflow),
+        None if call.found => format!("calls {}", call.workflow),
+        None => format!("calls {}  ? not found", call.workflow),
     }
 }
 
@@ -399,10 +417,24 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// The line above the steps of a called workflow.
+    fn called(&mut self, called: &Called) {
+        self.blank();
+        self.line_with(called.depth.saturating_sub(1) * 2, "↳ ", &called.words());
+    }
+
     /// A section's title with what marks it out, and its line in the file at the right edge.
     fn section(&mut self, title: &str, marks: &str, place: Place) {
+        self.section_in(None, title, marks, place);
+    }
+
+    /// The same for a section of a called file.
+    fn section_in(&mut self, called: Option<&Called>, title: &str, marks: &str, place: Place) {
         self.blank();
-        let place = format!("line {}", place.line);
+        let place = match called.map(|called| called.file.rsplit('/').next().unwrap_or(&called.file)) {
+            Some(file) => format!("{}:{}", shortened(&visible(file), WIDTH / 3), place.line),
+            None => format!("line {}", place.line),
+        };
         let marks = if marks.is_empty() { String::new() } else { format!("  [{marks}]") };
         let room = WIDTH - place.width() - 1;
         let title = shortened(&visible(title), room.saturating_sub(marks.width()));

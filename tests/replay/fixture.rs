@@ -71,6 +71,8 @@ fn step(id: &str, number: u32, title: &str, commands: Vec<Command>, groups: Vec<
         soak: None,
         production: false,
         gating: true,
+        calls: Vec::new(),
+        called: None,
         annotated: Default::default(),
     }
 }
@@ -157,6 +159,7 @@ pub fn workflow() -> Arc<Workflow> {
         goal: None,
         roles: roles.map(|name| Role { name: name.into(), declared: true }).to_vec(),
         calls: Vec::new(),
+        called: None,
         params: vec![Param {
             name: "VERSION".into(),
             default: "v1.2.0".into(),
@@ -242,6 +245,7 @@ impl Live {
             directory: "/srv/shop".to_owned(),
             signals: gonogo::release::SignalSources::default(),
             practice: None,
+            called: None,
         };
         let event = Event { at: at(0), by: Some(ana()), fact };
         let (release, _) = Release::open(document, &event).expect("the document is its own");

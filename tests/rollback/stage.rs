@@ -139,6 +139,7 @@ impl Stage {
                 directory: self.dir.path().to_string_lossy().into_owned(),
                 practice: None,
                 signals: SignalSources::default(),
+                called: None,
             },
             Fact::Pinned { pins: vec![pin], routes: vec![] },
             Fact::Begun { params: [].into(), roster: [].into() },

@@ -8,12 +8,14 @@ mod harness;
 mod pilot;
 
 mod bad_input;
+mod calls;
 mod crash;
 mod demo;
 mod leaving;
 mod logs;
 mod policy;
 mod read_only;
+mod reload;
 mod surroundings;
 mod watching;
 mod without_release;

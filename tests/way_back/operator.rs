@@ -83,6 +83,7 @@ impl Operator {
             directory: "/".into(),
             signals: SignalSources::default(),
             practice: None,
+            called: None,
         };
         let event = Event { at: clock.now(), by: None, fact: opened };
         let (release, _) = Release::open(document, &event).unwrap();

@@ -46,6 +46,7 @@ fn opened(name: &str) -> Record {
             directory: "/srv".into(),
             signals: crate::release::SignalSources::default(),
             practice: None,
+            called: None,
         },
     )
 }

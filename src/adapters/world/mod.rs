@@ -32,7 +32,7 @@ use crate::release::{
     StepResult, Template,
 };
 use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef};
-use crate::workflow::{CommandId, Probe, Secrets};
+use crate::workflow::{CommandId, Edition, Probe, Secrets};
 use lock::{Keeper, Keeping};
 
 /// News that may wait for the loop. Log readers are held back when it is full, facts wait for a place.
@@ -71,9 +71,7 @@ pub enum News {
         text: String,
         is_refusal: bool,
     },
-    DocumentChanged {
-        differs: bool,
-    },
+    DocumentChanged(Box<Edition>),
     Leave {
         why: String,
     },
@@ -107,8 +105,8 @@ pub struct Acting {
     pub release: ReleaseId,
     /// The document's own way back: no lock keeps it waiting.
     pub way_back: BTreeSet<CommandId>,
-    /// The document as it lies on disk, and what its bytes were at the start.
-    pub document: (PathBuf, Vec<u8>),
+    /// The document where it lies on disk, and what of it the release runs.
+    pub document: (Arc<dyn DocumentSource>, Edition),
     /// Programs that the workflow's commands call.
     pub tools: Vec<String>,
     /// Why part of the world is not reached at all, for the preflight.
@@ -117,6 +115,19 @@ pub struct Acting {
     pub patience: Duration,
     /// Nothing outside is changed, whatever the release asks for.
     pub read_only: bool,
+}
+
+/// A document on disk with everything that it calls.
+pub trait DocumentSource: Send + Sync + std::fmt::Debug {
+    /// Reads it anew; `None` while it cannot be read, and when it is still as it was.
+    fn changed_since(&self, last: &Edition) -> Option<Edition>;
+}
+
+/// A document that lies nowhere does not change.
+impl DocumentSource for () {
+    fn changed_since(&self, _: &Edition) -> Option<Edition> {
+        None
+    }
 }
 
 /// The way to everything outside: takes effects, tells news.

@@ -173,19 +173,17 @@ pub(super) async fn remember(settings: Arc<WorldSettings>, acting: Arc<Acting>, 
     tell(&news, News::Past(known)).await;
 }
 
-/// Notices that the document was edited while its release runs.
+/// Notices that the document, or something that it calls, was edited while its release runs.
 pub(super) async fn watch_document(acting: Arc<Acting>, news: mpsc::Sender<News>) {
-    let (path, started_with) = &acting.document;
-    let mut differed = false;
+    let (source, mut last) = acting.document.clone();
     loop {
         tokio::time::sleep(DOCUMENT).await;
+        let (source, before) = (Arc::clone(&source), last.clone());
+        let read = tokio::task::spawn_blocking(move || source.changed_since(&before)).await;
         // While an editor saves, the file may be missing for a moment: that is no difference yet.
-        let Ok(bytes) = tokio::fs::read(path).await else { continue };
-        let differs = bytes != *started_with;
-        if differs != differed {
-            differed = differs;
-            tell(&news, News::DocumentChanged { differs }).await;
-        }
+        let Ok(Some(edition)) = read else { continue };
+        last = edition.clone();
+        tell(&news, News::DocumentChanged(Box::new(edition))).await;
     }
 }
 

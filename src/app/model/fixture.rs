@@ -199,6 +199,7 @@ impl Script {
             directory: "~/shop".to_owned(),
             signals: crate::release::SignalSources::default(),
             practice: None,
+            called: None,
         };
         let (release, _) = Release::open(Arc::clone(&document), &Event { at, by: Some(ana()), fact: opened })
             .expect("the document is its own");

@@ -1,5 +1,6 @@
 //! The release plus what the operator is looking at: all that `draw` sees.
 
+mod edited;
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
@@ -13,6 +14,7 @@ pub mod units;
 pub mod view;
 mod watching;
 
+pub use edited::Edited;
 pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use view::*;

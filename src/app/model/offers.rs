@@ -24,6 +24,7 @@ impl Model {
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::Palette { .. } => Context::ListPanel,
+            Panel::Reload(_) => Context::ReloadPanel,
             Panel::Lock => Context::LockPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
@@ -107,6 +108,11 @@ impl Model {
             }
             Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],
             Panel::Lock => self.lock_offers(),
+            Panel::Reload(edited) => {
+                let is_free = self.release.reload_of(&edited.edition, &edited.document).blocked.is_empty();
+                let run = is_free.then_some(A::Run);
+                run.into_iter().chain([A::Down, A::Close]).collect()
+            }
             Panel::Finish => vec![A::Run, A::Close],
             Panel::Quit => match self.mode {
                 Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],

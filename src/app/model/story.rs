@@ -9,7 +9,9 @@ impl Model {
         let workflow = self.release.workflow();
         let Some(check) = workflow.check(id) else { return String::new() };
         let mut lines = vec![check.text.clone(), String::new()];
-        lines.push(format!("{}:{}", workflow.file, check.place.line));
+        let step = workflow.steps.iter().find(|step| step.checks().any(|known| &known.id == id));
+        let file = step.map_or(workflow.file.as_str(), |step| workflow.file_of(step));
+        lines.push(format!("{file}:{}", check.place.line));
         if check.optional {
             lines.push("may be answered “not applicable”, with a reason".to_owned());
         }

@@ -1,10 +1,12 @@
 //! What the operator is looking at. Losing all of it would lose nothing of the release.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use regex::Regex;
 use tui_input::Input;
 
+use super::edited::Edited;
 use super::rows::Row;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
@@ -49,8 +51,8 @@ pub struct View {
     pub news: BTreeSet<Pane>,
     /// First visible line of the panel that is open.
     pub panel_scroll: u16,
-    /// The file on disk is no longer the document that was started.
-    pub document_differs: bool,
+    /// What lies on disk, when that is no longer the document that the release runs.
+    pub edited: Option<Arc<Edited>>,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
 }
@@ -98,6 +100,8 @@ pub enum Panel {
         selected: usize,
     },
     Poll(StepId),
+    /// What taking over the edited document would do, and the text that it is about.
+    Reload(Arc<Edited>),
     /// Who holds the lock, and what can be done about it.
     Lock,
     /// Which criterion to declare, withdraw or override.

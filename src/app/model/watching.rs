@@ -32,6 +32,7 @@ pub fn no_release(at: Moment) -> Release {
         directory: String::new(),
         signals: SignalSources::default(),
         practice: None,
+        called: None,
     };
     let opened = Event { at, by: None, fact: opened };
     let (release, _) = Release::open(Arc::new(document), &opened).expect("the document is its own");

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, watching};
+use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, reload, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
@@ -100,6 +100,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         A::OverrideCriterion => return panel(model, Panel::Criteria { selected: 0, overriding: true }),
         A::People => return panel(model, Panel::People { selected: 0 }),
         A::Policy => return panel(model, Panel::Policy { selected: 0 }),
+        A::Reload => return reload::open(model),
         A::Lock => return panel(model, Panel::Lock),
         A::TakeLock => return lock::take(model),
         A::GiveLock => return lock::give(model),

@@ -11,6 +11,7 @@ mod observations;
 mod panels;
 mod policy;
 mod prompts;
+mod reload;
 mod secrets;
 mod watching;
 
@@ -102,8 +103,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             model.observed.diff = diff;
             Vec::new()
         }
-        What::DocumentChanged { differs } => {
-            model.view.document_differs = differs;
+        What::DocumentChanged(edition) => {
+            reload::seen(model, *edition);
             Vec::new()
         }
         What::Continued => {

@@ -202,7 +202,8 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
     }
     let Some(seen) = seen else { return expect };
     let attempts = state.commands.values().flat_map(|track| &track.attempts);
-    let Some(first) = attempts.map(|attempt| attempt.started).min() else {
+    let moved = state.reloads.iter().flat_map(|reload| &reload.ran);
+    let Some(first) = attempts.chain(moved).map(|attempt| attempt.started).min() else {
         expect.template = ExpectedTemplate::Unchanged { print: known_good.to_owned() };
         return expect;
     };
@@ -252,7 +253,8 @@ fn production_started(model: &Model) -> Option<Moment> {
     let workflow = model.release.workflow();
     let commands = workflow.steps.iter().filter(|step| step.production).flat_map(|step| &step.commands);
     let attempts = commands.filter_map(|command| model.state().commands.get(&command.id)?.attempts.first());
-    attempts.map(|attempt| attempt.started).min()
+    let before = model.state().reloads.iter().filter_map(|reload| reload.production_since);
+    attempts.map(|attempt| attempt.started).chain(before).min()
 }
 
 /// Judges every measured criterion and tells the release what changed.

@@ -1,9 +1,9 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, secrets, watching};
+use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, reload, secrets, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
-use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Vote};
+use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Track, Vote};
 use crate::watch::TargetRef;
 use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{CheckId, CommandId, CommandKind, CriterionKind, RoleName, StepId};
@@ -121,6 +121,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             watching::mark_all(model);
             Vec::new()
         }
+        (A::Run, Panel::Reload(edited)) => reload::take_over(model, &edited),
         (A::Run, Panel::Finish) => complete(model),
         (A::LeaveOpen, Panel::Quit) => leave(model, "left open by the operator"),
         (A::Abort, Panel::Quit) => {
@@ -314,8 +315,7 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
     };
     let mut env = model.command_env();
     env.extend(terms.set.keys().filter(|name| !model.state().params.contains_key(*name)).cloned());
-    let attempts = model.state().commands.get(&panel.command).map_or(0, |track| track.attempts.len());
-    let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
+    let attempt = model.state().commands.get(&panel.command).map_or(1, Track::next_attempt);
     let run = Run {
         command: panel.command.clone(),
         attempt,

@@ -4,6 +4,7 @@ mod annotations;
 mod elsewhere;
 mod outage;
 mod policy;
+mod reload;
 mod secrets;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};

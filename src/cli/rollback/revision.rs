@@ -55,6 +55,7 @@ pub(super) async fn open(
             directory: place.directory.to_string_lossy().into_owned(),
             practice: None,
             signals: SignalSources::new(place.prometheus.clone(), place.health.clone()),
+            called: None,
         },
         Fact::Pinned { pins: vec![pin], routes: Vec::new() },
         Fact::Begun { params: [].into(), roster: [].into() },

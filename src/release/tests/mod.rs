@@ -3,6 +3,7 @@
 
 mod annotations;
 mod breaches;
+mod calls;
 mod checks;
 mod commands;
 mod holds;
@@ -12,6 +13,7 @@ mod orders;
 mod policy;
 mod polls;
 mod properties;
+mod reload;
 mod rollback;
 mod sign_off;
 mod soaks;
@@ -26,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, TargetRef};
-use crate::workflow::{Kind, Source, StepId, Workflow, read};
+use crate::workflow::{CommandId, Edition, Kind, Source, StepId, Workflow, read};
 
 const DOCUMENT: &str = r#"---
 name: release
@@ -277,6 +279,7 @@ impl Play {
             directory: "/srv/shop".to_owned(),
             signals: crate::release::SignalSources::default(),
             practice: None,
+            called: document.called.as_deref().cloned(),
         };
         let event = Event { at: second(0), by: Some(person("ana")), fact };
         let (release, effects) = Release::open(document, &event).expect("the document is its own");

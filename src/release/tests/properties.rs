@@ -93,6 +93,9 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
         1 => reason().prop_map(|reason| Fact::Aborted { reason }),
         1 => reason().prop_map(|reason| Fact::LockTakenOver { from: None, reason }),
         1 => reason().prop_map(|reason| Fact::LockGiven { reason }),
+        1 => proptest::sample::select(super::reload::editions()).prop_map(|edition| {
+            Fact::Reloaded { edition: Box::new(edition) }
+        }),
     ];
     let world = prop_oneof![
         3 => (one_of(commands), 1..3_u32, exit).prop_map(|(id, attempt, exit)| ended(&id, attempt, exit)),

@@ -16,10 +16,11 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 30] = [
+const DEEDS: [(Deed, &str); 31] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
+    (Deed::Reload, ".yy....."),
     (Deed::Hold, ".y......"),
     (Deed::Release, "..y....."),
     (Deed::Abort, "yyy..y.."),
@@ -101,9 +102,14 @@ fn sample(play: &Play, deed: Deed) -> Fact {
             directory: String::new(),
             signals: crate::release::SignalSources::default(),
             practice: None,
+            called: None,
         },
         Deed::Begin => Play::begin(),
         Deed::Observe => Fact::HealthChanged { healthy: true, summary: "db ok".to_owned() },
+        Deed::Reload => {
+            let text = play.release.document().text.replace("- [ ] Notes ready", "- [ ] Notes are ready");
+            Fact::Reloaded { edition: Box::new(Edition { text, called: Default::default() }) }
+        }
         Deed::Hold => Fact::Held { reason },
         Deed::Release => Fact::Released,
         Deed::Abort => Fact::Aborted { reason },

@@ -405,16 +405,19 @@ fn doubt(paint: &Paint) -> Option<Banner> {
 }
 
 fn document(paint: &Paint) -> Option<Banner> {
-    if !paint.model.view.document_differs {
-        return None;
-    }
-    let file = &paint.model.release.workflow().file;
+    let changed = &paint.model.view.edited.as_ref()?.changes;
+    let own = &paint.model.release.document().file;
+    let file = changed.first().map_or(own.as_str(), |(file, _)| file.as_str());
+    let others = changed.len().saturating_sub(1);
+    let file = if others > 0 { format!("{file} and {others} more were") } else { format!("{file} was") };
+    let n: usize = changed.iter().map(|(_, lines)| lines.len()).sum();
     let parts = vec![
-        must(format!("{file} was changed on disk")),
+        must(format!("{file} changed on disk")),
+        may(2, format!("{n} lines differ")),
         or_short(
             1,
-            "the release goes on with the document that it was started with",
-            "the release keeps the one it started with",
+            "the release goes on with the document that it was started with, :reload shows what differs",
+            "the release keeps its own, :reload shows it",
         ),
     ];
     Banner::new("?", Role::Warning, parts)

@@ -211,10 +211,7 @@ impl<'p, 'a> Pane<'p, 'a> {
         let poll_no = step.poll.is_some() && self.votes(&step.id).any(|vote| vote == Some(Vote::NoGo));
         let mark =
             self.section_mark(status == StepStatus::Done, no_go || poll_no, status == StepStatus::Current);
-        let title = match step.number {
-            Some(number) => format!("{number} {}", step.title),
-            None => step.title.clone(),
-        };
+        let title = step.heading();
         let mut right = Line::default();
         if !step.annotated.weakened.is_empty() {
             right.spans.push(self.paint.span("⚠ ", Role::Warning));

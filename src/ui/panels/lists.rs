@@ -138,7 +138,12 @@ pub fn rollback_commands<'a>(paint: &Paint<'a>, selected: usize, width: usize) -
         }
     }
     for call in &workflow.rollback.calls {
-        let found = if call.found { "" } else { " (not found next to the document)" };
+        let found = match (&call.answer, call.found) {
+            (Some(answer), true) => format!(" (gonogo run {})", answer.file),
+            (Some(_), false) => " (built in)".to_owned(),
+            (None, true) => String::new(),
+            (None, false) => " (not found next to the document)".to_owned(),
+        };
         sheet.fact(paint, "  workflow", &format!("{}{found}", call.workflow), Role::Text);
     }
     if sheet.lines.is_empty() {

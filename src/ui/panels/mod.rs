@@ -17,6 +17,7 @@ pub mod own_log;
 pub mod past;
 pub mod policy;
 pub mod poll;
+pub mod reload;
 pub mod rollback;
 pub mod rollback_line;
 pub mod rollout;

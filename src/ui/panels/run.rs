@@ -25,6 +25,10 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
     }
     what(paint, &mut sheet, command, panel);
     sheet.blank();
+    if let Some(called) = step.and_then(|step| step.called.as_ref()) {
+        let words = format!("{}:{}, called as {}", called.file, command.place.line, called.words());
+        sheet.fact(paint, "from", &words, Role::Text);
+    }
     place(paint, &mut sheet);
     terms(paint, &mut sheet, command);
     changes(paint, &mut sheet, chosen_text(command, panel));
@@ -45,8 +49,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
 fn title<'a>(paint: &Paint<'a>, step: Option<&Step>, command: &Command, panel: &RunPanel) -> Line<'a> {
     let mut line = paint.line("Run", Role::Title);
     let place = match step {
-        Some(Step { number: Some(number), title, .. }) => format!(" ── {number} {title}"),
-        Some(step) => format!(" ── {}", step.title),
+        Some(step) => format!(" ── {}", step.heading()),
         None => " ── the document's own rollback".to_owned(),
     };
     line.spans.push(paint.span(place, Role::Title));

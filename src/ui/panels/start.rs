@@ -131,7 +131,12 @@ fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
     sheet.blank();
     sheet.push(paint.line("what the values change in the document", Role::Dim));
     for change in changes.iter().take(CHANGES) {
-        let head = paint.line(format!("{:>4}  ", change.place.line), Role::Dim);
+        let line = change.place.line;
+        let head = match &change.file {
+            Some(file) => format!("      {file}:{line}  "),
+            None => format!("{line:>4}  "),
+        };
+        let head = paint.line(head, Role::Dim);
         sheet.hanging(paint, head, &change.after, Role::Text);
     }
     if changes.len() > CHANGES {

@@ -1,11 +1,12 @@
 //! What a document says about failing: rollback section, error table, escalation list.
 
+use super::calls::CallLine;
 use super::commands::Numbering;
 use super::outline::Chapter;
 use super::{Reader, steps};
 use crate::workflow::markdown::{Block, Inline, ListItem, Table};
 use crate::workflow::model::{
-    Code as Rule, CriterionKind, Escalation, KnownError, Policy, RoleName, RollbackSection,
+    Call, Code as Rule, CriterionKind, Escalation, KnownError, Policy, RoleName, RollbackSection,
 };
 use crate::workflow::vocabulary::{self, Column, Section};
 
@@ -45,18 +46,17 @@ impl<'d> Reader<'_> {
     ) {
         match block {
             Block::Paragraph(inline) => {
-                if let Some((what, name)) = steps::pointer(inline) {
-                    if steps::is_workflow(&what) {
-                        section.calls.push(self.call(&name, inline.span.clone()));
-                    } else {
-                        self.findings.note(
-                            Rule::ReferenceNotRun,
-                            inline.span.clone(),
-                            format!("the {what} `{name}`"),
-                        );
-                        let pointer = self.pointer(inline, &what, &name, ids);
-                        section.commands.push(pointer);
-                    }
+                if let Some(line) = CallLine::of(&inline.text) {
+                    let call = self.call(&line.name, inline.span.clone());
+                    section.calls.push(Call { with: line.with, condition: line.condition, ..call });
+                } else if let Some((what, name)) = steps::pointer(inline) {
+                    self.findings.note(
+                        Rule::ReferenceNotRun,
+                        inline.span.clone(),
+                        format!("the {what} `{name}`"),
+                    );
+                    let pointer = self.pointer(inline, &what, &name, ids);
+                    section.commands.push(pointer);
                 } else {
                     *before = Some(inline);
                 }

@@ -1,6 +1,7 @@
 //! What the prose means: a tree of Markdown becomes steps, checks, criteria and the rest of a
 //! release. Every rule works in French and English, and what it is not sure of it reports.
 
+mod calls;
 mod carried;
 mod checks;
 mod classify;
@@ -158,6 +159,7 @@ impl<'r> Reader<'r> {
             goal: None,
             roles: Vec::new(),
             calls: Vec::new(),
+            called: None,
             params: Vec::new(),
             targets: Vec::new(),
             nginx: self.front.nginx.clone(),
@@ -339,35 +341,9 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Notes that another workflow is called for, and whether it lies next to this one.
-    fn call(&mut self, name: &str, span: Range<usize>) -> Call {
-        let found = match self.siblings_found.get(name) {
-            Some(known) => *known,
-            None => {
-                let found = sibling_files(self.file, name).iter().any(|file| (self.siblings)(file));
-                self.siblings_found.insert(name.to_owned(), found);
-                self.calls.push(Call { workflow: name.to_owned(), found });
-                found
-            }
-        };
-        if !found {
-            self.findings.note(Rule::WorkflowNotFound, span, name.to_owned());
-        }
-        Call { workflow: name.to_owned(), found }
-    }
-
     fn place_poll(&self, steps: &mut [Step]) {
-        let Some(production) = steps.iter().position(|step| vocabulary::names_production(&step.title)) else {
-            return;
-        };
-        let Some(before) = production.checked_sub(1) else { return };
-        let mut roles: Vec<RoleName> =
-            self.front.roles.iter().map(|role| RoleName(role.value.clone())).collect();
-        roles.dedup();
-        if roles.is_empty() {
-            roles.push(RoleName(ANYONE.into()));
-        }
-        steps[before].poll = Some(Poll { roles });
+        let roles = self.front.roles.iter().map(|role| RoleName(role.value.clone())).collect();
+        poll_before_production(steps, roles);
     }
 
     fn roles(&self, workflow: &Workflow) -> Vec<Role> {
@@ -437,6 +413,19 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// The step before the first one that names production asks these roles, or whoever is there.
+pub(in crate::workflow) fn poll_before_production(steps: &mut [Step], mut roles: Vec<RoleName>) {
+    let Some(production) = steps.iter().position(|step| vocabulary::names_production(&step.title)) else {
+        return;
+    };
+    let Some(before) = production.checked_sub(1).and_then(|before| steps.get_mut(before)) else { return };
+    roles.dedup();
+    if roles.is_empty() {
+        roles.push(RoleName(ANYONE.into()));
+    }
+    before.poll = Some(Poll { roles });
+}
+
 /// Whether two mentions mean one workload: what one of them leaves open does not tell them apart.
 fn is_same(a: &Target, b: &Target) -> bool {
     let agree = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
@@ -476,7 +465,8 @@ fn holds_commands(block: &Block) -> bool {
         Block::Code(code) => commands::is_work(code),
         Block::List(list) => list.items.iter().any(|item| item.blocks.iter().any(holds_commands)),
         Block::Quote(blocks) => blocks.iter().any(holds_commands),
-        Block::Heading(_) | Block::Paragraph(_) | Block::Table(_) => false,
+        Block::Paragraph(_) => calls::is_call(block),
+        Block::Heading(_) | Block::Table(_) => false,
     }
 }
 

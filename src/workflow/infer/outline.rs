@@ -268,7 +268,8 @@ pub(super) fn holds_work(block: &Block) -> bool {
         }
         Block::Quote(blocks) => blocks.iter().any(holds_work),
         Block::Table(table) => is_task_table(table),
-        Block::Heading(_) | Block::Paragraph(_) => false,
+        Block::Paragraph(_) => super::calls::is_call(block),
+        Block::Heading(_) => false,
     }
 }
 

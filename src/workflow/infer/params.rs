@@ -227,6 +227,11 @@ static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\$\{?([A-Z][A-Z0-9_]*)").expect("the pattern is a constant and the tests use it")
 });
 
+/// Whether a text reads this variable from its environment.
+pub(in crate::workflow) fn reads(text: &str, name: &str) -> bool {
+    VARIABLE.captures_iter(text).filter_map(|found| found.get(1)).any(|found| found.as_str() == name)
+}
+
 /// Whether a variable that nothing sets is a value of the release: the operator's own environment has
 /// many others, and asking for these would help nobody.
 fn may_be_given(name: &str) -> bool {

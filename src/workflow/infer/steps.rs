@@ -1,5 +1,6 @@
 //! What stands under a heading to a step: caption, commands, groups of checks, timeboxes, a soak.
 
+use super::calls::{self, CallLine};
 use super::checks::{Checks, Under, Which, is_task_table};
 use super::commands::Numbering;
 use super::methods::{self, Way};
@@ -7,7 +8,8 @@ use super::outline::{self, Body, Numbered, Outline, Part};
 use super::{Reader, classify, duration};
 use crate::workflow::markdown::{Block, Code, Inline, List};
 use crate::workflow::model::{
-    BlockClass, Check, Code as Rule, Command, CommandKind, EvidenceKind, Group, Item, Soak, Step, StepId,
+    BlockClass, Call, Check, Code as Rule, Command, CommandKind, EvidenceKind, Group, Item, Soak, Step,
+    StepId,
 };
 use crate::workflow::vocabulary;
 
@@ -32,6 +34,9 @@ struct Draft<'d> {
     /// The paragraph before the next block when it begins with `or`: the block is another way to do
     /// what the last command does.
     or: Option<&'d Inline>,
+    calls: Vec<Call>,
+    /// Whether the heading says when the step is done at all.
+    depends: Option<String>,
 }
 
 /// Where a step begins: its heading or list item.
@@ -58,6 +63,8 @@ impl<'d> Reader<'_> {
             condition: String::new(),
             warnings: Vec::new(),
             or: None,
+            calls: Vec::new(),
+            depends: Some(opening.title.to_owned()).filter(|title| calls::is_condition(title)),
         };
         let method_of = |body: &Body<'d>| {
             let heading = body.heading.map(|heading| &heading.inline);
@@ -114,6 +121,8 @@ impl<'d> Reader<'_> {
             soak: draft.soak,
             production: false,
             gating: !vocabulary::is_communication(opening.title),
+            calls: draft.calls,
+            called: None,
             annotated: Default::default(),
         }
     }
@@ -185,13 +194,15 @@ impl<'d> Reader<'_> {
     }
 
     fn paragraph(&mut self, inline: &'d Inline, draft: &mut Draft<'d>) {
+        if let Some(line) = CallLine::of(&inline.text) {
+            let before = draft.sentence.map(|inline| inline.text.trim());
+            let condition = before.filter(|words| words.ends_with(':') && calls::is_condition(words));
+            self.add_call(inline, line, condition.map(str::to_owned), draft);
+            return;
+        }
         if let Some((what, name)) = pointer(inline) {
-            if is_workflow(&what) {
-                self.call(&name, inline.span.clone());
-            } else {
-                let reason = format!("the {what} `{name}` is for a person or an agent");
-                self.findings.note(Rule::ReferenceNotRun, inline.span.clone(), reason);
-            }
+            let reason = format!("the {what} `{name}` is for a person or an agent");
+            self.findings.note(Rule::ReferenceNotRun, inline.span.clone(), reason);
             let command = self.pointer(inline, &what, &name, &mut draft.ids);
             draft.add_command(command);
             return;
@@ -214,6 +225,21 @@ impl<'d> Reader<'_> {
             draft.caption.push(inline);
         }
         draft.sentence = Some(inline);
+    }
+
+    fn add_call(
+        &mut self,
+        inline: &Inline,
+        line: CallLine,
+        condition: Option<String>,
+        draft: &mut Draft<'d>,
+    ) {
+        let of_method = Some(draft.condition.clone()).filter(|method| !method.is_empty());
+        let condition = condition.or_else(|| draft.depends.clone()).or(of_method);
+        let condition = condition.map(|words| words.trim_end_matches([':', ' ']).to_owned());
+        let (call, pointer) = self.call_line(inline, line, condition, &mut draft.ids);
+        draft.calls.push(call);
+        draft.add_command(pointer);
     }
 
     fn note_soak(&mut self, inline: &Inline, draft: &mut Draft<'_>) {
@@ -253,6 +279,9 @@ impl<'d> Reader<'_> {
                     }
                 }
             }
+        }
+        for (inline, line, condition) in calls::of_list(list) {
+            self.add_call(inline, line, condition, draft);
         }
         let (slug, condition) = (draft.slug.clone(), draft.condition.clone());
         let mut found = self.checks(list, Under { path: &slug, condition: &condition }, Which::Boxes);
@@ -345,6 +374,14 @@ impl<'d> Reader<'_> {
             item.blocks.iter().position(|block| matches!(block, Block::Paragraph(_))).map_or(0, |i| i + 1);
         let bodies = [&item.blocks[own..], numbered.after].map(|blocks| Body { heading: None, blocks });
         let mut step = self.step(opening, &bodies);
+        if let Some(line) = CallLine::of(&inline.text) {
+            // Its own words call: what stands below them comes after.
+            let mut ids = Numbering::new(&format!("{}/call", step.id));
+            let (call, pointer) = self.call_line(inline, line, None, &mut ids);
+            step.order.insert(0, Item::Command(step.commands.len()));
+            step.commands.push(pointer);
+            step.calls.push(call);
+        }
         if step.order.is_empty() {
             // An item without work of its own is still something a person does.
             let mut ids = Numbering::new(step.id.as_str());

@@ -65,6 +65,11 @@ pub(super) fn is_optional(text: &str) -> bool {
     entry("optional").is_in(&words(text))
 }
 
+/// Whether the words begin by saying when: `If the smoke tests fail`, `En cas d'échec`.
+pub(super) fn is_conditional(text: &str) -> bool {
+    entry("condition").starts(&words(text)).is_some()
+}
+
 /// Whether the text asks somebody to watch *for* some time: `(5 min)` alone is only a timebox.
 pub(super) fn asks_to_watch(text: &str) -> bool {
     let words = words(text);

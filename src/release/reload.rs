@@ -1,0 +1,312 @@
+//! The document was edited while its release runs: what a reload keeps, what it asks for again, and
+//! why it is not done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::state::{Answer, Approval, Attempt, Ballot, CommandState, Mark, Reloaded, SoakState, Track};
+use super::{Effect, Refusal, Release, name};
+use crate::release::Operator;
+use crate::watch::Moment;
+use crate::workflow::{
+    Check, CheckId, Command, CommandId, CommandKind, Edition, RoleName, Step, StepId, Workflow,
+};
+
+/// No record is larger: a journal is read as a whole. Units: bytes.
+const LARGEST: usize = 4 << 20;
+
+/// What a reload would do.
+///
+/// - Shape: worked out from the release and the new text alone, so that a replay does the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reload {
+    /// The new document, called workflows in their places.
+    pub document: Arc<Workflow>,
+    workflow: Arc<Workflow>,
+    /// Why it is not done now, each in words.
+    pub blocked: Vec<String>,
+    /// How many answers, votes and commands that ran stay as they are.
+    pub n_kept: usize,
+    /// What was settled and is open again or gone, each in words.
+    pub lost: Vec<String>,
+    ran: Vec<Attempt>,
+    kept: Kept,
+}
+
+/// What of the state stays.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Kept {
+    checks: BTreeMap<CheckId, Mark>,
+    approvals: BTreeMap<CheckId, Vec<Approval>>,
+    commands: BTreeMap<CommandId, Track>,
+    polls: BTreeMap<StepId, BTreeMap<RoleName, Ballot>>,
+    entered: BTreeMap<StepId, Moment>,
+    soaks: BTreeMap<StepId, SoakState>,
+    timeboxes: BTreeMap<(StepId, usize), Moment>,
+}
+
+impl Release {
+    /// Works out what taking over this edition of the document would do; `document` is what it means.
+    pub fn reload_of(&self, edition: &Edition, document: &Arc<Workflow>) -> Reload {
+        let workflow = document.with_params(&self.state.params);
+        let mut reload = Reload {
+            blocked: self.what_blocks(document, edition),
+            document: Arc::clone(document),
+            workflow: Arc::new(workflow),
+            n_kept: 0,
+            lost: Vec::new(),
+            ran: Vec::new(),
+            kept: Kept::default(),
+        };
+        self.keep_checks(&mut reload);
+        self.keep_approvals(&mut reload);
+        self.keep_commands(&mut reload);
+        self.keep_steps(&mut reload);
+        reload
+    }
+
+    pub(super) fn reload(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        edition: &Edition,
+    ) -> Result<Vec<Effect>, Refusal> {
+        if edition.is_of(&self.document) {
+            return Err(Refusal::new("the document is what the release runs", "there is nothing to reload"));
+        }
+        let reload = self.reload_of(edition, &Arc::new(edition.workflow(&self.document.file)));
+        if let Some(why) = reload.blocked.first() {
+            return Err(Refusal::new(why.clone(), "the release goes on with the document as it has it"));
+        }
+        let production =
+            self.workflow.steps.iter().filter(|step| step.production).flat_map(|step| &step.commands);
+        let production =
+            production.filter_map(|command| self.state.commands.get(&command.id)?.attempts.first());
+        let production_since = production.map(|attempt| attempt.started).min();
+        let Reload { document, workflow, n_kept, lost, ran, kept, .. } = reload;
+        self.state.reloads.push(Reloaded {
+            at,
+            by: name(by),
+            sha256: document.sha256.clone(),
+            n_kept,
+            lost,
+            ran,
+            production_since,
+        });
+        self.document = document;
+        self.workflow = workflow;
+        self.state.checks = kept.checks;
+        self.state.approvals = kept.approvals;
+        self.state.commands = kept.commands;
+        self.state.polls = kept.polls;
+        self.state.entered = kept.entered;
+        self.state.soaks = kept.soaks;
+        self.state.timeboxes = kept.timeboxes;
+        Ok(Vec::new())
+    }
+
+    fn what_blocks(&self, new: &Workflow, edition: &Edition) -> Vec<String> {
+        let mut why = Vec::new();
+        for (id, track) in &self.state.commands {
+            let word = match track.state {
+                CommandState::Running => "is running: wait for its end, or stop it",
+                CommandState::InDoubt => "is in doubt: say first how it ended",
+                _ => continue,
+            };
+            let text = self.workflow.command(id).map_or(id.as_str(), |it| first_line(it));
+            why.push(format!("“{text}” {word}"));
+        }
+        if self.state.orders.iter().any(|order| order.answer.is_none()) {
+            why.push("an order to an Argo Rollout has no answer yet".to_owned());
+        }
+        if self.state.policy.countdown.is_some() {
+            why.push("a policy counts down: stop it first".to_owned());
+        }
+        let old = &self.document;
+        if new.targets != old.targets || new.nginx != old.nginx {
+            let what = "other targets than the way back was pinned for: start another release for them";
+            why.push(format!("the new text has {what}"));
+        }
+        if !is_same_way_back(old, new) {
+            why.push(
+                "the rollback section, its criteria or its policy is another one: those of a running release stay"
+                    .to_owned(),
+            );
+        }
+        if new.queries != old.queries {
+            why.push("a query is another one, and the metrics are being read already".to_owned());
+        }
+        if new.steps.is_empty() {
+            why.push("the new text has no step to walk through".to_owned());
+        }
+        let values = &self.state.params;
+        let asked = new.params.iter().filter(|param| !param.is_secret() && self.state.begun_at.is_some());
+        why.extend(asked.filter_map(|param| match values.get(&param.name) {
+            Some(value) => param.check(value).err().map(|why| format!("in the new text, {why}")),
+            None => {
+                Some(format!("the new text asks for {}, which this release has no value for", param.name))
+            }
+        }));
+        if edition.size() > LARGEST {
+            why.push(format!("the new text has {} bytes, more than a journal takes", edition.size()));
+        }
+        why
+    }
+
+    fn keep_checks(&self, reload: &mut Reload) {
+        for (id, mark) in &self.state.checks {
+            let (old, new) = (self.workflow.check(id), reload.workflow.check(id));
+            if old.zip(new).is_some_and(|(old, new)| is_same_check(old, new)) {
+                reload.kept.checks.insert(id.clone(), mark.clone());
+                reload.n_kept += 1;
+            } else if !matches!(mark.answer, Answer::SensedFailing { .. }) {
+                let text = old.map_or(id.as_str(), |check| check.text.as_str());
+                let what = if new.is_some() { "asked again" } else { "not in the new text as it was" };
+                reload.lost.push(format!("“{text}”: {what}"));
+            }
+        }
+    }
+
+    fn keep_approvals(&self, reload: &mut Reload) {
+        for (id, given) in &self.state.approvals {
+            let (old, new) = (self.workflow.check(id), reload.workflow.check(id));
+            if old.zip(new).is_some_and(|(old, new)| is_same_check(old, new)) {
+                reload.kept.approvals.insert(id.clone(), given.clone());
+                reload.n_kept += given.len();
+            } else {
+                let text = old.map_or(id.as_str(), |check| check.text.as_str());
+                reload.lost.push(format!("“{text}”: {} confirmed it, and are asked again", given.len()));
+            }
+        }
+    }
+
+    /// A command that ran keeps its standing wherever its text stands in its step: its id counts the
+    /// blocks before it, and a block may have come between.
+    fn keep_commands(&self, reload: &mut Reload) {
+        let new = Arc::clone(&reload.workflow);
+        let mut taken: Vec<&CommandId> = Vec::new();
+        for (id, track) in self.state.commands.iter().filter(|(_, track)| **track != Track::default()) {
+            let found = self.workflow.command(id).and_then(|old| {
+                let same =
+                    |command: &&Command| is_same_command(old, command) && !taken.contains(&&command.id);
+                let there = new.command(id).filter(same);
+                there.or_else(|| self.commands_beside(id, &new).into_iter().find(same))
+            });
+            if let Some(command) = found {
+                taken.push(&command.id);
+                let kept = reload.kept.commands.entry(command.id.clone()).or_default();
+                *kept = Track { used: kept.used, ..track.clone() };
+                reload.n_kept += 1;
+            } else {
+                let ran = self.workflow.command(id).map_or(id.as_str(), |old| first_line(old));
+                let what = if new.command(id).is_some() {
+                    "its text is another one, so it is ready again"
+                } else {
+                    "not in the new text"
+                };
+                reload.lost.push(format!("“{ran}”, which was settled: {what}"));
+                reload.ran.extend(track.attempts.iter().cloned());
+            }
+            // What is run under this id from now on has numbers, and files, of its own.
+            let used = reload.kept.commands.entry(id.clone()).or_default();
+            used.used = used.used.max(track.next_attempt() - 1);
+        }
+    }
+
+    /// The commands of the new text in the step that held this one.
+    fn commands_beside<'n>(&self, id: &CommandId, new: &'n Workflow) -> Vec<&'n Command> {
+        let holds = |step: &&Step| step.commands.iter().any(|command| &command.id == id);
+        let Some(old) = self.workflow.steps.iter().find(holds) else { return Vec::new() };
+        new.step(&old.id).map_or_else(Vec::new, |step| step.commands.iter().collect())
+    }
+
+    fn keep_steps(&self, reload: &mut Reload) {
+        for old in &self.workflow.steps {
+            let new = reload.workflow.step(&old.id);
+            if let Some(at) = self.state.entered.get(&old.id).filter(|_| new.is_some()) {
+                reload.kept.entered.insert(old.id.clone(), *at);
+            }
+            if let Some(ballots) = self.state.polls.get(&old.id) {
+                // A GO was given for what the step was.
+                if new.is_some_and(|new| is_same_step(old, new)) {
+                    reload.kept.polls.insert(old.id.clone(), ballots.clone());
+                    reload.n_kept += ballots.len();
+                } else {
+                    reload.lost.push(format!("the poll of “{}”: the step is another one", old.title));
+                }
+            }
+            if let Some(soak) = self.state.soaks.get(&old.id) {
+                if new.is_some_and(|new| new.soak == old.soak) {
+                    reload.kept.soaks.insert(old.id.clone(), soak.clone());
+                } else {
+                    reload.lost.push(format!("the soak of “{}”: its time is another one", old.title));
+                }
+            }
+            for (index, group) in old.groups.iter().enumerate() {
+                let key = (old.id.clone(), index);
+                let Some(at) = self.state.timeboxes.get(&key) else { continue };
+                let same = new
+                    .and_then(|new| new.groups.get(index))
+                    .is_some_and(|new| new.timebox_s == group.timebox_s && new.title == group.title);
+                if same {
+                    reload.kept.timeboxes.insert(key, *at);
+                }
+            }
+        }
+    }
+}
+
+fn first_line(command: &Command) -> &str {
+    command.text.lines().next().unwrap_or_default()
+}
+
+fn is_same_check(old: &Check, new: &Check) -> bool {
+    old.text == new.text
+        && old.optional == new.optional
+        && old.probe == new.probe
+        && old.annotated.gate == new.annotated.gate
+        && old.annotated.sign_off == new.annotated.sign_off
+        && old.annotated.typed == new.annotated.typed
+        && old.annotated.hold == new.annotated.hold
+        && old.annotated.roles == new.annotated.roles
+        && old.annotated.killer == new.annotated.killer
+}
+
+fn is_same_command(old: &Command, new: &Command) -> bool {
+    old.kind == new.kind
+        && old.text == new.text
+        && old.choices == new.choices
+        && old.annotated.env == new.annotated.env
+        && old.annotated.directory == new.annotated.directory
+}
+
+fn is_same_step(old: &Step, new: &Step) -> bool {
+    let commands = |step: &Step| -> Vec<Command> {
+        step.commands.iter().filter(|it| it.kind != CommandKind::Note).cloned().collect()
+    };
+    let (old_commands, new_commands) = (commands(old), commands(new));
+    let (old_checks, new_checks): (Vec<&Check>, Vec<&Check>) =
+        (old.checks().collect(), new.checks().collect());
+    old.title == new.title
+        && old.poll == new.poll
+        && old_commands.len() == new_commands.len()
+        && old_commands.iter().zip(&new_commands).all(|(old, new)| is_same_command(old, new))
+        && old_checks.len() == new_checks.len()
+        && old_checks.iter().zip(&new_checks).all(|(old, new)| is_same_check(old, new))
+}
+
+/// Whether two documents have one way back, wherever in their texts it stands.
+fn is_same_way_back(old: &Workflow, new: &Workflow) -> bool {
+    let (old, new) = (&old.rollback, &new.rollback);
+    old.present == new.present
+        && old.policy == new.policy
+        && old.calls.iter().map(|call| &call.workflow).eq(new.calls.iter().map(|call| &call.workflow))
+        && old.commands.len() == new.commands.len()
+        && old.commands.iter().zip(&new.commands).all(|(a, b)| a.id == b.id && is_same_command(a, b))
+        && old.criteria.len() == new.criteria.len()
+        && old
+            .criteria
+            .iter()
+            .zip(&new.criteria)
+            .all(|(a, b)| a.id == b.id && a.text == b.text && a.kind == b.kind)
+}
