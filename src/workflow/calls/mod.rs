@@ -6,6 +6,7 @@
 
 mod bound;
 mod gather;
+mod part;
 mod place;
 #[cfg(test)]
 mod tests;
