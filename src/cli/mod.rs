@@ -10,6 +10,7 @@ mod logs;
 mod plan;
 mod release;
 mod rollback;
+mod search_path;
 mod stats;
 mod status;
 mod traffic;
