@@ -2,6 +2,7 @@
 
 mod assemble;
 mod cluster;
+mod demo;
 mod document;
 mod duration;
 mod history;
@@ -165,10 +166,10 @@ struct Demo {
     /// How many practice seconds pass in one second
     #[arg(long, value_name = "N", default_value_t = 30.0)]
     speed: f64,
-    /// Play this workflow instead of the built-in one
-    #[arg(long, value_name = "FILE")]
+    /// Play this workflow instead of the built-in release: a file, or a name that `gonogo workflows` lists
+    #[arg(long, value_name = "FILE|NAME")]
     workflow: Option<PathBuf>,
-    /// Language of the built-in workflow
+    /// Language of a workflow that is taken by its name
     #[arg(long, value_enum, default_value_t = Lang::En)]
     lang: Lang,
     /// A parameter's value; may be repeated
@@ -180,6 +181,15 @@ struct Demo {
 enum Lang {
     En,
     Fr,
+}
+
+impl From<Lang> for crate::workflow::Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Fr => Self::French,
+        }
+    }
 }
 
 fn name_value(text: &str) -> Result<(String, String), String> {
@@ -296,7 +306,7 @@ pub fn run(called: Called) -> u8 {
         Command::Resume { id, cluster } => release::resume(id.as_deref(), cluster, setup),
         Command::Rollback(flags) => rollback::rollback(flags, setup),
         Command::Traffic(what) => traffic::traffic(what, setup),
-        Command::Demo(demo) => release::demo(demo, setup),
+        Command::Demo(demo) => demo::demo(demo, setup),
     };
     match done {
         Ok(code) => code,

@@ -172,6 +172,20 @@ fn write_file(path: &Path, text: &str) -> Result<(), git2::Error> {
     written.map_err(|error| git2::Error::from_str(&format!("cannot write {}: {error}", path.display())))
 }
 
+/// The newest commit called a fix that main has and the newest tag has not.
+pub fn newest_fix(clone: &Path) -> Option<String> {
+    let repository = Repository::open(clone).ok()?;
+    let newest = FIRST_TAGS.last()?;
+    let mut walk = repository.revwalk().ok()?;
+    walk.push_ref("refs/heads/main").ok()?;
+    walk.hide_ref(&format!("refs/tags/{newest}")).ok()?;
+    let is_fix = |id: &git2::Oid| {
+        let commit = repository.find_commit(*id).ok();
+        commit.and_then(|commit| Some(commit.summary().ok()??.starts_with("fix"))).unwrap_or(false)
+    };
+    walk.filter_map(Result::ok).find(is_fix).map(|id| id.to_string())
+}
+
 /// Tags named like versions that the remote has beside the first ones. An unreadable remote has none.
 pub fn pushed_tags(remote: &Path) -> Vec<String> {
     // A push leaves a loose file per tag; asking git each time would be dear.

@@ -11,6 +11,7 @@ mod bad_input;
 mod crash;
 mod demo;
 mod leaving;
+mod library;
 mod logs;
 mod policy;
 mod read_only;

@@ -11,6 +11,18 @@ pub fn begin(terminal: &mut Terminal) {
     terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
 }
 
+/// The same for any document: what it says of the way back is taken as it is, once it was looked at.
+#[track_caller]
+pub fn begin_as_it_stands(terminal: &mut Terminal) {
+    terminal.wait("begin the release");
+    let is_looked_at = |screen: &Screen| {
+        ["ARMED", "DEGRADED", "none"].iter().any(|word| screen.rollback_line().contains(word))
+    };
+    terminal.wait_for("a way back that was looked at", is_looked_at);
+    terminal.press("r");
+    terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
+}
+
 /// Walks on until the screen is as wanted.
 ///
 /// Answers checks, runs commands (the alternative `choice` where there are some), gives GO for every

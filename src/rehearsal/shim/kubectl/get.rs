@@ -10,7 +10,7 @@ use super::super::api::escape;
 use super::super::arguments::Flags;
 use super::super::printer::Printer;
 use super::super::{Session, ShimError};
-use super::{containers, kind, objects, path, shown};
+use super::{containers, jsonpath, kind, objects, path, shown};
 use crate::rehearsal::sim::store::Kind;
 
 pub async fn get(
@@ -36,9 +36,12 @@ pub async fn get(
     match output {
         "" | "wide" => {}
         "json" | "yaml" | "name" => return whole(session, flags, namespace, &wanted, output, out).await,
+        other if other.starts_with("jsonpath=") => {
+            return whole(session, flags, namespace, &wanted, output, out).await;
+        }
         other => {
             return Err(ShimError::Usage(format!(
-                "the practice kubectl prints -o wide, json, yaml and name, not {other:?}"
+                "the practice kubectl prints -o wide, json, yaml, name and jsonpath=…, not {other:?}"
             )));
         }
     }
@@ -129,6 +132,10 @@ async fn whole(
             json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
         }
     };
+    if let Some(template) = output.strip_prefix("jsonpath=") {
+        write!(out, "{}", jsonpath::print(template, &object)?)?;
+        return Ok(());
+    }
     if output == "json" { print_json(&object, out) } else { print_yaml(&object, out) }
 }
 
