@@ -17,6 +17,7 @@ mod status;
 mod traffic;
 mod unlock;
 mod watch;
+mod workflows;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -112,6 +113,9 @@ enum Command {
     /// Give back the lock that a release left behind, such as after a rollback
     #[command(after_help = unlock::AFTER_HELP)]
     Unlock(unlock::Flags),
+    /// List the workflows that can be run by name, or print one
+    #[command(after_help = workflows::AFTER_HELP)]
+    Workflows(workflows::Flags),
     /// Print what a workflow would do
     Plan {
         file: PathBuf,
@@ -229,6 +233,7 @@ impl Command {
             | Command::List
             | Command::Stats(_)
             | Command::Report { .. }
+            | Command::Workflows(_)
             | Command::Plan { .. }
             | Command::Lint(_)
             | Command::Explain { .. } => None,
@@ -293,6 +298,7 @@ pub fn run(called: Called) -> u8 {
     let setup = &cli.setup;
     let done = match cli.command {
         Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
+        Command::Workflows(flags) => workflows::workflows(&flags),
         Command::Lint(flags) => lint::lint(&flags),
         Command::Explain { place } => lint::explain(&place),
         Command::List => history::list(),

@@ -37,7 +37,14 @@ pub fn walk(terminal: &mut Terminal, choice: &str, until: impl Fn(&Screen) -> bo
         let item = here.current().unwrap_or_default().to_owned();
         match item.chars().next() {
             Some('☐') => {
-                decide(terminal, " ", |screen| until(screen) || has_moved(screen, &here));
+                let is_over = |screen: &Screen| until(screen) || has_moved(screen, &here);
+                decide(terminal, " ", |screen| is_over(screen) || asks_to_override(screen));
+                if asks_to_override(&terminal.screen()) {
+                    // A machine answers this one, and is about to.
+                    terminal.press("esc");
+                    terminal.wait_for("the question closed", |screen| !asks_to_override(screen));
+                    terminal.wait_for("the answer of the machine", is_over);
+                }
             }
             Some('❯') if item.contains("complete the release") => {
                 terminal.press("enter");
@@ -98,8 +105,14 @@ fn decide(terminal: &mut Terminal, key: &str, done: impl Fn(&Screen) -> bool) {
     }
 }
 
+fn asks_to_override(screen: &Screen) -> bool {
+    screen.rows.last().is_some_and(|row| row.trim_start().starts_with("override “"))
+}
+
+/// Two commands may begin with the same words, so the place counts too.
 fn has_moved(screen: &Screen, from: &Screen) -> bool {
-    screen.current().is_some() && screen.current() != from.current()
+    screen.current().is_some()
+        && (screen.current(), screen.current_row()) != (from.current(), from.current_row())
 }
 
 fn moved(terminal: &Terminal, from: &Screen, until: &impl Fn(&Screen) -> bool) {

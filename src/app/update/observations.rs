@@ -214,7 +214,14 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         return expect;
     }
     expect.started_at = Some(production.unwrap_or(first).world);
-    let version = state.params.get("VERSION").or_else(|| state.params.values().next());
+    // The name of a flag or of a commit stands in no image.
+    let is_version = |name: &str| {
+        matches!(name, "TAG" | "RELEASE") || name.ends_with("_VERSION") || name.ends_with("_TAG")
+    };
+    let version = state.params.get("VERSION").or_else(|| {
+        let named = state.params.iter().find(|(name, _)| is_version(name));
+        named.map(|(_, value)| value)
+    });
     expect.template = match version {
         Some(version) => ExpectedTemplate::Version { from: known_good.to_owned(), version: version.clone() },
         None => ExpectedTemplate::Any,
