@@ -102,6 +102,9 @@ async fn led_to_practice(
 fn practice_value(workflow: &Workflow, name: &str, example: &str, practice: &Practice) -> String {
     match name {
         "FLAG" => FLAG.to_owned(),
+        "UNLEASH_HOST" => "unleash.example.com".to_owned(),
+        "HOST" => "shop.example.com".to_owned(),
+        "DEPLOYMENT" | "CONTAINER" | "IMAGE" => "app".to_owned(),
         "COMMIT" => practice.newest_fix().unwrap_or_else(|| "main".to_owned()),
         // The practice repository has tags up to v1.2.0, and that version runs.
         _ if workflow.name == "hotfix" => "v1.2.1".to_owned(),

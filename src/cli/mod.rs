@@ -8,6 +8,7 @@ mod duration;
 mod history;
 mod lint;
 mod logs;
+mod new;
 mod plan;
 mod release;
 mod rollback;
@@ -113,6 +114,9 @@ enum Command {
     /// Give back the lock that a release left behind, such as after a rollback
     #[command(after_help = unlock::AFTER_HELP)]
     Unlock(unlock::Flags),
+    /// Write a workflow of the library for the repository at hand
+    #[command(after_help = new::AFTER_HELP)]
+    New(new::Flags),
     /// List the workflows that can be run by name, or print one
     #[command(after_help = workflows::AFTER_HELP)]
     Workflows(workflows::Flags),
@@ -233,6 +237,7 @@ impl Command {
             | Command::List
             | Command::Stats(_)
             | Command::Report { .. }
+            | Command::New(_)
             | Command::Workflows(_)
             | Command::Plan { .. }
             | Command::Lint(_)
@@ -298,6 +303,7 @@ pub fn run(called: Called) -> u8 {
     let setup = &cli.setup;
     let done = match cli.command {
         Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
+        Command::New(flags) => new::new(&flags),
         Command::Workflows(flags) => workflows::workflows(&flags),
         Command::Lint(flags) => lint::lint(&flags),
         Command::Explain { place } => lint::explain(&place),

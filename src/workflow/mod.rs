@@ -23,6 +23,7 @@ mod placeholders;
 mod places;
 mod plan_json;
 mod plan_text;
+pub mod scaffold;
 mod shell;
 mod vocabulary;
 

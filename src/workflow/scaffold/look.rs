@@ -47,7 +47,9 @@ impl Look<'_> {
         let version = |tag: &&String| semver::Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok();
         let newest = repository.tags.iter().filter_map(|tag| Some((version(&tag)?, tag))).max();
         match newest {
-            Some((_, tag)) => self.found("newest version", tag, "git tags; the start panel offers the next one"),
+            Some((_, tag)) => {
+                self.found("newest version", tag, "git tags; the start panel offers the next one")
+            }
             None => self.missing("newest version", "the start panel asks for the first one"),
         }
     }
@@ -80,7 +82,8 @@ impl Look<'_> {
             }
             return;
         }
-        let charts = self.repository.files.iter().filter(|(path, _)| path.rsplit('/').next() == Some("Chart.yaml"));
+        let charts =
+            self.repository.files.iter().filter(|(path, _)| path.rsplit('/').next() == Some("Chart.yaml"));
         let named = |text: &str| {
             let name = text.lines().find_map(|line| line.strip_prefix("name:"))?;
             Some(name.trim().trim_matches(['"', '\'']).to_owned())
@@ -96,7 +99,8 @@ impl Look<'_> {
     /// `kubectl set image deployment/web server=…` in a pipeline or a script.
     fn by_command(&mut self) {
         static SET: LazyLock<Regex> = LazyLock::new(|| {
-            let pattern = r#"set image (?:deployment|deploy)[/ ]([a-z0-9][a-z0-9-]*)\s+["']?([a-z0-9][a-z0-9-]*)="#;
+            let pattern =
+                r#"set image (?:deployment|deploy)[/ ]([a-z0-9][a-z0-9-]*)\s+["']?([a-z0-9][a-z0-9-]*)="#;
             Regex::new(pattern).expect("the pattern is a constant and the tests use it")
         });
         let found = self.repository.files.iter().find_map(|(path, text)| {
@@ -118,7 +122,9 @@ impl Look<'_> {
 
     fn pipelines(&self) -> impl Iterator<Item = (&String, &String)> {
         self.repository.files.iter().filter(|(path, _)| {
-            path.starts_with(".github/workflows/") || path.as_str() == ".gitlab-ci.yml" || path.contains("Jenkinsfile")
+            path.starts_with(".github/workflows/")
+                || path.as_str() == ".gitlab-ci.yml"
+                || path.contains("Jenkinsfile")
         })
     }
 
@@ -140,11 +146,14 @@ impl Look<'_> {
             file == "Dockerfile" || file == "Containerfile"
         });
         let name = slug.as_deref().and_then(|slug| slug.rsplit('/').next()).unwrap_or(&self.repository.name);
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         match dockerfile.filter(|_| is_name) {
             Some(path) => {
                 let name = format!("registry.example.com/{}", name.to_lowercase());
-                let words = format!("{path} and the name of the repository; the registry is not told, put yours there");
+                let words = format!(
+                    "{path} and the name of the repository; the registry is not told, put yours there"
+                );
                 self.found("image", &name, words);
                 self.names.image = Some(name);
             }
@@ -181,7 +190,8 @@ impl Look<'_> {
     fn tests(&mut self) {
         let text = |path: &str| self.repository.files.get(path).map(String::as_str);
         let has = |path: &str| self.repository.files.contains_key(path);
-        let has_target = |file: &str| text(file).is_some_and(|text| text.lines().any(|line| line.starts_with("test:")));
+        let has_target =
+            |file: &str| text(file).is_some_and(|text| text.lines().any(|line| line.starts_with("test:")));
         let script = text("package.json").is_some_and(|text| text.contains("\"test\""));
         let found = if has_target("Makefile") {
             Some(("make test", "Makefile"))
@@ -219,7 +229,9 @@ impl Look<'_> {
         self.names.cluster.clone_from(&self.repository.cluster);
         match &self.repository.cluster {
             Some((context, namespace)) => {
-                let words = format!("the current one of your kubeconfig, namespace {namespace}; it is a prerequisite");
+                let words = format!(
+                    "the current one of your kubeconfig, namespace {namespace}; it is a prerequisite"
+                );
                 self.found("context", context, words);
             }
             None => self.missing("context", "the release takes the current one of the kubeconfig"),
