@@ -1,6 +1,9 @@
 //! What the practice cluster holds at the beginning, so that a document finds what it speaks of.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::workflow::{Kind, Workflow};
 
@@ -17,6 +20,8 @@ pub struct Stage {
     /// The first one is what the practice CI deploys.
     pub deployments: Vec<Staged>,
     pub route: Route,
+    /// The branch that the practice repository has.
+    pub branch: String,
 }
 
 /// One Deployment.
@@ -34,6 +39,23 @@ pub struct Staged {
     pub is_behind: bool,
 }
 
+/// What a practice repository is on when the document names no branch.
+const BRANCH: &str = "main";
+
+/// The branch that the commands of a document go to first.
+fn branch(workflow: &Workflow) -> Option<String> {
+    static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern =
+            r#"(?m)\bgit (?:checkout|switch|pull origin) ([A-Za-z][\w.-]*)\s*$|\borigin/([A-Za-z][\w.-]*)"#;
+        Regex::new(pattern).expect("the pattern is a constant and the tests use it")
+    });
+    let named = workflow.commands().find_map(|command| {
+        let found = NAMED.captures(&command.text)?;
+        Some(found.get(1).or(found.get(2))?.as_str().to_owned())
+    });
+    named.filter(|name| name != "HEAD")
+}
+
 /// What sends requests to the pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -48,7 +70,7 @@ pub enum Route {
 impl Default for Stage {
     fn default() -> Self {
         let app = Staged::new(NAMESPACE, APPLICATION, &[("app", APPLICATION)]);
-        Self { deployments: vec![app], route: Route::Any }
+        Self { deployments: vec![app], route: Route::Any, branch: BRANCH.to_owned() }
     }
 }
 
@@ -73,6 +95,7 @@ impl Stage {
     /// - Shape: two colours when one of them is called `app-blue` or `app-green`, a mesh for
     ///   `app-canary`, the usual application when it names nothing else, else each by its name.
     pub fn of(workflow: &Workflow) -> Stage {
+        let branch = branch(workflow).unwrap_or_else(|| BRANCH.to_owned());
         let deployments = workflow.targets.iter().filter(|target| target.kind == Kind::Deployment);
         let named: Vec<_> = deployments.collect();
         let has = |name: &str| named.iter().any(|target| target.name == name);
@@ -81,13 +104,13 @@ impl Stage {
             let blue = Staged::new(NAMESPACE, "app-blue", &version("blue"));
             let green = Staged::new(NAMESPACE, "app-green", &version("green"));
             let green = Staged { is_behind: true, ..green };
-            return Stage { deployments: vec![blue, green], route: Route::Colour };
+            return Stage { deployments: vec![blue, green], route: Route::Colour, branch };
         }
         if has("app-canary") {
             let stable = Staged::new(NAMESPACE, APPLICATION, &version("stable"));
             let canary = Staged::new(NAMESPACE, "app-canary", &version("canary"));
             let canary = Staged { replicas: 0, ..canary };
-            return Stage { deployments: vec![stable, canary], route: Route::Mesh };
+            return Stage { deployments: vec![stable, canary], route: Route::Mesh, branch };
         }
         let mut staged: Vec<Staged> = Vec::new();
         for target in named {
@@ -104,8 +127,8 @@ impl Stage {
             });
         }
         match staged.is_empty() {
-            true => Stage::default(),
-            false => Stage { deployments: staged, route: Route::Any },
+            true => Stage { branch, ..Stage::default() },
+            false => Stage { deployments: staged, route: Route::Any, branch },
         }
     }
 }
@@ -129,6 +152,22 @@ mod tests {
         let [web] = web.deployments.as_slice() else { panic!("{web:?}") };
         assert_eq!((web.namespace.as_str(), web.name.as_str()), ("prod", "web"));
         assert_eq!(web.marks.get(PART_OF).map(String::as_str), Some(PRACTICE_SHOP));
+    }
+
+    #[test]
+    fn the_repository_has_the_branch_that_the_document_goes_to() {
+        let of = |command: &str| {
+            let text = format!("# A\n\n## Steps\n\n### 1. B\n\n```bash\n{command}\n```\n");
+            Stage::of(&read(Source { file: "a.md", bytes: text.as_bytes(), siblings: &|_| false })).branch
+        };
+        for (command, branch) in [
+            ("git checkout trunk\ngit pull origin trunk", "trunk"),
+            ("git checkout -b fix \"$(git describe origin/develop)\"", "develop"),
+            ("git checkout v1.2.0-x y", "main"),
+            ("git log", "main"),
+        ] {
+            assert_eq!(of(command), branch, "{command}");
+        }
     }
 
     #[test]

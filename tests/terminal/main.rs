@@ -13,6 +13,7 @@ mod demo;
 mod leaving;
 mod library;
 mod logs;
+mod new;
 mod policy;
 mod read_only;
 mod surroundings;

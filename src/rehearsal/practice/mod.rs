@@ -112,7 +112,7 @@ impl Practice {
         let (dir, exe) = (options.dir.clone(), options.exe.clone());
         let make = move || {
             make_dir(&dir)?;
-            repository::make(&dir, clock.world_origin)?;
+            repository::make(&dir, clock.world_origin, &stage.branch)?;
             lay_out(&dir, &exe)?;
             Ok(World::staged(options.scenario, clock.world_origin, SEED, &stage))
         };

@@ -27,7 +27,7 @@ fn deployment(lines: &[&str]) -> Option<Deployment> {
     if !lines.iter().any(|line| line.trim_end() == "kind: Deployment") {
         return None;
     }
-    let mut found = Deployment::default();
+    let (mut found, mut n_containers) = (Deployment::default(), 0_usize);
     // The keys above a line, with how far each is indented.
     let mut above: Vec<(usize, &str)> = Vec::new();
     for line in lines {
@@ -41,17 +41,16 @@ fn deployment(lines: &[&str]) -> Option<Deployment> {
         let Some((key, value)) = entry.split_once(':') else { continue };
         above.retain(|(deep, _)| *deep < if is_element { line.len() - bare.len() + 1 } else { indent });
         let path: Vec<&str> = above.iter().map(|(_, key)| *key).collect();
+        const CONTAINERS: &[&str] = &["spec", "template", "spec", "containers"];
         let value = plain(value);
+        n_containers += usize::from(is_element && path == CONTAINERS);
         match (path.as_slice(), key.trim()) {
             (["metadata"], "name") => found.name = value.clone().unwrap_or_default(),
             (["metadata"], "namespace") => found.namespace = value.clone(),
             (["spec", "selector", "matchLabels"], "app") => found.label = value.clone(),
-            (["spec", "template", "spec", "containers"], "name") if found.container.is_none() => {
-                found.container = value.clone();
-            }
-            (["spec", "template", "spec", "containers"], "image") if found.image.is_none() => {
-                found.image = value.clone();
-            }
+            // Those behind the first one are beside it, and keep their images in a release.
+            (CONTAINERS, "name") if n_containers == 1 => found.container = value.clone(),
+            (CONTAINERS, "image") if n_containers == 1 => found.image = value.clone(),
             _ => {}
         }
         above.push((indent, key.trim()));
