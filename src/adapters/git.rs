@@ -65,8 +65,8 @@ pub fn origin(dir: &Path) -> Result<Origin, GitError> {
     let of_remote = || {
         let head = format!("refs/remotes/{}/HEAD", name.as_deref()?);
         let head = repository.find_reference(&head).ok()?;
-        let target = head.symbolic_target().ok()??.rsplit_once('/').map(|(_, branch)| branch.to_owned());
-        target
+        let (_, branch) = head.symbolic_target().ok()??.rsplit_once('/')?;
+        Some(branch.to_owned())
     };
     let at_hand = || {
         // A repository without a commit has a branch already, which no commit says.

@@ -196,9 +196,8 @@ fn as_text(rows: &[Row], here: &Path) -> String {
             None => lines.push((shown, vec![row])),
         }
     }
-    let width = |of: &dyn Fn(&(String, Vec<&Row>)) -> usize| lines.iter().map(of).max().unwrap_or(0);
-    let names = width(&|(_, rows)| rows.first().map_or(0, |row| row.name.chars().count()));
-    let places = width(&|(place, _)| place.chars().count());
+    let names = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let places = lines.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (place, rows) in &lines {
         let Some(first) = rows.iter().find(|row| row.language == spoken()).or(rows.first()) else { continue };
@@ -207,10 +206,15 @@ fn as_text(rows: &[Row], here: &Path) -> String {
         let line = format!("{:names$}  {:5}  {place:places$}  {words}", first.name, languages.join(" "));
         text.push_str(line.trim_end());
         text.push('\n');
-        let mut hidden: Vec<&str> = rows.iter().filter_map(|row| row.shadowed_by.as_deref()).collect();
-        hidden.dedup();
-        for nearer in hidden {
-            text.push_str(&format!("{:names$}  hidden by {nearer}\n", ""));
+        let below = |nearer: &str| match Path::new(nearer).strip_prefix(here) {
+            Ok(nearer) => nearer.display().to_string(),
+            Err(_) => nearer.to_owned(),
+        };
+        let mut nearer: Vec<String> =
+            rows.iter().filter_map(|row| row.shadowed_by.as_deref()).map(below).collect();
+        nearer.dedup();
+        if !nearer.is_empty() {
+            text.push_str(&format!("{:names$}  hidden by {}\n", "", nearer.join(", ")));
         }
     }
     text.push_str(

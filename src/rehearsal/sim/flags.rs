@@ -78,7 +78,7 @@ impl Flag {
         let bad = |why: &str| (400, json!({"name": "BadDataError", "message": why}).to_string());
         let Ok(wish) = serde_json::from_str::<Value>(body) else { return bad("the body is no JSON") };
         let rollout = wish["parameters"]["rollout"].as_str().and_then(|text| text.parse::<u8>().ok());
-        if !rollout.is_some_and(|percent| percent <= 100) {
+        if rollout.is_none_or(|percent| percent > 100) {
             return bad("parameters.rollout must be the text of a number from 0 to 100");
         }
         self.parameters = wish["parameters"].clone();

@@ -93,13 +93,19 @@ fn workload(text: &str, names: &Names) -> String {
         .into_owned();
     text = PART.replace_all(&text, |found: &Captures| format!("{deployment}{}", &found[1])).into_owned();
     text = text.replace("`app`", &format!("`{deployment}`"));
-    match &names.namespace {
+    match names.namespace.as_ref().filter(|_| !is_by_colour(&text)) {
         Some(namespace) => {
             let text = text.replace("\nkubectl ", &format!("\nkubectl -n {namespace} "));
             text.replace("$(kubectl ", &format!("$(kubectl -n {namespace} "))
         }
         None => text,
     }
+}
+
+/// Its commands name the workload by a variable, so that no namespace can be read from them: then it has
+/// to be the current one, for the commands and for what is watched.
+fn is_by_colour(text: &str) -> bool {
+    text.contains("-$IDLE")
 }
 
 /// The project's own command, or else a check that a person answers.
@@ -131,14 +137,25 @@ fn pipeline(text: &str, names: &Names) -> String {
 }
 
 fn cluster(text: &str, language: Language, names: &Names) -> String {
-    let Some((context, namespace)) = &names.cluster else { return text.to_owned() };
-    let is_plain = |name: &str| !name.contains(['`', '\n', '<']);
-    if !is_plain(context) || !is_plain(namespace) {
+    let own = names.namespace.as_ref().filter(|_| is_by_colour(text));
+    let (context, namespace) = match (&names.cluster, own) {
+        (Some((context, current)), own) => (Some(context), own.unwrap_or(current)),
+        (None, Some(own)) => (None, own),
+        (None, None) => return text.to_owned(),
+    };
+    let is_plain = |name: &String| !name.contains(['`', '\n', '<']);
+    if !context.is_none_or(is_plain) || !is_plain(namespace) {
         return text.to_owned();
     }
-    let check = match language {
-        Language::French => format!("- [ ] kubectl parle au contexte `{context}`, namespace `{namespace}`\n"),
-        _ => format!("- [ ] kubectl speaks to the context `{context}`, namespace `{namespace}`\n"),
+    let check = match (language, context) {
+        (Language::French, Some(context)) => {
+            format!("- [ ] kubectl parle au contexte `{context}`, namespace `{namespace}`\n")
+        }
+        (Language::French, None) => format!("- [ ] kubectl parle au namespace `{namespace}`\n"),
+        (_, Some(context)) => {
+            format!("- [ ] kubectl speaks to the context `{context}`, namespace `{namespace}`\n")
+        }
+        (_, None) => format!("- [ ] kubectl speaks to the namespace `{namespace}`\n"),
     };
     let heading = ["\n## Prerequisites\n\n", "\n## Pré-requis\n\n"].into_iter().find(|it| text.contains(it));
     match heading.and_then(|heading| Some(text.find(heading)? + heading.len())) {
@@ -204,6 +221,17 @@ mod tests {
         let workflow = read(Source { file: "release.md", bytes: text.as_bytes(), siblings: &|_| false });
         let asked: Vec<&str> = workflow.params.iter().map(|param| param.name.as_str()).collect();
         assert_eq!(asked, ["VERSION", "DEPLOYMENT", "CONTAINER"], "{text}");
+    }
+
+    #[test]
+    fn colours_that_a_variable_names_are_looked_for_in_the_current_namespace() {
+        let text = of("blue-green", &repository(&[("k8s/web.yaml", MANIFEST)]));
+        assert!(!text.contains("kubectl -n"), "what is watched would be somewhere else\n{text}");
+        assert!(
+            text.contains("namespace `shop`") && text.contains("targets: [deployment/web-blue"),
+            "{text}"
+        );
+        assert!(text.contains("kubectl get pods -l \"app=web,version=$IDLE\""), "{text}");
     }
 
     #[test]
