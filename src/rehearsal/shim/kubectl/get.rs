@@ -45,6 +45,9 @@ pub async fn get(
             )));
         }
     }
+    if !several && wanted.len() > 1 && !flags.is_set("watch") {
+        return together(session, flags, namespace, &wanted, out).await;
+    }
     let mut printed = 0;
     for (index, (kind, name)) in wanted.iter().enumerate() {
         let prefix = if several { shown(*kind, "") } else { String::new() };
@@ -67,6 +70,30 @@ pub async fn get(
         // On the error stream, so that a script sees no rows.
         let place = if namespace.is_empty() { String::new() } else { format!(" in {namespace} namespace.") };
         writeln!(std::io::stderr(), "No resources found{place}")?;
+    }
+    Ok(())
+}
+
+/// Several objects of one kind stand in one table.
+async fn together(
+    session: &Session,
+    flags: &Flags,
+    namespace: &str,
+    wanted: &[(Kind, Option<&str>)],
+    out: &mut dyn Write,
+) -> Result<(), ShimError> {
+    let mut all: Option<Value> = None;
+    for (kind, name) in wanted {
+        let mut table = session.api.table(&path(*kind, namespace, *name)).await?;
+        match all.as_mut().and_then(|all| all["rows"].as_array_mut()) {
+            Some(rows) => rows.append(table["rows"].as_array_mut().unwrap_or(&mut Vec::new())),
+            None => all = Some(table),
+        }
+    }
+    let is_wide = flags.value("output") == Some("wide");
+    let mut printer = Printer::new(is_wide, !flags.is_set("no-headers"), String::new());
+    if let Some(all) = all {
+        printer.print(&all, out)?;
     }
     Ok(())
 }
