@@ -10,7 +10,7 @@ use serde_json::json;
 use super::arguments::Flags;
 use super::{Session, ShimError, Surroundings, kubectl};
 
-/// Programs that build and test, with the words behind which they do so. An empty list takes any.
+/// Programs that build and test, with the words that each knows; an empty list takes any.
 const BUILDERS: [(&str, &[&str]); 11] = [
     ("npm", &["ci", "install", "run", "test", "version"]),
     ("yarn", &[]),
@@ -25,7 +25,7 @@ const BUILDERS: [(&str, &[&str]); 11] = [
     ("composer", &["install", "run-script", "test"]),
 ];
 
-/// Plays one of the [`BUILDERS`]; `None` for a program that is none of them.
+/// Plays a program that builds or tests; `None` for a program that is none of them.
 pub fn builder(program: &str, args: &[String], out: &mut dyn Write) -> Option<Result<(), ShimError>> {
     let (_, known) = BUILDERS.iter().find(|(name, _)| *name == program)?;
     let words: Vec<&str> = args.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
