@@ -14,10 +14,10 @@ fn main() -> ExitCode {
     let program = args.next().unwrap_or_default();
     let program = Path::new(&program).file_name().and_then(OsStr::to_str).unwrap_or_default();
     // Inside the practice world the same program answers under these names.
-    match program {
-        "kubectl" => return answer(rehearsal::shim::kubectl, args),
-        "gh" => return answer(rehearsal::shim::gh, args),
-        _ => {}
+    if rehearsal::shim::names().any(|name| name == program) {
+        let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let code = rehearsal::shim::answer(program, &args).and_then(|code| u8::try_from(code).ok());
+        return code.map_or(ExitCode::FAILURE, ExitCode::from);
     }
     let called = match program {
         "kubectl-gonogo" => cli::Called::KubectlPlugin,
@@ -28,11 +28,6 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::from(cli::run(called))
-}
-
-fn answer(shim: fn(&[String]) -> i32, args: std::env::ArgsOs) -> ExitCode {
-    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
-    u8::try_from(shim(&args)).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// A panic gives the terminal back before it says what happened.

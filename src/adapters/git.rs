@@ -47,6 +47,47 @@ pub fn tags(dir: &Path) -> Result<std::collections::BTreeSet<String>, GitError> 
     Ok(names.iter().filter_map(Result::ok).flatten().map(str::to_owned).collect())
 }
 
+/// Where a repository comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Its address, without a name and a password in it.
+    pub remote: Option<String>,
+    /// The branch that the remote has as its own, else the one at hand.
+    pub branch: Option<String>,
+}
+
+/// Reads where the repository at `dir` comes from; asks no remote.
+pub fn origin(dir: &Path) -> Result<Origin, GitError> {
+    let repository = discover(dir)?;
+    let name = remote_name(&repository, dir).ok();
+    let remote = name.as_deref().and_then(|name| repository.find_remote(name).ok());
+    let remote = remote.and_then(|remote| remote.url().ok().map(without_credentials));
+    let of_remote = || {
+        let head = format!("refs/remotes/{}/HEAD", name.as_deref()?);
+        let head = repository.find_reference(&head).ok()?;
+        let (_, branch) = head.symbolic_target().ok()??.rsplit_once('/')?;
+        Some(branch.to_owned())
+    };
+    let at_hand = || {
+        // A repository without a commit has a branch already, which no commit says.
+        let head = repository.find_reference("HEAD").ok()?;
+        Some(head.symbolic_target().ok()??.strip_prefix("refs/heads/")?.to_owned())
+    };
+    Ok(Origin { remote, branch: of_remote().or_else(at_hand) })
+}
+
+/// A token in an address is a secret.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            format!("{scheme}://{host}/{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
 /// Finds out whether the repository at `dir` has this tag.
 pub fn tag_exists(dir: &Path, tag: &str) -> Result<bool, GitError> {
     let reference = tag_reference(tag)?;

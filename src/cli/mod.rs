@@ -3,12 +3,14 @@
 mod assemble;
 mod calls;
 mod cluster;
+mod demo;
 mod document;
 mod duration;
 mod form;
 mod history;
 mod lint;
 mod logs;
+mod new;
 mod plan;
 mod release;
 mod rollback;
@@ -18,6 +20,7 @@ mod status;
 mod traffic;
 mod unlock;
 mod watch;
+mod workflows;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -113,6 +116,12 @@ enum Command {
     /// Give back the lock that a release left behind, such as after a rollback
     #[command(after_help = unlock::AFTER_HELP)]
     Unlock(unlock::Flags),
+    /// Write a workflow of the library for the repository at hand
+    #[command(after_help = new::AFTER_HELP)]
+    New(new::Flags),
+    /// List the workflows that can be run by name, or print one
+    #[command(after_help = workflows::AFTER_HELP)]
+    Workflows(workflows::Flags),
     /// Print what a workflow would do
     Plan {
         file: PathBuf,
@@ -167,10 +176,10 @@ struct Demo {
     /// How many practice seconds pass in one second
     #[arg(long, value_name = "N", default_value_t = 30.0)]
     speed: f64,
-    /// Play this workflow instead of the built-in one
-    #[arg(long, value_name = "FILE")]
+    /// Play this workflow instead of the built-in release: a file, or a name that `gonogo workflows` lists
+    #[arg(long, value_name = "FILE|NAME")]
     workflow: Option<PathBuf>,
-    /// Language of the built-in workflow
+    /// Language of a workflow that is taken by its name
     #[arg(long, value_enum, default_value_t = Lang::En)]
     lang: Lang,
     /// A parameter's value; may be repeated
@@ -182,6 +191,15 @@ struct Demo {
 enum Lang {
     En,
     Fr,
+}
+
+impl From<Lang> for crate::workflow::Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Fr => Self::French,
+        }
+    }
 }
 
 fn name_value(text: &str) -> Result<(String, String), String> {
@@ -221,6 +239,8 @@ impl Command {
             | Command::List
             | Command::Stats(_)
             | Command::Report { .. }
+            | Command::New(_)
+            | Command::Workflows(_)
             | Command::Plan { .. }
             | Command::Lint(_)
             | Command::Explain { .. } => None,
@@ -285,6 +305,8 @@ pub fn run(called: Called) -> u8 {
     let setup = &cli.setup;
     let done = match cli.command {
         Command::Plan { file, format } => plan::plan(&file, format == Format::Json),
+        Command::New(flags) => new::new(&flags),
+        Command::Workflows(flags) => workflows::workflows(&flags),
         Command::Lint(flags) => lint::lint(&flags),
         Command::Explain { place } => lint::explain(&place),
         Command::List => history::list(),
@@ -298,7 +320,7 @@ pub fn run(called: Called) -> u8 {
         Command::Resume { id, cluster } => release::resume(id.as_deref(), cluster, setup),
         Command::Rollback(flags) => rollback::rollback(flags, setup),
         Command::Traffic(what) => traffic::traffic(what, setup),
-        Command::Demo(demo) => release::demo(demo, setup),
+        Command::Demo(demo) => demo::demo(demo, setup),
     };
     match done {
         Ok(code) => code,

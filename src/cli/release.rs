@@ -1,4 +1,4 @@
-//! `run`, `resume` and `demo`: a release on the screen.
+//! `run` and `resume`: a release on the screen.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::assemble::{self, Parts, Place, PlaceFlags};
 use super::cluster::ClusterFlags;
 use super::document::{self, Document};
-use super::{Demo, Lang, Run, Setup, print};
+use super::{Run, Setup, print};
 use crate::adapters::clock::Clock;
 use crate::adapters::store::{self, Beside, ReadOnly, Store, StoreError, Writer};
 use crate::adapters::{News, World};
@@ -23,12 +23,12 @@ use crate::app::update::Ask;
 use crate::config::Config;
 use crate::journal::{self, ReadJournal};
 use crate::logging;
-use crate::rehearsal::{Options, Practice};
+use crate::rehearsal::Practice;
 use crate::release::{
     Event, Fact, LockStanding, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
     version_of,
 };
-use crate::workflow::{self, LIBRARY, Language, Offer, Param, ParamKind, Workflow};
+use crate::workflow::{self, Workflow};
 
 pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
@@ -71,89 +71,18 @@ fn watch_instead(next: WatchNext, cluster: ClusterFlags, config: Config) -> colo
     }
 }
 
-pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
-    needs_a_terminal("the demo is played on a screen")?;
-    let config = Config { roster: BTreeMap::new(), ..setup.settings()? };
-    let state_dir = store::state_dir()?;
-    runtime()?.block_on(async {
-        let stamp = Clock::real().now().wall.strftime("%Y%m%d-%H%M%S").to_string();
-        let directory = state_dir.join("practice").join(format!("{stamp}-{}", std::process::id()));
-        let exe = std::env::current_exe().wrap_err("cannot tell where this program is")?;
-        let options = Options { dir: directory.clone(), scenario: flags.scenario, speed: flags.speed, exe };
-        let practice = Practice::start(options).await.wrap_err("the practice world cannot start")?;
-        let document = match flags.workflow {
-            Some(file) => document::read(&file)?,
-            None => built_in(&directory, flags.lang)?,
-        };
-        let mut params = checked_params(&document.workflow, flags.params)?;
-        // A date is filled in by the start panel.
-        for param in document.workflow.params.iter().filter(|param| param.offer != Some(Offer::Today)) {
-            if let Some(value) = rehearsed(param) {
-                params.entry(param.name.clone()).or_insert(value);
-            }
-        }
-        let place = Place::practice(&document.workflow, &practice);
-        let me = assemble::operator(Some("you".to_owned()), &config, &place);
-        let practice = Some((practice, directory));
-        let (code, _) = open(Opening { config, document, params, place, me, practice }).await?;
-        Ok(code)
-    })
-}
-
-/// A value to rehearse with; the one who rehearses types a secret.
-fn rehearsed(param: &Param) -> Option<String> {
-    let preset = param.preset.clone();
-    preset.or_else(|| match &param.kind {
-        ParamKind::Secret => None,
-        ParamKind::Choice(values) => values.first().cloned(),
-        ParamKind::Number { min, .. } => Some(min.unwrap_or(1.0).to_string()),
-        ParamKind::Url => Some("http://localhost".to_owned()),
-        // The practice repository has tags up to v1.2.0; the lesson is about what comes after.
-        ParamKind::Text if param.declared && !param.is_written() => Some("rehearsal".to_owned()),
-        ParamKind::Text | ParamKind::Semver => Some(next_version(&param.default)),
-    })
-}
-
-/// `v1.3.0` after `v1.2.0`: the version that a rehearsal releases.
-fn next_version(example: &str) -> String {
-    let bare = example.strip_prefix('v').unwrap_or(example);
-    match semver::Version::parse(bare) {
-        Ok(version) => format!("v{}.{}.0", version.major, version.minor + 1),
-        Err(_) => "v1.3.0".to_owned(),
-    }
-}
-
-/// Lays the library out beside the practice world, so that its release is a file like any other and
-/// finds those that it calls.
-fn built_in(directory: &Path, lang: Lang) -> color_eyre::Result<Document> {
-    let language = match lang {
-        Lang::En => Language::English,
-        Lang::Fr => Language::French,
-    };
-    let folder = directory.join("workflows");
-    let lay_out = || {
-        std::fs::create_dir_all(&folder)?;
-        LIBRARY.iter().try_for_each(|it| std::fs::write(folder.join(it.file), it.text))
-    };
-    lay_out().wrap_err_with(|| format!("cannot write to {}", folder.display()))?;
-    let Some(release) = workflow::shipped("release", language) else {
-        bail!("the library has no release");
-    };
-    Ok(document::read(&folder.join(release.file))?)
-}
-
-struct Opening {
-    config: Config,
-    document: Document,
-    params: BTreeMap<String, String>,
-    place: Place,
-    me: Operator,
+pub(super) struct Opening {
+    pub config: Config,
+    pub document: Document,
+    pub params: BTreeMap<String, String>,
+    pub place: Place,
+    pub me: Operator,
     /// With the directory that keeps it.
-    practice: Option<(Practice, PathBuf)>,
+    pub practice: Option<(Practice, PathBuf)>,
 }
 
 /// - Shape: the exit code, and what is to be watched next.
-async fn open(opening: Opening) -> color_eyre::Result<(u8, Option<WatchNext>)> {
+pub(super) async fn open(opening: Opening) -> color_eyre::Result<(u8, Option<WatchNext>)> {
     let Opening { config, document, params, place, me, practice } = opening;
     if document.workflow.steps.is_empty() {
         bail!("{} has no step to walk through; see gonogo lint {0}", document.path.display());
@@ -543,7 +472,7 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
-fn checked_params(
+pub(super) fn checked_params(
     workflow: &Workflow,
     given: Vec<(String, String)>,
 ) -> color_eyre::Result<BTreeMap<String, String>> {

@@ -17,7 +17,10 @@ pub mod scenario;
 mod serve;
 pub mod shim;
 pub mod sim;
+mod stage;
 
 pub use clock::PracticeClock;
 pub use practice::{CONTEXT, EmptyCluster, Fault, Options, Practice, RehearsalError};
 pub use scenario::{Scenario, UnknownScenario};
+pub use sim::flags::FLAG;
+pub use stage::Stage;

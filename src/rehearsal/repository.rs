@@ -128,20 +128,20 @@ const HISTORY: [Chapter; 11] = [
     ),
 ];
 
-/// Makes remote and clone, as if somebody had worked there until `now`.
-pub fn make(dir: &Path, now: Timestamp) -> Result<(), RehearsalError> {
-    tell_history(dir, now).map_err(|source| RehearsalError::Repository { path: dir.into(), source })
+/// Makes remote and clone with this branch, as if somebody had worked there until `now`.
+pub fn make(dir: &Path, now: Timestamp, branch: &str) -> Result<(), RehearsalError> {
+    tell_history(dir, now, branch).map_err(|source| RehearsalError::Repository { path: dir.into(), source })
 }
 
-fn tell_history(dir: &Path, now: Timestamp) -> Result<(), git2::Error> {
+fn tell_history(dir: &Path, now: Timestamp, branch: &str) -> Result<(), git2::Error> {
     let (remote, clone) = (remote(dir), clone_of(dir));
-    Repository::init_opts(&remote, RepositoryInitOptions::new().bare(true).initial_head("main"))?;
-    let repository = Repository::init_opts(&clone, RepositoryInitOptions::new().initial_head("main"))?;
+    Repository::init_opts(&remote, RepositoryInitOptions::new().bare(true).initial_head(branch))?;
+    let repository = Repository::init_opts(&clone, RepositoryInitOptions::new().initial_head(branch))?;
     let mut config = repository.config()?;
     // For people who use git in the clone with their own configuration.
     config.set_bool("commit.gpgSign", false)?;
     config.set_bool("tag.gpgSign", false)?;
-    let mut refs = vec!["refs/heads/main:refs/heads/main".to_owned()];
+    let mut refs = vec![format!("refs/heads/{branch}:refs/heads/{branch}")];
     for chapter in &HISTORY {
         let at = now - SignedDuration::from_secs_f64(chapter.days_before * 86_400.0);
         let author = Signature::new("Ana Practice", "ana@practice.invalid", &Time::new(at.as_second(), 0))?;
@@ -162,14 +162,29 @@ fn tell_history(dir: &Path, now: Timestamp) -> Result<(), git2::Error> {
     let url = remote.to_str().ok_or_else(|| git2::Error::from_str("the folder's name is not Unicode"))?;
     let mut origin = repository.remote("origin", url)?;
     origin.push(&refs, None)?;
-    origin.fetch(&["main"], None, None)?;
-    repository.find_branch("main", git2::BranchType::Local)?.set_upstream(Some("origin/main"))?;
+    origin.fetch(&[branch], None, None)?;
+    let upstream = format!("origin/{branch}");
+    repository.find_branch(branch, git2::BranchType::Local)?.set_upstream(Some(&upstream))?;
     Ok(())
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), git2::Error> {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
     written.map_err(|error| git2::Error::from_str(&format!("cannot write {}: {error}", path.display())))
+}
+
+/// The newest commit called a fix that the branch at hand has and the newest tag has not.
+pub fn newest_fix(clone: &Path) -> Option<String> {
+    let repository = Repository::open(clone).ok()?;
+    let newest = FIRST_TAGS.last()?;
+    let mut walk = repository.revwalk().ok()?;
+    walk.push_head().ok()?;
+    walk.hide_ref(&format!("refs/tags/{newest}")).ok()?;
+    let is_fix = |id: &git2::Oid| {
+        let commit = repository.find_commit(*id).ok();
+        commit.and_then(|commit| Some(commit.summary().ok()??.starts_with("fix"))).unwrap_or(false)
+    };
+    walk.filter_map(Result::ok).find(is_fix).map(|id| id.to_string())
 }
 
 /// Tags named like versions that the remote has beside the first ones. An unreadable remote has none.

@@ -33,7 +33,20 @@ macro_rules! library {
 }
 
 /// Every document of the library; both languages of one workflow stand together.
-pub const LIBRARY: &[Shipped] = library!["release", "rollback", "blue-green-nginx"];
+pub const LIBRARY: &[Shipped] = library![
+    "release",
+    "rolling-update",
+    "recreate",
+    "blue-green",
+    "blue-green-nginx",
+    "canary-istio",
+    "feature-flag",
+    "deploy-script",
+    "hotfix",
+    "rollback",
+    "production-checklist",
+    "incident-communication",
+];
 
 /// The document of that name, in English where the language has none of its own.
 pub fn shipped(name: &str, language: Language) -> Option<&'static Shipped> {

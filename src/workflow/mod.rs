@@ -26,6 +26,7 @@ mod placeholders;
 mod places;
 mod plan_json;
 mod plan_text;
+pub mod scaffold;
 mod secrets;
 mod shell;
 mod vocabulary;

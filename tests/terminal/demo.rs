@@ -20,11 +20,11 @@ fn the_seed_is_played_to_its_report_by_at_most_seventy_keys() {
     let report = home.run(&["report"]);
     assert!(report.status.success());
     let report = words(&report);
-    // The shipped workflow says in words of its own what the seed says.
+    // The twin says in words of its own what the seed says.
     let last = if report.contains("Équipe notifiée") {
         "Équipe notifiée du succès"
     } else {
-        "L'équipe sait que c'est fait"
+        "L'équipe le sait"
     };
     let last = format!("| {last} | ☑ confirmed | you |");
     for told in [

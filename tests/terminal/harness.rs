@@ -404,14 +404,21 @@ impl Screen {
 
     /// The current item as the checklist marks it: its mark and its words.
     pub fn current(&self) -> Option<&str> {
-        // The checklist is the left pane; a list in a panel may have a pointer of its own.
-        let here = |row: &String| {
-            let (pane, _) = row.get(3..)?.split_once(['┃', '│'])?;
-            Some(row.len() - row.get(3..)?.len() + pane.find("▶ ")? + "▶ ".len())
-        };
-        let row = self.rows.iter().find(|row| row.starts_with(['┃', '│']) && here(row).is_some())?;
-        let pane = row.get(here(row)?..)?;
+        let row = self.rows.get(self.current_row()?)?;
+        let pane = row.get(Self::pointed(row)?..)?;
         Some(pane.split(['┃', '│']).next().unwrap_or(pane).trim())
+    }
+
+    /// The row of the current item.
+    pub fn current_row(&self) -> Option<usize> {
+        self.rows.iter().position(|row| row.starts_with(['┃', '│']) && Self::pointed(row).is_some())
+    }
+
+    /// Where the words behind the pointer of the checklist begin.
+    fn pointed(row: &str) -> Option<usize> {
+        // The checklist is the left pane; a list in a panel may have a pointer of its own.
+        let (pane, _) = row.get(3..)?.split_once(['┃', '│'])?;
+        Some(row.len() - row.get(3..)?.len() + pane.find("▶ ")? + "▶ ".len())
     }
 }
 
@@ -421,7 +428,7 @@ pub fn words(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// The exact seed when it is there; else the workflow that the project ships.
+/// The exact seed when it is there; else its twin.
 #[expect(clippy::print_stdout, reason = "a test that plays something else says so")]
 pub fn seed() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -429,6 +436,6 @@ pub fn seed() -> PathBuf {
     if seed.is_file() {
         return seed;
     }
-    println!("skipped: the exact seed is not here, the shipped workflow is played instead");
-    root.join("workflows/release.md")
+    println!("skipped: the exact seed is not here, its twin is played instead");
+    root.join("tests/fixtures/workflows/livraison.fr.md")
 }

@@ -11,6 +11,18 @@ pub fn begin(terminal: &mut Terminal) {
     terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
 }
 
+/// The same for any document: what it says of the way back is taken as it is, once it was looked at.
+#[track_caller]
+pub fn begin_as_it_stands(terminal: &mut Terminal) {
+    terminal.wait("begin the release");
+    let is_looked_at = |screen: &Screen| {
+        ["ARMED", "DEGRADED", "none"].iter().any(|word| screen.rollback_line().contains(word))
+    };
+    terminal.wait_for("a way back that was looked at", is_looked_at);
+    terminal.press("r");
+    terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
+}
+
 /// Walks on until the screen is as wanted.
 ///
 /// Answers checks, runs commands (the alternative `choice` where there are some), gives GO for every
@@ -25,7 +37,14 @@ pub fn walk(terminal: &mut Terminal, choice: &str, until: impl Fn(&Screen) -> bo
         let item = here.current().unwrap_or_default().to_owned();
         match item.chars().next() {
             Some('☐') => {
-                decide(terminal, " ", |screen| until(screen) || has_moved(screen, &here));
+                let is_over = |screen: &Screen| until(screen) || has_moved(screen, &here);
+                decide(terminal, " ", |screen| is_over(screen) || asks_to_override(screen));
+                if asks_to_override(&terminal.screen()) {
+                    // A machine answers this one, and is about to.
+                    terminal.press("esc");
+                    terminal.wait_for("the question closed", |screen| !asks_to_override(screen));
+                    terminal.wait_for("the answer of the machine", is_over);
+                }
             }
             Some('❯') if item.contains("complete the release") => {
                 terminal.press("enter");
@@ -86,8 +105,14 @@ fn decide(terminal: &mut Terminal, key: &str, done: impl Fn(&Screen) -> bool) {
     }
 }
 
+fn asks_to_override(screen: &Screen) -> bool {
+    screen.rows.last().is_some_and(|row| row.trim_start().starts_with("override “"))
+}
+
+/// Two commands may begin with the same words, so the place counts too.
 fn has_moved(screen: &Screen, from: &Screen) -> bool {
-    screen.current().is_some() && screen.current() != from.current()
+    screen.current().is_some()
+        && (screen.current(), screen.current_row()) != (from.current(), from.current_row())
 }
 
 fn moved(terminal: &Terminal, from: &Screen, until: &impl Fn(&Screen) -> bool) {

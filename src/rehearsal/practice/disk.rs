@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{CONTEXT, RehearsalError};
 use crate::rehearsal::repository;
 use crate::rehearsal::serve::Save;
+use crate::rehearsal::shim;
 use crate::rehearsal::sim::World;
+use crate::rehearsal::sim::flags::TOKEN;
 
 const SCHEMA: &str = "gonogo.practice/2";
 const WORLD_FILE: &str = "world.json";
@@ -42,7 +44,9 @@ pub(super) fn load(dir: &Path) -> Result<Saved<World>, RehearsalError> {
 pub(super) fn lay_out(dir: &Path, exe: &Path) -> Result<(), RehearsalError> {
     make_dir(&dir.join("bin"))?;
     make_dir(&dir.join("home/.config/gh"))?;
-    for name in ["kubectl", "gh"] {
+    make_dir(&dir.join("home/.config/unleash"))?;
+    write(&dir.join("home/.config/unleash/header"), &format!("Authorization: {TOKEN}\n"))?;
+    for name in shim::names().chain(["gonogo"]) {
         let link = dir.join("bin").join(name);
         let io = |what| {
             let path = link.clone();
@@ -56,6 +60,17 @@ pub(super) fn lay_out(dir: &Path, exe: &Path) -> Result<(), RehearsalError> {
         std::os::unix::fs::symlink(exe, &link).map_err(io("link"))?;
     }
     write(&dir.join("gitconfig"), repository::GIT_CONFIG)
+}
+
+const NGINX_PORT: &str = "nginx/port";
+
+/// The port of the practice nginx of an earlier process.
+pub(super) fn nginx_port(dir: &Path) -> Option<u16> {
+    fs::read_to_string(dir.join(NGINX_PORT)).ok()?.trim().parse().ok()
+}
+
+pub(super) fn keep_nginx_port(dir: &Path, port: u16) -> Result<(), RehearsalError> {
+    write(&dir.join(NGINX_PORT), &port.to_string())
 }
 
 pub(super) fn make_dir(dir: &Path) -> Result<(), RehearsalError> {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the world is driven, saved and watched by tasks of its own")]
 
 mod disk;
+mod nginx;
 mod tasks;
 
 use std::io;
@@ -14,8 +15,9 @@ use tokio::task::JoinHandle;
 use super::clock::PracticeClock;
 use super::repository;
 use super::scenario::Scenario;
-use super::serve::{Servers, Shared};
+use super::serve::{Servers, Shared, serve_nginx};
 use super::sim::{NAMESPACE, World};
+use super::stage::Stage;
 use disk::{Disk, kubeconfig_text, lay_out, load, make_dir, write};
 use tasks::{drive, keep_saving, play_outage, watch_tags};
 
@@ -90,6 +92,8 @@ pub struct Practice {
     /// The practice repository, a clone of a bare remote beside it.
     pub repo: PathBuf,
     dir: PathBuf,
+    /// Where the practice nginx answers; a world that was never asked for one has none.
+    nginx: Option<u16>,
     shared: Arc<Shared>,
     servers: Servers,
     tasks: Vec<JoinHandle<()>>,
@@ -98,14 +102,19 @@ pub struct Practice {
 impl Practice {
     /// Makes a new practice world in `options.dir` and serves it.
     pub async fn start(options: Options) -> Result<Self, RehearsalError> {
+        Self::start_on(options, Stage::default()).await
+    }
+
+    /// The same with the workloads that a document speaks of.
+    pub async fn start_on(options: Options, stage: Stage) -> Result<Self, RehearsalError> {
         check_speed(options.speed)?;
         let clock = PracticeClock::starting_now(options.speed);
         let (dir, exe) = (options.dir.clone(), options.exe.clone());
         let make = move || {
             make_dir(&dir)?;
-            repository::make(&dir, clock.world_origin)?;
+            repository::make(&dir, clock.world_origin, &stage.branch)?;
             lay_out(&dir, &exe)?;
-            Ok(World::new(options.scenario, clock.world_origin, SEED))
+            Ok(World::staged(options.scenario, clock.world_origin, SEED, &stage))
         };
         let world = off_the_loop(make).await?;
         Self::serve(options.dir, world, clock).await
@@ -148,6 +157,16 @@ impl Practice {
         let disk = Disk::new(&dir, clock.speed);
         let shared = Shared::new(world, clock, Box::new(disk));
         let servers = Servers::start(&shared).await.map_err(RehearsalError::Serve)?;
+        let nginx = match disk::nginx_port(&dir) {
+            // Whoever resumes has these addresses in the document as it was started.
+            Some(port) => Some(
+                serve_nginx(nginx::site(&dir), Some(port), &shared)
+                    .await
+                    .map_err(RehearsalError::Serve)?
+                    .port(),
+            ),
+            None => None,
+        };
         let namespace = if shared.look(World::scenario) == Scenario::ByTag { "default" } else { NAMESPACE };
         let kubeconfig = dir.join("kubeconfig");
         write(&kubeconfig, &kubeconfig_text(&format!("http://{}", servers.kube), namespace))?;
@@ -164,6 +183,7 @@ impl Practice {
             health_url: format!("http://{}/health", servers.health),
             repo: repository::clone_of(&dir),
             dir,
+            nginx,
             shared,
             servers,
             tasks,
@@ -176,6 +196,33 @@ impl Practice {
 
     pub fn scenario(&self) -> Scenario {
         self.shared.look(World::scenario)
+    }
+
+    /// Puts the practice nginx in front of two colours, and gives `text` with its site led to it.
+    ///
+    /// - `through`: the address at which the document asks through nginx.
+    pub async fn behind_nginx(
+        &mut self,
+        text: &str,
+        through: Option<&str>,
+    ) -> Result<String, RehearsalError> {
+        let port = match self.nginx {
+            Some(port) => port,
+            None => {
+                nginx::lay_out(&self.dir)?;
+                let served = serve_nginx(nginx::site(&self.dir), None, &self.shared).await;
+                let port = served.map_err(RehearsalError::Serve)?.port();
+                disk::keep_nginx_port(&self.dir, port)?;
+                self.nginx = Some(port);
+                port
+            }
+        };
+        Ok(nginx::led_to(text, through, &self.dir, port))
+    }
+
+    /// The newest fix on main that no tag has: what a hotfix would take.
+    pub fn newest_fix(&self) -> Option<String> {
+        repository::newest_fix(&self.repo)
     }
 
     /// What a child's environment must hold so that it sees the practice world and nothing else.
@@ -197,6 +244,7 @@ impl Practice {
             ("GIT_CONFIG_GLOBAL", text(&self.dir.join("gitconfig"))),
             ("GIT_CONFIG_NOSYSTEM", "1".into()),
             ("GH_CONFIG_DIR", text(&home.join(".config/gh"))),
+            ("GONOGO_PRACTICE", text(&self.dir)),
             ("GH_TOKEN", String::new()),
             ("GITHUB_TOKEN", String::new()),
             ("GH_HOST", String::new()),

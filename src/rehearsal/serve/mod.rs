@@ -7,6 +7,7 @@ mod health;
 mod kube;
 mod line;
 mod log;
+mod nginx;
 mod patch;
 mod prometheus;
 mod promql;
@@ -15,6 +16,7 @@ mod selector;
 mod status;
 pub mod table;
 mod watch;
+mod web;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,8 +114,21 @@ impl Servers {
     }
 }
 
+/// Serves the practice nginx, on the port that it had before if it had one.
+pub async fn serve_nginx(
+    site: std::path::PathBuf,
+    port: Option<u16>,
+    shared: &Arc<Shared>,
+) -> std::io::Result<SocketAddr> {
+    Ok(serve_at(nginx::router(site), port.unwrap_or(0), shared).await?.0)
+}
+
 async fn serve(router: Router, shared: &Arc<Shared>) -> std::io::Result<(SocketAddr, Switch)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    serve_at(router, 0, shared).await
+}
+
+async fn serve_at(router: Router, port: u16, shared: &Arc<Shared>) -> std::io::Result<(SocketAddr, Switch)> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let switch = Switch::default();
     let line = Line { listener, switch: switch.clone(), kept: Vec::new() };

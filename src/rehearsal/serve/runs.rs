@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::kube::Parameters;
 use super::status::{json_answer, refusal};
+use super::web;
 use crate::rehearsal::sim::change::Refusal;
 use crate::rehearsal::sim::pipeline::Run;
 
-/// `GET clock` tells the world's time; `GET runs` lists, newest first; `POST runs` with `{workflow, reference}` dispatches.
+/// `GET clock` tells the world's time; `GET runs` lists, newest first; `POST runs` with
+/// `{workflow, reference}` dispatches; `POST web` is a request of curl, `POST deploy` one of helm.
 pub fn answer(shared: &Arc<Shared>, method: &Method, path: &str, _: &Parameters, body: &[u8]) -> Response {
     match (method, path) {
         (&Method::GET, "clock") => {
@@ -25,6 +27,8 @@ pub fn answer(shared: &Arc<Shared>, method: &Method, path: &str, _: &Parameters,
                 shared.look(|world| world.runs().iter().rev().map(|run| shown(run, world.now())).collect());
             json_answer(StatusCode::OK, &json!({"runs": runs}))
         }
+        (&Method::POST, "web") => web::answer(shared, body),
+        (&Method::POST, "deploy") => web::deploy(shared, body),
         (&Method::POST, "runs") => {
             let wish: Value = match serde_json::from_slice(body) {
                 Ok(wish) => wish,

@@ -24,6 +24,8 @@ const VALUED: &[(&str, &str)] = &[
     ("timeout", "timeout"),
     ("replicas", "replicas"),
     ("filename", "filename"),
+    ("patch", "patch"),
+    ("type", "type"),
     ("ref", "ref"),
     ("r", "ref"),
     ("workflow", "workflow"),
@@ -69,6 +71,12 @@ impl Flags {
             if applying && name == "f" {
                 let value = value.or_else(|| args.next().cloned());
                 read.flags.push(("filename".into(), value.unwrap_or_default()));
+                continue;
+            }
+            let patching = program == "kubectl" && read.words.first().is_some_and(|word| word == "patch");
+            if patching && name == "p" {
+                let value = value.or_else(|| args.next().cloned());
+                read.flags.push(("patch".into(), value.unwrap_or_default()));
                 continue;
             }
             // In kubectl -w watches, in gh it names a workflow.

@@ -1,17 +1,20 @@
-//! `kubectl` and `gh` for practice: the same program under another name, so that a rehearsal needs
-//! neither and its commands can reach nothing but the practice world.
+//! `kubectl`, `gh`, `curl` and others for practice: the same program under another name, so that a
+//! rehearsal needs none of them and its commands can reach nothing but the practice world.
 //!
-//! The binary is linked as `bin/kubectl` and `bin/gh`; `main` looks at the name it was called by and
-//! comes here.
+//! The binary is linked under each name in `bin/`; `main` looks at the name it was called by and comes
+//! here.
 
 mod api;
 mod arguments;
+mod curl;
 mod gh;
 mod kubeconfig;
 mod kubectl;
 mod printer;
+mod tools;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use self::api::Api;
 
@@ -37,16 +40,32 @@ pub enum ShimError {
     Silent,
 }
 
-/// Runs the practice kubectl. `args` are without the program's name; the result is its exit code.
-pub fn kubectl(args: &[String]) -> i32 {
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    finish(run(kubectl::run(args, &Surroundings::inherited(), &mut out)), &mut err)
+/// The programs that the practice world has of its own.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ["kubectl", "gh", "curl"].into_iter().chain(tools::names())
 }
 
-/// Runs the practice gh.
-pub fn gh(args: &[String]) -> i32 {
+/// Answers as `program`. `args` are without its name; the result is its exit code.
+///
+/// - Shape: `None` for a program that is none of [`names`].
+pub fn answer(program: &str, args: &[String]) -> Option<i32> {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    finish(run(gh::run(args, &Surroundings::inherited(), &mut out)), &mut err)
+    let around = Surroundings::inherited();
+    let practice = std::env::var_os("GONOGO_PRACTICE").map(PathBuf::from);
+    let done = match program {
+        "kubectl" => run(kubectl::run(args, &around, &mut out)),
+        "gh" => run(gh::run(args, &around, &mut out)),
+        "curl" => match run(curl::run(args, &around, &mut out)) {
+            Ok(code) => return Some(code),
+            Err(error) => Err(error),
+        },
+        "docker" => tools::docker(args, practice.as_deref(), &mut out),
+        "nginx" => tools::nginx(args, practice.as_deref(), &mut out),
+        "pg_dump" | "pg_restore" => tools::postgres(program, args, &mut out),
+        "helm" => run(tools::helm(args, &around, &mut out)),
+        _ => tools::builder(program, args, &mut out)?,
+    };
+    Some(finish(done, &mut err))
 }
 
 /// Runs `program` with its output caught, as tests want it: exit code, stdout, stderr.
@@ -56,6 +75,12 @@ pub async fn caught(program: &str, args: &[&str], kubeconfig: &std::path::Path) 
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let done = match program {
         "gh" => gh::run(&args, &around, &mut out).await,
+        "helm" => tools::helm(&args, &around, &mut out).await,
+        "curl" => match curl::run(&args, &around, &mut out).await {
+            // What curl says of a refusal it has said.
+            Ok(code) if code != 0 => return (code, String::new(), String::new()),
+            done => done.map(|_| ()),
+        },
         _ => kubectl::run(&args, &around, &mut out).await,
     };
     let code = finish(done, &mut err);

@@ -10,8 +10,9 @@ use super::dice::Dice;
 use super::meta::Meta;
 use super::store::{Kind, Store};
 use super::traffic::{self, Traffic};
-use super::{APPLICATION, NAMESPACE, World, key, node, render};
+use super::{NAMESPACE, World, key, node, render};
 use crate::rehearsal::scenario::Scenario;
+use crate::rehearsal::stage::{Stage, Staged};
 
 pub const FIRST_IMAGE: &str = "myapp:v1.1.0";
 pub const START_IMAGE: &str = "myapp:v1.2.0";
@@ -20,20 +21,36 @@ impl World {
     /// A world with a past: the application has served `v1.2.0` for two days and half an hour of its
     /// metrics is known.
     pub fn new(scenario: Scenario, now: Timestamp, seed: u64) -> Self {
+        Self::staged(scenario, now, seed, &Stage::default())
+    }
+
+    /// The same past for the Deployments of a stage.
+    pub fn staged(scenario: Scenario, now: Timestamp, seed: u64, stage: &Stage) -> Self {
         let beginning = now - SignedDuration::from_hours(9 * 24);
         let traffic = Traffic::new(seed, now - traffic::PAST);
         let mut world = Self::bare(scenario, beginning, seed, traffic);
-        world.publish_fixtures(&["default", "kube-system", NAMESPACE], 2);
-        let spec = serde_json::from_value(first_spec()).expect("our own spec has the shape of the API");
-        let uid = world.dice.uid();
-        let mut meta = Meta::new(NAMESPACE, APPLICATION, uid, beginning);
-        meta.labels.insert("app".to_owned(), APPLICATION.to_owned());
-        world.deployments.push(Deployment::new(meta, spec, Some(beginning)));
+        let mut namespaces = vec!["default", "kube-system", NAMESPACE];
+        for it in &stage.deployments {
+            if !namespaces.contains(&it.namespace.as_str()) {
+                namespaces.push(&it.namespace);
+            }
+        }
+        world.publish_fixtures(&namespaces, 2);
+        for it in &stage.deployments {
+            let spec = serde_json::from_value(first_spec(it)).expect("our own spec has the shape of the API");
+            let uid = world.dice.uid();
+            let mut meta = Meta::new(&it.namespace, &it.name, uid, beginning);
+            meta.labels.clone_from(&it.labels);
+            world.deployments.push(Deployment::new(meta, spec, Some(beginning)));
+        }
         world.publish();
+        world.lay_routes(stage.route);
         world.step(now - SignedDuration::from_hours(49));
-        world
-            .set_image(NAMESPACE, APPLICATION, START_IMAGE)
-            .expect("the application was made some lines above");
+        for it in stage.deployments.iter().filter(|it| !it.is_behind) {
+            world
+                .set_image(&it.namespace, &it.name, START_IMAGE)
+                .expect("the application was made some lines above");
+        }
         world.step(now);
         world.store.forget_history();
         world
@@ -64,6 +81,7 @@ impl World {
             pulled: BTreeSet::new(),
             traffic,
             runs: Vec::new(),
+            flag: super::flags::Flag::default(),
             outage_played: false,
             store: Store::new(),
         }
@@ -84,18 +102,19 @@ impl World {
     }
 }
 
-fn first_spec() -> Value {
+fn first_spec(it: &Staged) -> Value {
+    let labels: BTreeMap<_, _> = it.labels.iter().chain(&it.marks).collect();
     json!({
-        "replicas": 4,
+        "replicas": it.replicas,
         "revisionHistoryLimit": 10,
         "progressDeadlineSeconds": 600,
-        "selector": {"matchLabels": {"app": APPLICATION}},
+        "selector": {"matchLabels": it.labels},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}},
         "template": {
-            "metadata": {"labels": {"app": APPLICATION}},
+            "metadata": {"labels": labels},
             "spec": {
                 "containers": [{
-                    "name": APPLICATION,
+                    "name": it.container,
                     "image": FIRST_IMAGE,
                     "imagePullPolicy": "IfNotPresent",
                     "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],

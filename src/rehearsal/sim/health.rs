@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::dice::chance;
-use super::{World, seconds};
+use super::pod::Pod;
+use super::{World, routes, seconds};
 use crate::rehearsal::scenario::tag_of;
 
 /// Failing requests hold their database connections; from this share on the pool answers slowly.
@@ -14,8 +15,15 @@ impl World {
     /// `status`, `timestamp`, `version`, `uptime` and `checks`.
     pub fn health(&self) -> (bool, Value) {
         let now = self.now;
-        let serving: Vec<_> =
-            self.pods.iter().filter(|pod| pod.is_of_the_application() && pod.serves()).collect();
+        let shares = routes::shares(&self.store, &self.pods);
+        let is_asked = |pod: &Pod| {
+            shares.as_ref().is_none_or(|shares| shares.get(&pod.meta.name).is_some_and(|share| *share > 0.0))
+        };
+        let serving: Vec<_> = self
+            .pods
+            .iter()
+            .filter(|pod| pod.is_of_the_application() && pod.serves() && is_asked(pod))
+            .collect();
         // Requests go round the pods, so two requests in a row may meet two versions.
         let turn = usize::try_from(now.as_millisecond() / 700).unwrap_or(0);
         let Some(pod) = (!serving.is_empty()).then(|| serving[turn % serving.len()]) else {

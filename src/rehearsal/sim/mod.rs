@@ -16,6 +16,7 @@ pub mod deployment;
 mod dice;
 mod disruption;
 mod event;
+pub mod flags;
 mod hands;
 mod health;
 mod kind;
@@ -35,6 +36,7 @@ mod render;
 mod replica_set;
 mod retry;
 mod revision;
+mod routes;
 mod schedule;
 mod statefulset;
 pub mod store;
@@ -90,6 +92,8 @@ pub struct World {
     pulled: BTreeSet<String>,
     traffic: Traffic,
     runs: Vec<Run>,
+    #[serde(default)]
+    flag: flags::Flag,
     /// The outage of its scenario was played.
     outage_played: bool,
     store: Store,
@@ -140,6 +144,17 @@ impl World {
         &self.runs
     }
 
+    /// The shop's feature flag.
+    pub fn flag(&mut self) -> &mut flags::Flag {
+        &mut self.flag
+    }
+
+    /// Namespace and name of the Deployment that pipelines deploy.
+    pub fn first_deployment(&self) -> (String, String) {
+        let first = self.deployments.first().map(|app| (app.meta.namespace.clone(), app.meta.name.clone()));
+        first.unwrap_or_default()
+    }
+
     /// After loading: watchers of the former process are gone, the new ones list anew.
     pub fn wake_up(&mut self) {
         self.store.forget_history();
@@ -154,7 +169,7 @@ impl World {
         };
         self.scenario == Scenario::Outage
             && !self.outage_played
-            && self.deployments.iter().any(|it| it.meta.name == APPLICATION && in_the_middle(it))
+            && self.deployments.first().is_some_and(in_the_middle)
     }
 
     pub fn note_outage(&mut self) {
@@ -201,7 +216,8 @@ impl World {
     /// Lets happen what is due now: a scrape, and moves in the cluster when there are any.
     fn fire(&mut self, moves: bool) {
         if self.traffic.next_scrape() <= self.now {
-            self.traffic.scrape(self.scenario, &self.pods, self.now);
+            let shares = routes::shares(&self.store, &self.pods);
+            self.traffic.scrape(self.scenario, &self.pods, shares.as_ref(), self.now);
             for gone in event::expire(&mut self.events, self.now) {
                 self.store.remove(&key(Kind::Event, &gone.namespace, &gone.name));
             }

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{APPLICATION, NAMESPACE, World, after};
+use super::change::Refusal;
+use super::store::Kind;
+use super::{World, after, key};
+use crate::rehearsal::scenario::tag_of;
 
 /// World seconds until a build is done, and until the production pipeline deploys.
 const BUILD_S: f64 = 60.0;
@@ -125,6 +128,15 @@ impl World {
         id
     }
 
+    /// Gives the first Deployment another version of the image that it has.
+    pub fn deploy(&mut self, version: &str) -> Result<(), Refusal> {
+        let Some(app) = self.deployments.first().map(|app| app.meta.clone()) else { return Ok(()) };
+        let object = self.object(&key(Kind::Deployment, &app.namespace, &app.name))?;
+        let image = object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+        let bare = image.strip_suffix(&format!(":{}", tag_of(image))).unwrap_or(image);
+        self.set_image(&app.namespace, &app.name, &format!("{bare}:{version}"))
+    }
+
     pub(super) fn finish_runs(&mut self) {
         let now = self.now;
         let due: Vec<usize> = (0..self.runs.len())
@@ -133,8 +145,8 @@ impl World {
         for index in due {
             self.runs[index].done = true;
             if self.runs[index].deploys {
-                let image = format!("myapp:{}", self.runs[index].reference);
-                if let Err(problem) = self.set_image(NAMESPACE, APPLICATION, &image) {
+                let reference = self.runs[index].reference.clone();
+                if let Err(problem) = self.deploy(&reference) {
                     self.runs[index].failure = Some(problem.to_string());
                 }
             }

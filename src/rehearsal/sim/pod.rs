@@ -13,6 +13,7 @@ use super::kind::Kind;
 use super::meta::Meta;
 use super::{Condition, after, render};
 use crate::rehearsal::scenario::Scenario;
+use crate::rehearsal::stage::{PART_OF, PRACTICE_SHOP};
 
 const DEFAULT_GRACE_S: i64 = 30;
 
@@ -124,8 +125,9 @@ impl Pod {
 
     /// Whether the rehearsal's metrics and health are about it.
     pub fn is_of_the_application(&self) -> bool {
-        self.meta.namespace == super::NAMESPACE
-            && self.meta.labels.get("app").is_some_and(|app| app == super::APPLICATION)
+        let has = |label: &str, value: &str| self.meta.labels.get(label).is_some_and(|it| it == value);
+        has(PART_OF, PRACTICE_SHOP)
+            || self.meta.namespace == super::NAMESPACE && has("app", super::APPLICATION)
     }
 
     /// Gets requests: ready, and not on its way out.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::{Dice, chance};
 use super::pod::Pod;
+use super::routes::Shares;
 use crate::rehearsal::scenario::Scenario;
 
 /// World time between two scrapes.
@@ -49,6 +50,11 @@ pub struct Scrape {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
     pub pod: String,
+    #[serde(default = "usual_namespace")]
+    pub namespace: String,
+    /// The application as its pods are labelled.
+    #[serde(default = "usual_app")]
+    pub app: String,
     /// Lives so far: `kube_pod_container_status_restarts_total`.
     pub restarts: u32,
     /// Whether the application itself could be scraped.
@@ -59,6 +65,22 @@ pub struct Counters {
     pub buckets: [u64; 12],
     /// Time taken by all requests together. Units: milliseconds, whole, so that saving loses nothing.
     pub total_ms: u64,
+}
+
+fn usual_namespace() -> String {
+    super::NAMESPACE.to_owned()
+}
+
+fn usual_app() -> String {
+    super::APPLICATION.to_owned()
+}
+
+impl Counters {
+    fn of(pod: &Pod) -> Self {
+        let app = pod.meta.labels.get("app").cloned().unwrap_or_else(usual_app);
+        let (name, namespace) = (pod.meta.name.clone(), pod.meta.namespace.clone());
+        Self { pod: name, namespace, app, ..Self::default() }
+    }
 }
 
 impl Traffic {
@@ -75,24 +97,32 @@ impl Traffic {
         &self.scrapes
     }
 
-    pub(super) fn scrape(&mut self, scenario: Scenario, pods: &[Pod], now: Timestamp) {
+    pub(super) fn scrape(
+        &mut self,
+        scenario: Scenario,
+        pods: &[Pod],
+        shares: Option<&Shares>,
+        now: Timestamp,
+    ) {
         let last: Vec<Counters> = self.scrapes.back().map(|last| last.pods.clone()).unwrap_or_default();
         let pods: Vec<&Pod> = pods.iter().filter(|pod| pod.is_of_the_application()).collect();
         let serving = pods.iter().filter(|pod| pod.serves()).count().max(1);
         let load = self.load(now);
         let mut counters = Vec::with_capacity(pods.len());
         for pod in pods {
+            let steered = shares.map(|shares| shares.get(&pod.meta.name).copied().unwrap_or(0.0));
             let known = last.iter().find(|counters| counters.pod == pod.meta.name);
-            let mut own = known.cloned().unwrap_or_else(|| self.first_counters(pod, now, load));
+            let mut own = known.cloned().unwrap_or_else(|| self.first_counters(pod, now, load, steered));
             if own.restarts != pod.restarts() {
-                own = Counters { pod: pod.meta.name.clone(), ..Counters::default() };
+                own = Counters::of(pod);
             }
             own.restarts = pod.restarts();
             own.up = pod.containers.iter().any(|container| {
                 container.life.as_ref().is_some_and(|life| life.warm <= now && life.ended.is_none())
             });
             if pod.serves() {
-                let share = load * SCRAPE_S as f64 / serving as f64;
+                let all = load * SCRAPE_S as f64;
+                let share = steered.map_or(all / serving as f64, |share| all * share);
                 self.serve(&mut own, pod, scenario, share, now);
             }
             counters.push(own);
@@ -105,11 +135,11 @@ impl Traffic {
     }
 
     /// Pods that ran before the first scrape bring what they counted until then.
-    fn first_counters(&mut self, pod: &Pod, now: Timestamp, load: f64) -> Counters {
-        let mut counters = Counters { pod: pod.meta.name.clone(), ..Counters::default() };
+    fn first_counters(&mut self, pod: &Pod, now: Timestamp, load: f64, steered: Option<f64>) -> Counters {
+        let mut counters = Counters::of(pod);
         let served_s = pod.ready_since().map_or(0.0, |since| now.duration_since(since).as_secs_f64());
         if self.scrapes.is_empty() && served_s > 0.0 {
-            let requests = load / 4.0 * served_s;
+            let requests = load * steered.unwrap_or(0.25) * served_s;
             let failed = (requests * USUAL_ERRORS) as u64;
             counters.codes = [requests as u64, (requests * NOT_FOUND) as u64, failed, failed / 3];
             let mut below = 0.0;
@@ -191,10 +221,10 @@ impl Scrape {
     pub fn series(&self, metric: &str) -> Vec<Series> {
         let own = |pod: &Counters| {
             vec![
-                ("app", super::APPLICATION.to_owned()),
+                ("app", pod.app.clone()),
                 ("instance", format!("{}:8080", pod.pod)),
-                ("job", super::APPLICATION.to_owned()),
-                ("namespace", super::NAMESPACE.to_owned()),
+                ("job", pod.app.clone()),
+                ("namespace", pod.namespace.clone()),
                 ("pod", pod.pod.clone()),
             ]
         };
@@ -206,7 +236,7 @@ impl Scrape {
                     let labels = vec![
                         ("container", super::APPLICATION.to_owned()),
                         ("job", "kube-state-metrics".to_owned()),
-                        ("namespace", super::NAMESPACE.to_owned()),
+                        ("namespace", pod.namespace.clone()),
                         ("pod", pod.pod.clone()),
                     ];
                     series.push((labels, f64::from(pod.restarts)));

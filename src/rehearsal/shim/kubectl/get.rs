@@ -10,7 +10,7 @@ use super::super::api::escape;
 use super::super::arguments::Flags;
 use super::super::printer::Printer;
 use super::super::{Session, ShimError};
-use super::{containers, kind, objects, path, shown};
+use super::{containers, jsonpath, kind, objects, path, shown};
 use crate::rehearsal::sim::store::Kind;
 
 pub async fn get(
@@ -36,11 +36,17 @@ pub async fn get(
     match output {
         "" | "wide" => {}
         "json" | "yaml" | "name" => return whole(session, flags, namespace, &wanted, output, out).await,
+        other if other.starts_with("jsonpath=") => {
+            return whole(session, flags, namespace, &wanted, output, out).await;
+        }
         other => {
             return Err(ShimError::Usage(format!(
-                "the practice kubectl prints -o wide, json, yaml and name, not {other:?}"
+                "the practice kubectl prints -o wide, json, yaml, name and jsonpath=…, not {other:?}"
             )));
         }
+    }
+    if !several && wanted.len() > 1 && !flags.is_set("watch") {
+        return together(session, flags, namespace, &wanted, out).await;
     }
     let mut printed = 0;
     for (index, (kind, name)) in wanted.iter().enumerate() {
@@ -64,6 +70,30 @@ pub async fn get(
         // On the error stream, so that a script sees no rows.
         let place = if namespace.is_empty() { String::new() } else { format!(" in {namespace} namespace.") };
         writeln!(std::io::stderr(), "No resources found{place}")?;
+    }
+    Ok(())
+}
+
+/// Several objects of one kind stand in one table.
+async fn together(
+    session: &Session,
+    flags: &Flags,
+    namespace: &str,
+    wanted: &[(Kind, Option<&str>)],
+    out: &mut dyn Write,
+) -> Result<(), ShimError> {
+    let mut all: Option<Value> = None;
+    for (kind, name) in wanted {
+        let mut table = session.api.table(&path(*kind, namespace, *name)).await?;
+        match all.as_mut().and_then(|all| all["rows"].as_array_mut()) {
+            Some(rows) => rows.append(table["rows"].as_array_mut().unwrap_or(&mut Vec::new())),
+            None => all = Some(table),
+        }
+    }
+    let is_wide = flags.value("output") == Some("wide");
+    let mut printer = Printer::new(is_wide, !flags.is_set("no-headers"), String::new());
+    if let Some(all) = all {
+        printer.print(&all, out)?;
     }
     Ok(())
 }
@@ -129,6 +159,10 @@ async fn whole(
             json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
         }
     };
+    if let Some(template) = output.strip_prefix("jsonpath=") {
+        write!(out, "{}", jsonpath::print(template, &object)?)?;
+        return Ok(());
+    }
     if output == "json" { print_json(&object, out) } else { print_yaml(&object, out) }
 }
 

@@ -1,7 +1,9 @@
 //! The practice kubectl: the commands that release documents use, with the texts of the real one.
 
 mod get;
+mod jsonpath;
 mod logs;
+mod patch;
 mod rollout;
 
 use std::io::Write;
@@ -12,7 +14,7 @@ use super::arguments::Flags;
 use super::{Session, ShimError, Surroundings, kubeconfig};
 use crate::rehearsal::sim::store::Kind;
 
-const KNOWN: &str = "apply, auth can-i, config current-context, delete, describe, get, logs, rollout, scale, \
+const KNOWN: &str = "apply, auth can-i, config current-context, delete, describe, get, logs, patch, rollout, scale, \
                      set image, version";
 
 pub async fn run(args: &[String], around: &Surroundings, out: &mut dyn Write) -> Result<(), ShimError> {
@@ -34,7 +36,7 @@ pub async fn run(args: &[String], around: &Surroundings, out: &mut dyn Write) ->
         }
         [command, rest @ ..] => (*command, rest),
     };
-    if !["apply", "auth", "delete", "describe", "get", "logs", "rollout", "scale", "set", "version"]
+    if !["apply", "auth", "delete", "describe", "get", "logs", "patch", "rollout", "scale", "set", "version"]
         .contains(&command)
     {
         return Err(unknown(&words.join(" ")));
@@ -56,6 +58,7 @@ pub async fn run(args: &[String], around: &Surroundings, out: &mut dyn Write) ->
         ("logs", rest) => logs::logs(&session, &flags, rest, out).await,
         ("rollout", [verb, rest @ ..]) => rollout::rollout(&session, &flags, verb, rest, out).await,
         ("set", ["image", rest @ ..]) => set_image(&session, &flags, rest, out).await,
+        ("patch", rest) => patch::patch(&session, &flags, rest, out).await,
         ("scale", rest) => scale(&session, &flags, rest, out).await,
         ("apply", _) => apply(&session, &flags, out).await,
         ("delete", rest) => delete(&session, rest, out).await,
@@ -78,6 +81,11 @@ fn kind(name: &str) -> Result<Kind, ShimError> {
         "no" | "node" | "nodes" => Kind::Node,
         "lease" | "leases" => Kind::Lease,
         "cm" | "configmap" | "configmaps" => Kind::ConfigMap,
+        "svc" | "service" | "services" => Kind::Service,
+        "vs" | "virtualservice" | "virtualservices" => Kind::VirtualService,
+        "dr" | "destinationrule" | "destinationrules" => Kind::DestinationRule,
+        "hpa" | "horizontalpodautoscaler" | "horizontalpodautoscalers" => Kind::HorizontalPodAutoscaler,
+        "pdb" | "poddisruptionbudget" | "poddisruptionbudgets" => Kind::PodDisruptionBudget,
         _ => {
             return Err(ShimError::Usage(format!("the server doesn't have a resource type {name:?}")));
         }
