@@ -90,6 +90,7 @@ pub enum Action {
 
     // ── gonogo itself
     OwnLog,
+    Theme,
     Palette,
     Help,
     Redraw,
@@ -173,6 +174,7 @@ impl Action {
             A::Save,
             A::RawJson,
             A::OwnLog,
+            A::Theme,
             A::Palette,
             A::Help,
             A::Redraw,
@@ -368,6 +370,7 @@ impl Action {
             Action::Save => ("save", "save", "write the marked log lines to a file, else all that are kept"),
             Action::RawJson => ("raw-json", "JSON", "show JSON log lines as they were written, or readable"),
             Action::OwnLog => ("log", "gonogo's log", "gonogo's own log"),
+            Action::Theme => ("theme", "theme", "switch to another theme: `:theme light`"),
             Action::Palette => ("palette", "commands", "every action by name"),
             Action::Help => ("help", "help", "every key that works here"),
             Action::Redraw => ("redraw", "redraw", "draw the screen anew"),

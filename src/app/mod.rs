@@ -23,7 +23,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::store::Written;
 use crate::adapters::{News, World};
 use crate::release::{Effect, WakeTime};
-use crate::ui::theme::Theme;
+use crate::ui::theme::Themes;
 use crate::ui::{self, Scrolls};
 use crate::watch::Observation;
 use model::{Model, Panel};
@@ -47,7 +47,8 @@ pub struct Cockpit {
     pub followed: Option<mpsc::Receiver<JournalNews>>,
     /// What a release asked for before the loop began.
     pub asks: Vec<Ask>,
-    pub theme: Theme,
+    /// Drawn with by the name that the model says.
+    pub themes: Themes,
     pub screen: Screen,
 }
 
@@ -174,7 +175,7 @@ impl Turn {
     }
 
     fn try_paint(&mut self) -> std::io::Result<()> {
-        let Cockpit { model, theme, screen, clock, .. } = &mut self.cockpit;
+        let Cockpit { model, themes, screen, clock, .. } = &mut self.cockpit;
         model.now = clock.now();
         // Its own thread for this would wake a hundred times a second for a pane that is rarely open.
         tui_logger::move_events();
@@ -182,6 +183,7 @@ impl Turn {
             self.redraws = model.view.redraws;
             screen.forget()?;
         }
+        let theme = themes.named(&model.view.themes.shown);
         screen.draw(|frame| ui::draw(frame, model, &mut self.scrolls, theme))?;
         let is_rollback = matches!(model.view.panel, Some(Panel::Rollback { .. }));
         model.rollback_was_painted(is_rollback && self.scrolls.panel_painted);

@@ -12,6 +12,7 @@ mod release;
 mod rollback;
 mod stats;
 mod status;
+mod themes;
 mod traffic;
 mod unlock;
 mod watch;

@@ -410,6 +410,7 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::People { selected } => panels::lists::people(paint, *selected, width),
         Panel::Workloads { selected, marked } => panels::lists::workloads(paint, *selected, marked, width),
         Panel::Palette { selected } => panels::lists::palette(paint, *selected, width),
+        Panel::Themes { selected } => panels::themes::sheet(paint, *selected, width),
         Panel::Help => panels::help::sheet(paint, width),
         Panel::Quit => panels::closing::quit(paint, width),
         Panel::Text { title, text } => panels::closing::text(paint, title, text, width),

@@ -1,5 +1,11 @@
 //! Roles and what they look like. The only file that names a colour.
 
+mod choice;
+#[cfg(test)]
+mod contrast;
+
+pub use choice::Themes;
+
 use std::collections::BTreeMap;
 
 use ratatui::style::{Color, Modifier, Style};
@@ -142,24 +148,30 @@ pub enum ThemeError {
     UnknownRole { file: String, line: u64, column: u64, role: String, near: String },
     #[error("{file}:{line}:{column}: in `{role}`: {why}")]
     BadStyle { file: String, line: u64, column: u64, role: String, why: String },
-    #[error("{file}: the theme names no style for {roles}; name them, or write `base: dark` above `roles:`")]
+    #[error(
+        "{file}: the theme names no style for {roles}; name them, or write `extends: dark` above `roles:`"
+    )]
     MissingRoles { file: String, roles: String },
-    #[error("{file}:{line}:{column}: there is no theme `{base}` to start from; write `dark` or `monochrome`")]
+    #[error("{file}:{line}:{column}: there is no theme `{base}` to start from; write {}", built_in_names())]
     UnknownBase { file: String, line: u64, column: u64, base: String },
-    #[error("there is no theme `{0}`; write `dark`, `monochrome`, or the path of a theme file")]
-    NoSuchTheme(String),
+    #[error("there is no theme `{name}`; write {known}, or the path of a theme file")]
+    NoSuchTheme { name: String, known: String },
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     name: String,
-    base: Option<Spanned<String>>,
+    /// Older files say `base`.
+    #[serde(alias = "base")]
+    extends: Option<Spanned<String>>,
     roles: BTreeMap<String, Spanned<Option<String>>>,
 }
 
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("dark", include_str!("../../themes/dark.yaml")),
+    ("light", include_str!("../../themes/light.yaml")),
+    ("high-contrast", include_str!("../../themes/high-contrast.yaml")),
     ("monochrome", include_str!("../../themes/monochrome.yaml")),
 ];
 
@@ -172,13 +184,14 @@ impl Theme {
 
     pub fn built_in(name: &str) -> Result<Theme, ThemeError> {
         let known = BUILT_IN.iter().find(|(known, _)| *known == name);
-        let (name, text) = known.ok_or_else(|| ThemeError::NoSuchTheme(name.to_owned()))?;
+        let (name, text) = known
+            .ok_or_else(|| ThemeError::NoSuchTheme { name: name.to_owned(), known: built_in_names() })?;
         Theme::read(&format!("themes/{name}.yaml"), text).map_err(|mut errors| errors.remove(0))
     }
 
     /// Reads a theme file.
     ///
-    /// - Shape: `name`, `roles`, and perhaps `base`, a built-in theme that has what `roles` leaves out.
+    /// - Shape: `name`, `roles`, and perhaps `extends`, a built-in theme that has what `roles` leaves out.
     /// - Errors: every problem of the file, with its place; never empty.
     pub fn read(file: &str, text: &str) -> Result<Theme, Vec<ThemeError>> {
         let parsed: File = serde_yaml::from_str(text).map_err(|error| {
@@ -192,7 +205,7 @@ impl Theme {
         })?;
         let mut looks: Vec<Option<Look>> = vec![None; N_ROLES];
         let mut errors = Vec::new();
-        if let Some(base) = &parsed.base {
+        if let Some(base) = &parsed.extends {
             match Theme::built_in(&base.value) {
                 Ok(base) => looks = base.looks.into_iter().map(Some).collect(),
                 Err(_) => errors.push(ThemeError::UnknownBase {
@@ -333,6 +346,9 @@ const NAMED: [(&str, Color, (u8, u8, u8)); 16] = [
 ];
 
 fn named(name: &str) -> Result<Color, String> {
+    if name == "default" {
+        return Ok(Color::Reset);
+    }
     let known = NAMED.iter().find(|(known, ..)| *known == name);
     known.map(|(_, color, _)| *color).ok_or_else(|| {
         let near = NAMED.iter().min_by_key(|(known, ..)| strsim::damerau_levenshtein(known, name));
@@ -387,6 +403,10 @@ pub fn as_hex(color: Color) -> Option<String> {
     Some(format!("#{red:02x}{green:02x}{blue:02x}"))
 }
 
+fn built_in_names() -> String {
+    BUILT_IN.map(|(name, _)| format!("`{name}`")).join(", ")
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -400,7 +420,7 @@ mod tests {
         for (name, text) in BUILT_IN {
             let theme = Theme::read(name, text).unwrap();
             assert_eq!(theme.name, name);
-            assert!(!text.contains("base:"), "a built-in theme stands on its own");
+            assert!(!text.contains("extends:"), "a built-in theme stands on its own");
         }
     }
 
@@ -450,7 +470,8 @@ mod tests {
 
     #[test]
     fn a_theme_with_mistakes_names_each_with_its_place_and_a_way_out() {
-        let text = "name: t\nbase: dark\nroles:\n  okk: green\n  bad: grene\n  warning: #d29922\n  dim: on\n";
+        let text =
+            "name: t\nextends: dark\nroles:\n  okk: green\n  bad: grene\n  warning: #d29922\n  dim: on\n";
         let errors = Theme::read("mine.yaml", text).unwrap_err();
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let expected = [

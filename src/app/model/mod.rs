@@ -9,12 +9,14 @@ pub mod offers;
 pub mod palette;
 pub mod rows;
 mod story;
+mod themes;
 pub mod units;
 pub mod view;
 mod watching;
 
 pub use observed::{Observed, Seen};
 pub use rows::Row;
+pub use themes::ThemeChoices;
 pub use view::*;
 pub use watching::{Watching, no_release};
 

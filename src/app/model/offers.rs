@@ -23,7 +23,8 @@ impl Model {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
-            | Panel::Palette { .. } => Context::ListPanel,
+            | Panel::Palette { .. }
+            | Panel::Themes { .. } => Context::ListPanel,
             Panel::Lock => Context::LockPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
@@ -102,7 +103,8 @@ impl Model {
             | Panel::Criteria { .. }
             | Panel::People { .. }
             | Panel::Policy { .. }
-            | Panel::Palette { .. } => {
+            | Panel::Palette { .. }
+            | Panel::Themes { .. } => {
                 vec![A::Choose, A::Down, A::Close]
             }
             Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],

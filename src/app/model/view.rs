@@ -6,6 +6,7 @@ use regex::Regex;
 use tui_input::Input;
 
 use super::rows::Row;
+use super::themes::ThemeChoices;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
 use crate::release::ReleaseId;
@@ -51,6 +52,7 @@ pub struct View {
     pub panel_scroll: u16,
     /// The file on disk is no longer the document that was started.
     pub document_differs: bool,
+    pub themes: ThemeChoices,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
 }
@@ -123,6 +125,9 @@ pub enum Panel {
         marked: BTreeSet<TargetRef>,
     },
     Palette {
+        selected: usize,
+    },
+    Themes {
         selected: usize,
     },
     Help,

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, watching};
+use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, themes, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
@@ -89,6 +89,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             prompts::open(model, Purpose::Palette, "");
             return Vec::new();
         }
+        A::Theme => return themes::open(model),
         A::Redraw => {
             model.view.redraws = model.view.redraws.wrapping_add(1);
             return Vec::new();

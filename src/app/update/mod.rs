@@ -11,6 +11,7 @@ mod observations;
 mod panels;
 mod policy;
 mod prompts;
+mod themes;
 mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};

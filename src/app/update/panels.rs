@@ -1,6 +1,6 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, watching};
+use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, themes, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Vote};
@@ -27,6 +27,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
+            | Panel::Themes { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, 1),
         (
@@ -37,6 +38,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
+            | Panel::Themes { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, -1),
         (A::Run, Panel::Start(form)) => begin(model, &form.fields),
@@ -108,6 +110,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
                 model.release.workflow().rollback.commands.get(selected).map(|command| command.id.clone());
             command.map_or_else(Vec::new, |id| open_command(model, &id))
         }
+        (A::Choose, Panel::Themes { selected }) => themes::choose(model, selected),
         (A::Choose, Panel::Workloads { .. }) => watching::choose(model),
         (A::Mark, Panel::Workloads { .. }) => {
             watching::mark(model);
@@ -152,6 +155,7 @@ fn scroll(model: &mut Model, by: i32) -> Vec<Ask> {
 /// Moves the selection of whatever list is open.
 pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
     let n_palette = model.palette().len();
+    let n_themes = model.view.themes.known.len();
     let n_offered = model.watching().map_or(0, |watching| watching.offered.len());
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let moved = |at: usize, n: usize| at.saturating_add_signed(by).min(n.saturating_sub(1));
@@ -170,6 +174,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             *selected = moved(*selected, workflow.rollback.commands.len());
         }
         Some(Panel::Palette { selected }) => *selected = moved(*selected, n_palette),
+        Some(Panel::Themes { selected }) => *selected = moved(*selected, n_themes),
         Some(Panel::Run(panel)) => {
             let n = workflow.command(&panel.command).map_or(0, |command| command.choices.len());
             if n > 0 {
@@ -551,6 +556,11 @@ pub(super) fn run_palette(model: &mut Model, text: &str) -> Vec<Ask> {
     };
     let found = model.palette_for(text).get(selected).copied();
     model.view.panel = None;
+    if let Some(name) = Model::theme_typed(text) {
+        themes::switch(model, name);
+        reopen_start(model);
+        return Vec::new();
+    }
     match found {
         Some(action) => keys::act(model, action),
         None => {

@@ -25,5 +25,6 @@ pub mod sheet;
 pub mod signals;
 pub mod start;
 pub mod status;
+pub mod themes;
 
 pub use sheet::Sheet;
