@@ -42,6 +42,8 @@ pub enum Action {
     StopCommand,
     OverrideCriterion,
     ShortenSoak,
+    KnownErrors,
+    Escalate,
     RollbackPanel,
     Fire,
     DeleteBlocker,
@@ -137,6 +139,8 @@ impl Action {
             A::StopCommand,
             A::OverrideCriterion,
             A::ShortenSoak,
+            A::KnownErrors,
+            A::Escalate,
             A::RollbackPanel,
             A::Fire,
             A::DeleteBlocker,
@@ -243,6 +247,8 @@ impl Action {
                 | A::StopCommand
                 | A::OverrideCriterion
                 | A::ShortenSoak
+                | A::KnownErrors
+                | A::Escalate
                 | A::RollbackPanel
                 | A::Fire
                 | A::DeleteBlocker
@@ -313,6 +319,12 @@ impl Action {
                 ("override-criterion", "go on anyway", "go on although a criterion is met, with a reason")
             }
             Action::ShortenSoak => ("shorten-soak", "shorten", "end the soak early, with role and reason"),
+            Action::KnownErrors => {
+                ("known-errors", "known errors", "what the document's error table says of this failure")
+            }
+            Action::Escalate => {
+                ("escalate", "escalate", "whom to call, since when, and the note that it was done")
+            }
             Action::RollbackPanel => ("rollback", "rollback", "open the rollback panel"),
             Action::Fire => ("fire", "roll back now", "roll back now"),
             Action::DeleteBlocker => {

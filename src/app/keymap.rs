@@ -377,6 +377,8 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::Global, "b", A::Declare),
         (C::Global, "n", A::Note),
         (C::Global, "o", A::People),
+        (C::Global, "m", A::KnownErrors),
+        (C::Global, "!", A::Escalate),
         (C::Global, "T", A::Workloads),
         (C::Global, "L", A::OwnLog),
         (C::Global, ":", A::Palette),

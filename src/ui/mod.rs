@@ -411,6 +411,8 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::Workloads { selected, marked } => panels::lists::workloads(paint, *selected, marked, width),
         Panel::Palette { selected } => panels::lists::palette(paint, *selected, width),
         Panel::Themes { selected } => panels::themes::sheet(paint, *selected, width),
+        Panel::Known(of) => panels::known::sheet(paint, of, width),
+        Panel::Escalation { selected } => panels::escalation::sheet(paint, *selected, width),
         Panel::Help => panels::help::sheet(paint, width),
         Panel::Quit => panels::closing::quit(paint, width),
         Panel::Text { title, text } => panels::closing::text(paint, title, text, width),

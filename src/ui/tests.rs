@@ -1,6 +1,7 @@
 //! Whole screens, drawn into a buffer.
 
 mod annotations;
+mod failures;
 mod kinds;
 mod locks;
 mod past;

@@ -1,8 +1,10 @@
 //! The release plus what the operator is looking at: all that `draw` sees.
 
+mod escalation;
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+mod known;
 mod lock;
 pub mod observed;
 pub mod offers;
@@ -14,6 +16,8 @@ pub mod units;
 pub mod view;
 mod watching;
 
+pub use escalation::{Due, Level, TroubleSince};
+pub use known::KnownOf;
 pub use observed::{Observed, Seen};
 pub use rows::Row;
 pub use themes::ThemeChoices;

@@ -24,11 +24,14 @@ impl Model {
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::Palette { .. }
-            | Panel::Themes { .. } => Context::ListPanel,
+            | Panel::Themes { .. }
+            | Panel::Escalation { .. } => Context::ListPanel,
             Panel::Lock => Context::LockPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
-            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => Context::TextPanel,
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
+                Context::TextPanel
+            }
         });
         match panel {
             Some(panel) => vec![panel, Context::Global],
@@ -57,6 +60,9 @@ impl Model {
             offers.retain(|action| *action != A::Hold);
             offers.insert(0, A::Hold);
         }
+        if self.view.panel.is_none() && self.mode == Mode::Driving && self.escalation_due().is_some() {
+            offers.insert(0, A::Escalate);
+        }
         if self.view.panel.is_none() {
             offers.extend([A::NextPane, A::Zoom, A::Palette]);
         }
@@ -81,7 +87,13 @@ impl Model {
             Panel::Doubt { .. } => vec![A::SettledGood, A::SettledBad, A::Close],
             Panel::Output { command, .. } => match self.state().command(command) {
                 CommandState::Running => vec![A::StopCommand, A::Up, A::Close],
-                _ => vec![A::Up, A::Down, A::Close],
+                _ => {
+                    let known = self.known_here().is_some_and(|of| !self.known(&of).is_empty());
+                    let mut offers = vec![A::Up, A::Down];
+                    offers.extend(known.then_some(A::KnownErrors));
+                    offers.push(A::Close);
+                    offers
+                }
             },
             Panel::Rollback { .. } => {
                 let mut offers = Vec::new();
@@ -104,7 +116,8 @@ impl Model {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Palette { .. }
-            | Panel::Themes { .. } => {
+            | Panel::Themes { .. }
+            | Panel::Escalation { .. } => {
                 vec![A::Choose, A::Down, A::Close]
             }
             Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],
@@ -114,7 +127,7 @@ impl Model {
                 Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],
                 Mode::Following { .. } | Mode::Watching(_) => vec![A::LeaveOpen, A::Close],
             },
-            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => {
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
                 vec![A::Down, A::Close]
             }
         }

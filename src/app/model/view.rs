@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use regex::Regex;
 use tui_input::Input;
 
+use super::known::KnownOf;
 use super::rows::Row;
 use super::themes::ThemeChoices;
 use crate::app::keymap::Key;
@@ -130,6 +131,12 @@ pub enum Panel {
     Themes {
         selected: usize,
     },
+    /// Whom to call.
+    Escalation {
+        selected: usize,
+    },
+    /// Rows of the document's error table that speak of a failure.
+    Known(KnownOf),
     Help,
     OwnLog,
     Quit,
@@ -214,6 +221,8 @@ pub enum Purpose {
     GiveLock,
     Hold,
     Note,
+    /// How the level of escalation was called.
+    Called(usize),
     RollbackReason,
     Abort,
     EditCommand,

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, themes, watching};
+use super::{Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, themes, watching};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
@@ -89,6 +89,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             prompts::open(model, Purpose::Palette, "");
             return Vec::new();
         }
+        A::KnownErrors => return known_errors(model),
+        A::Escalate => return escalation::open(model),
         A::Theme => return themes::open(model),
         A::Redraw => {
             model.view.redraws = model.view.redraws.wrapping_add(1);
@@ -142,6 +144,20 @@ fn panel(model: &mut Model, panel: Panel) -> Vec<Ask> {
     model.view.panel_scroll = 0;
     model.view.panel = Some(panel);
     Vec::new()
+}
+
+fn known_errors(model: &mut Model) -> Vec<Ask> {
+    match model.known_here().filter(|of| !model.known(of).is_empty()) {
+        Some(of) => panel(model, Panel::Known(of)),
+        None => {
+            let text = match model.release.workflow().errors.is_empty() {
+                true => "the document has no table of known errors",
+                false => "nothing here has failed that a row of the document's error table speaks of",
+            };
+            flash(model, text, true);
+            Vec::new()
+        }
+    }
 }
 
 fn ask_text(model: &mut Model, purpose: Purpose) -> Vec<Ask> {

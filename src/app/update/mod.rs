@@ -3,6 +3,7 @@
 //! This is where the write-ahead is kept: an effect that changes the outside leaves only after the
 //! record that asked for it is on disk.
 
+mod escalation;
 mod gates;
 mod keys;
 mod lock;

@@ -1,8 +1,8 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, themes, watching};
+use super::{Ask, deed, escalation, flash, keys, leave, lock, policy, prompts, themes, watching};
 use crate::app::action::Action;
-use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
+use crate::app::model::{Field, FieldKind, KnownOf, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Vote};
 use crate::watch::TargetRef;
 use crate::watch::rollout::argo::{self, Order};
@@ -13,6 +13,12 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
     let Some(panel) = model.view.panel.clone() else { return Vec::new() };
     match (action, panel) {
         (A::Close, Panel::Start(_)) => Vec::new(),
+        (A::Close, Panel::Known(KnownOf::Command { command, attempt })) => {
+            // Back to the output that it was opened beside.
+            model.view.panel_scroll = u16::MAX;
+            model.view.panel = Some(Panel::Output { command, attempt });
+            Vec::new()
+        }
         (A::Close, _) => {
             model.view.panel = None;
             model.view.rollback_reason = None;
@@ -28,6 +34,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::Themes { .. }
+            | Panel::Escalation { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, 1),
         (
@@ -39,6 +46,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
             | Panel::Themes { .. }
+            | Panel::Escalation { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, -1),
         (A::Run, Panel::Start(form)) => begin(model, &form.fields),
@@ -110,6 +118,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
                 model.release.workflow().rollback.commands.get(selected).map(|command| command.id.clone());
             command.map_or_else(Vec::new, |id| open_command(model, &id))
         }
+        (A::Choose, Panel::Escalation { selected }) => escalation::choose(model, selected),
         (A::Choose, Panel::Themes { selected }) => themes::choose(model, selected),
         (A::Choose, Panel::Workloads { .. }) => watching::choose(model),
         (A::Mark, Panel::Workloads { .. }) => {
@@ -174,6 +183,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             *selected = moved(*selected, workflow.rollback.commands.len());
         }
         Some(Panel::Palette { selected }) => *selected = moved(*selected, n_palette),
+        Some(Panel::Escalation { selected }) => *selected = moved(*selected, workflow.escalation.len()),
         Some(Panel::Themes { selected }) => *selected = moved(*selected, n_themes),
         Some(Panel::Run(panel)) => {
             let n = workflow.command(&panel.command).map_or(0, |command| command.choices.len());

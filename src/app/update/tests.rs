@@ -2,6 +2,7 @@
 
 mod annotations;
 mod elsewhere;
+mod escalation;
 mod outage;
 mod policy;
 

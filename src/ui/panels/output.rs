@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::known;
 use crate::app::action::Action;
 use crate::release::{CommandState, summary};
 use crate::ui::format;
@@ -45,24 +46,35 @@ pub fn draw(
         "   ",
         width,
     );
+    let known = known::beside(
+        paint,
+        &paint.model.known_of_command(id, attempt),
+        width,
+        if height > 14 { 3 } else { 2 },
+    );
+    // What it says itself keeps most of the room.
+    let n_known = if height > 5 { known.len() } else { known.len().min(height / 4) };
+    for (row, line) in known.iter().take(n_known).enumerate() {
+        text::put(buffer, area, 1 + row, line);
+    }
     let is_running = paint.model.state().command(id) == CommandState::Running;
     let n_keys = usize::from(is_running && height > 3);
     if n_keys > 0 {
         text::put(buffer, area, height - 1, &keys);
     }
     let Some(output) = paint.model.view.outputs.get(&(id.clone(), attempt)) else {
-        if height > 1 {
-            text::put(buffer, area, 1, &paint.line("nothing was written yet", Role::Dim));
+        if height > 1 + n_known {
+            text::put(buffer, area, 1 + n_known, &paint.line("nothing was written yet", Role::Dim));
         }
         return 0;
     };
-    let top = 1 + usize::from(output.cut > 0);
+    let top = 1 + n_known + usize::from(output.cut > 0);
     if output.cut > 0 && height > 1 {
         let words = format!(
             "… {} lines are not shown here; the file beside the journal has them",
             format::count(output.cut)
         );
-        text::put(buffer, area, 1, &text::fit(paint.line(words, Role::Dim), width));
+        text::put(buffer, area, 1 + n_known, &text::fit(paint.line(words, Role::Dim), width));
     }
     let room = height.saturating_sub(top + n_keys);
     let end = output.lines.len().saturating_sub(room);

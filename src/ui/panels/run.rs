@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{Sheet, rollback_line};
+use super::{Sheet, known, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::RunPanel;
 use crate::release::{Attempt, CommandState};
@@ -214,6 +214,10 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
         let role = if end == "exit 0" { Role::Text } else { Role::Warning };
         let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
         sheet.fact(paint, std::mem::take(&mut label), &words, role);
+    }
+    if let Some(last) = attempts.last() {
+        let found = paint.model.known_of_command(&command.id, last.run.attempt);
+        known::section(paint, sheet, &found);
     }
     if paint.model.state().command(&command.id) == CommandState::Succeeded {
         sheet.fact(paint, "", "it has already succeeded: running it again is a new attempt", Role::Warning);
