@@ -92,6 +92,8 @@ pub enum Action {
 
     // ── gonogo itself
     OwnLog,
+    Terminal,
+    LeaveTerminal,
     Theme,
     Palette,
     Help,
@@ -178,6 +180,8 @@ impl Action {
             A::Save,
             A::RawJson,
             A::OwnLog,
+            A::Terminal,
+            A::LeaveTerminal,
             A::Theme,
             A::Palette,
             A::Help,
@@ -248,6 +252,8 @@ impl Action {
                 | A::OverrideCriterion
                 | A::ShortenSoak
                 | A::KnownErrors
+                | A::Terminal
+                | A::LeaveTerminal
                 | A::Escalate
                 | A::RollbackPanel
                 | A::Fire
@@ -382,6 +388,14 @@ impl Action {
             Action::Save => ("save", "save", "write the marked log lines to a file, else all that are kept"),
             Action::RawJson => ("raw-json", "JSON", "show JSON log lines as they were written, or readable"),
             Action::OwnLog => ("log", "gonogo's log", "gonogo's own log"),
+            Action::Terminal => (
+                "terminal",
+                "in a terminal",
+                "run it in a terminal of its own, or not; back into the one it has",
+            ),
+            Action::LeaveTerminal => {
+                ("leave-terminal", "take the keys back", "keys are the cockpit's again; the command goes on")
+            }
             Action::Theme => ("theme", "theme", "switch to another theme: `:theme light`"),
             Action::Palette => ("palette", "commands", "every action by name"),
             Action::Help => ("help", "help", "every key that works here"),

@@ -6,6 +6,7 @@ mod kinds;
 mod locks;
 mod past;
 mod policy;
+mod terminal;
 mod watching;
 
 use insta::assert_snapshot;

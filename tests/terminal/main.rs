@@ -15,5 +15,6 @@ mod logs;
 mod policy;
 mod read_only;
 mod surroundings;
+mod terminals;
 mod watching;
 mod without_release;

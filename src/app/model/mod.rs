@@ -28,7 +28,8 @@ use std::collections::BTreeSet;
 
 use super::keymap::Keymap;
 use crate::release::{
-    Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState, Shown, State,
+    Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState,
+    SET_WITHOUT_TERMINAL, Shown, State,
 };
 use crate::watch::{Link, Moment, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
@@ -201,6 +202,16 @@ impl Model {
     pub fn command_env(&self) -> Vec<String> {
         let params = self.state().params.keys().cloned();
         params.chain(self.settings.command_env.iter().cloned()).collect()
+    }
+
+    /// The same for a command that may have a terminal: there a pager and an editor have a screen.
+    pub fn command_env_in(&self, tty: bool) -> Vec<String> {
+        let mut names = self.command_env();
+        if tty {
+            names.retain(|name| !SET_WITHOUT_TERMINAL.contains(&name.as_str()));
+            names.push("TERM".to_owned());
+        }
+        names
     }
 
     /// Since when the cluster has been silent, and why; `None` while it answers.

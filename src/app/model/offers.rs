@@ -15,6 +15,7 @@ impl Model {
             Panel::Run(_) => Context::RunPanel,
             Panel::Doubt { .. } => Context::DoubtPanel,
             Panel::Output { .. } => Context::OutputPanel,
+            Panel::Terminal { .. } => Context::Terminal,
             Panel::Rollback { .. } => Context::RollbackPanel,
             Panel::Order { .. } => Context::OrderPanel,
             Panel::Poll(_) => Context::PollPanel,
@@ -34,6 +35,8 @@ impl Model {
             }
         });
         match panel {
+            // Every other key is the command's.
+            Some(Context::Terminal) => vec![Context::Terminal],
             Some(panel) => vec![panel, Context::Global],
             None => {
                 let pane = match self.view.focus {
@@ -66,7 +69,9 @@ impl Model {
         if self.view.panel.is_none() {
             offers.extend([A::NextPane, A::Zoom, A::Palette]);
         }
-        offers.push(A::Help);
+        if !matches!(self.view.panel, Some(Panel::Terminal { .. })) {
+            offers.push(A::Help);
+        }
         offers
     }
 
@@ -83,9 +88,13 @@ impl Model {
                 offers.extend([A::Down, A::Quit]);
                 offers
             }
-            Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close],
+            Panel::Terminal { .. } => vec![A::LeaveTerminal],
+            Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close, A::Terminal],
             Panel::Doubt { .. } => vec![A::SettledGood, A::SettledBad, A::Close],
-            Panel::Output { command, .. } => match self.state().command(command) {
+            Panel::Output { command, attempt } => match self.state().command(command) {
+                CommandState::Running if self.view.terminal(command, *attempt).is_some() => {
+                    vec![A::Terminal, A::StopCommand, A::Up, A::Close]
+                }
                 CommandState::Running => vec![A::StopCommand, A::Up, A::Close],
                 _ => {
                     let known = self.known_here().is_some_and(|of| !self.known(&of).is_empty());

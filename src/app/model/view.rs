@@ -13,7 +13,7 @@ use crate::app::msg::OutputLine;
 use crate::release::ReleaseId;
 use crate::watch::logs::LogView;
 use crate::watch::rollout::argo::Order;
-use crate::watch::{Moment, TargetRef};
+use crate::watch::{Moment, TargetRef, TerminalScreen};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
@@ -53,9 +53,19 @@ pub struct View {
     pub panel_scroll: u16,
     /// The file on disk is no longer the document that was started.
     pub document_differs: bool,
+    /// What the terminals of commands showed last, the newest at the end.
+    pub terminals: Vec<((CommandId, u32), TerminalScreen)>,
     pub themes: ThemeChoices,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
+}
+
+impl View {
+    /// The screen of a command that has or had a terminal.
+    pub fn terminal(&self, command: &CommandId, attempt: u32) -> Option<&TerminalScreen> {
+        let mut known = self.terminals.iter();
+        known.find(|((id, n), _)| id == command && *n == attempt).map(|(_, screen)| screen)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -85,6 +95,11 @@ pub enum Panel {
         attempt: u32,
     },
     Output {
+        command: CommandId,
+        attempt: u32,
+    },
+    /// The terminal of a command: keys go to it.
+    Terminal {
         command: CommandId,
         attempt: u32,
     },
@@ -177,6 +192,8 @@ pub struct RunPanel {
     pub elsewhere_seen: bool,
     /// The operator's own text in place of the document's.
     pub edited: Option<String>,
+    /// It is to have a terminal of its own.
+    pub tty: bool,
 }
 
 /// One line of text that is being typed. Nothing typed here is ever a key.

@@ -2,7 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, themes, watching};
+use super::{
+    Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, terminal, themes, watching,
+};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
@@ -17,6 +19,9 @@ const HELD_MS: i128 = 150;
 pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
+    }
+    if matches!(model.view.panel, Some(Panel::Terminal { .. })) && model.view.prompt.is_none() {
+        return terminal::key(model, &event);
     }
     // Esc and the key after it, quickly or through tmux, arrive as one key with alt: neither was meant.
     if event
@@ -91,6 +96,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         }
         A::KnownErrors => return known_errors(model),
         A::Escalate => return escalation::open(model),
+        A::Terminal => return terminal::open(model),
         A::Theme => return themes::open(model),
         A::Redraw => {
             model.view.redraws = model.view.redraws.wrapping_add(1);

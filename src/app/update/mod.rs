@@ -12,6 +12,7 @@ mod observations;
 mod panels;
 mod policy;
 mod prompts;
+mod terminal;
 mod themes;
 mod watching;
 
@@ -22,6 +23,7 @@ use crate::release::{
     StepResult, Timer,
 };
 use crate::watch::{Preflight, TargetRef};
+use crate::workflow::CommandId;
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,12 @@ pub enum Ask {
     Do(Effect),
     /// Watch these workloads instead of any others.
     Watch(Vec<TargetRef>),
+    /// Type this into the terminal of a running command; kept nowhere.
+    Type {
+        command: CommandId,
+        attempt: u32,
+        bytes: Vec<u8>,
+    },
     /// Put this on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a file of this name into the directory of the release, answered by [`What::Told`].
@@ -57,6 +65,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
     model.now = msg.at;
     match msg.what {
         What::Key(key) => keys::key(model, key),
+        What::Paste(text) if matches!(model.view.panel, Some(Panel::Terminal { .. })) => {
+            terminal::paste(model, &text)
+        }
         What::Paste(text) => {
             prompts::paste(model, &text);
             Vec::new()
@@ -77,6 +88,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Probed { probe, pass, value } => observations::probed(model, probe, pass, &value),
         What::Output(batch) => {
             output(model, batch);
+            Vec::new()
+        }
+        What::Screen { command, attempt, screen } => {
+            terminal::shown(model, command, attempt, screen);
             Vec::new()
         }
         What::Journal(news) => journal(model, news),

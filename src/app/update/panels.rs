@@ -220,12 +220,16 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             text: command.text.clone(),
         },
         (CommandState::InDoubt, _, Some(attempt)) => Panel::Doubt { command: id.clone(), attempt },
+        (CommandState::Running, _, Some(attempt)) if model.view.terminal(id, attempt).is_some() => {
+            Panel::Terminal { command: id.clone(), attempt }
+        }
         (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
         _ => Panel::Run(RunPanel {
             command: id.clone(),
             choice: command.annotated.choose,
             elsewhere_seen: false,
             edited: None,
+            tty: command.annotated.tty,
         }),
     });
     Vec::new()
@@ -313,12 +317,13 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
         timeout_s: asked.timeout_s,
         grace_s: asked.grace_s,
         typed,
+        tty: panel.tty,
     };
     let directory = match &asked.directory {
         Some(below) => format!("{}/{below}", model.state().directory.trim_end_matches('/')),
         None => model.state().directory.clone(),
     };
-    let mut env = model.command_env();
+    let mut env = model.command_env_in(panel.tty);
     env.extend(terms.set.keys().filter(|name| !model.state().params.contains_key(*name)).cloned());
     let attempts = model.state().commands.get(&panel.command).map_or(0, |track| track.attempts.len());
     let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
@@ -339,7 +344,11 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
     if !asks.is_empty() {
         model.view.cursor = None;
         model.view.panel_scroll = 0;
-        model.view.panel = Some(Panel::Output { command: panel.command.clone(), attempt });
+        let command = panel.command.clone();
+        model.view.panel = Some(match panel.tty {
+            true => Panel::Terminal { command, attempt },
+            false => Panel::Output { command, attempt },
+        });
     }
     asks
 }

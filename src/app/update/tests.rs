@@ -5,6 +5,7 @@ mod elsewhere;
 mod escalation;
 mod outage;
 mod policy;
+mod terminal;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use jiff::SignedDuration;

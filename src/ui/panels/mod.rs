@@ -27,6 +27,7 @@ pub mod sheet;
 pub mod signals;
 pub mod start;
 pub mod status;
+pub mod terminal;
 pub mod themes;
 
 pub use sheet::Sheet;

@@ -39,18 +39,16 @@ pub fn draw(
         return 0;
     }
     text::put(buffer, area, 0, &text::fit(state(paint, id, attempt, width), width));
-    let keys = text::joined(
-        [paint.hint(Action::StopCommand, "stop").spans, paint.hint(Action::Close, "close, it goes on").spans]
-            .into_iter()
-            .map(Line::from),
-        "   ",
-        width,
-    );
+    let has_terminal = paint.model.view.terminal(id, attempt).is_some();
+    let mut hints: Vec<Line> = Vec::new();
+    hints.extend(has_terminal.then(|| paint.hint(Action::Terminal, "back into its terminal")));
+    hints.extend([paint.hint(Action::StopCommand, "stop"), paint.hint(Action::Close, "close, it goes on")]);
+    let keys = text::joined(hints, "   ", width);
     let known = known::beside(
         paint,
         &paint.model.known_of_command(id, attempt),
         width,
-        if height > 14 { 3 } else { 2 },
+        if height > 10 { 3 } else { 2 },
     );
     // What it says itself keeps most of the room.
     let n_known = if height > 5 { known.len() } else { known.len().min(height / 4) };
@@ -87,7 +85,7 @@ pub fn draw(
     u16::try_from(end).unwrap_or(u16::MAX)
 }
 
-fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
+pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
     let track = paint.model.state().commands.get(id);
     let Some(known) =
         track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt))
