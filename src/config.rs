@@ -31,7 +31,7 @@ pub struct Config {
     pub kill_grace_s: u32,
     /// Who answers for which role, unless the start panel says otherwise.
     pub roster: BTreeMap<String, String>,
-    /// `dark`, `monochrome`, or a path to a theme file.
+    /// A built-in theme, one of the user's own by its name, or a path to a theme file.
     pub theme: String,
     /// Action to keys: `skip: ctrl-s`.
     pub keys: BTreeMap<String, String>,

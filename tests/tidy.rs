@@ -360,7 +360,8 @@ const ONLY: &[(&str, &str, &[&str], &str)] = &[
     (
         "Color",
         "",
-        &["ui/theme.rs"],
+        // The second reads the colours that a command asked its own terminal for.
+        &["ui/theme.rs", "adapters/shell/terminal.rs"],
         "a color that is not a role of the theme is lost in NO_COLOR and on 16-color terminals",
     ),
     (
@@ -470,7 +471,8 @@ fn every_shipped_workflow_loads_without_errors() {
 }
 
 /// Actions that have no key of their own; the palette finds them by name.
-const BY_NAME: &[Action] = &[Action::ShortenSoak, Action::OverrideCriterion, Action::Lock, Action::Reload];
+const BY_NAME: &[Action] =
+    &[Action::ShortenSoak, Action::OverrideCriterion, Action::Lock, Action::Reload, Action::Theme];
 
 #[test]
 fn whatever_an_operator_can_ask_for_is_found_in_the_help_or_by_name() {

@@ -697,3 +697,13 @@ proptest! {
         assert_sound(&parsed(&text));
     }
 }
+
+#[test]
+fn a_level_of_escalation_has_the_time_that_the_document_gives_it() {
+    let text = "# R\n## Escalation\n- After 15 minutes → `lead`\n- 30-60 min → `cto`, +33 6 12\n\
+                - Level 3: `ops` after 1h30\n- Broken → `ops` (answers within 5 min)\n- Data lost → `dpo`\n";
+    let lines = parsed(text).escalation;
+    let times: Vec<Option<u64>> = lines.iter().map(|line| line.after_s).collect();
+    assert_eq!(times, [Some(900), Some(1_800), Some(5_400), None, None]);
+    assert_eq!(lines[1].answer, "cto, +33 6 12");
+}

@@ -42,6 +42,8 @@ pub enum Action {
     StopCommand,
     OverrideCriterion,
     ShortenSoak,
+    KnownErrors,
+    Escalate,
     RollbackPanel,
     Fire,
     DeleteBlocker,
@@ -92,6 +94,9 @@ pub enum Action {
 
     // ── gonogo itself
     OwnLog,
+    Terminal,
+    LeaveTerminal,
+    Theme,
     Palette,
     Help,
     Redraw,
@@ -138,6 +143,8 @@ impl Action {
             A::StopCommand,
             A::OverrideCriterion,
             A::ShortenSoak,
+            A::KnownErrors,
+            A::Escalate,
             A::RollbackPanel,
             A::Fire,
             A::DeleteBlocker,
@@ -176,6 +183,9 @@ impl Action {
             A::Save,
             A::RawJson,
             A::OwnLog,
+            A::Terminal,
+            A::LeaveTerminal,
+            A::Theme,
             A::Palette,
             A::Help,
             A::Redraw,
@@ -244,6 +254,10 @@ impl Action {
                 | A::StopCommand
                 | A::OverrideCriterion
                 | A::ShortenSoak
+                | A::KnownErrors
+                | A::Terminal
+                | A::LeaveTerminal
+                | A::Escalate
                 | A::RollbackPanel
                 | A::Fire
                 | A::DeleteBlocker
@@ -315,6 +329,12 @@ impl Action {
                 ("override-criterion", "go on anyway", "go on although a criterion is met, with a reason")
             }
             Action::ShortenSoak => ("shorten-soak", "shorten", "end the soak early, with role and reason"),
+            Action::KnownErrors => {
+                ("known-errors", "known errors", "what the document's error table says of this failure")
+            }
+            Action::Escalate => {
+                ("escalate", "escalate", "whom to call, since when, and the note that it was done")
+            }
             Action::RollbackPanel => ("rollback", "rollback", "open the rollback panel"),
             Action::Fire => ("fire", "roll back now", "roll back now"),
             Action::DeleteBlocker => {
@@ -373,6 +393,15 @@ impl Action {
             Action::Save => ("save", "save", "write the marked log lines to a file, else all that are kept"),
             Action::RawJson => ("raw-json", "JSON", "show JSON log lines as they were written, or readable"),
             Action::OwnLog => ("log", "gonogo's log", "gonogo's own log"),
+            Action::Terminal => (
+                "terminal",
+                "in a terminal",
+                "run it in a terminal of its own, or not; back into the one it has",
+            ),
+            Action::LeaveTerminal => {
+                ("leave-terminal", "take the keys back", "keys are the cockpit's again; the command goes on")
+            }
+            Action::Theme => ("theme", "theme", "switch to another theme: `:theme light`"),
             Action::Palette => ("palette", "commands", "every action by name"),
             Action::Help => ("help", "help", "every key that works here"),
             Action::Redraw => ("redraw", "redraw", "draw the screen anew"),

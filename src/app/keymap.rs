@@ -13,6 +13,8 @@ pub enum Context {
     RunPanel,
     DoubtPanel,
     OutputPanel,
+    /// The terminal of a command: no key but those of its own is looked up.
+    Terminal,
     RollbackPanel,
     OrderPanel,
     ReloadPanel,
@@ -42,6 +44,7 @@ impl Context {
             | Context::RunPanel
             | Context::DoubtPanel
             | Context::OutputPanel
+            | Context::Terminal
             | Context::RollbackPanel
             | Context::OrderPanel
             | Context::ReloadPanel
@@ -59,6 +62,7 @@ impl Context {
             Context::RunPanel => "Run panel",
             Context::DoubtPanel => "Command in doubt",
             Context::OutputPanel => "Command output",
+            Context::Terminal => "Terminal of a command",
             Context::RollbackPanel => "Rollback panel",
             Context::ReloadPanel => "Reloading the document",
             Context::OrderPanel => "Order to an Argo Rollout",
@@ -85,7 +89,14 @@ pub struct Key {
 
 impl Key {
     pub fn of(event: &KeyEvent) -> Key {
-        Key { code: event.code, ctrl: event.modifiers.contains(KeyModifiers::CONTROL) }
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            // One byte on the line: without a newer protocol ctrl-] is read as ctrl-5.
+            KeyCode::Char('4') if ctrl => KeyCode::Char('\\'),
+            KeyCode::Char('5') if ctrl => KeyCode::Char(']'),
+            code => code,
+        };
+        Key { code, ctrl }
     }
 
     /// Reads `space`, `enter`, `esc`, `tab`, `shift-tab`, `up`, `ctrl-x` or a single character.
@@ -225,6 +236,10 @@ impl Keymap {
                 _ => {}
             }
         }
+        // On a key that a command needs it could not be told from it, and Esc is half of others.
+        if action == Action::LeaveTerminal && parsed.iter().any(|key| !key.ctrl) {
+            return Err("the key that leaves a terminal must be one with ctrl: ctrl-] or ctrl-o".to_owned());
+        }
         let contexts: Vec<Context> = self
             .bindings
             .iter()
@@ -265,6 +280,7 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::StartPanel, "q", A::Quit),
         (C::RunPanel, "r", A::Run),
         (C::RunPanel, "e", A::Edit),
+        (C::RunPanel, "t", A::Terminal),
         (C::RunPanel, "down j", A::Down),
         (C::RunPanel, "up k", A::Up),
         (C::RunPanel, "s", A::Skip),
@@ -280,6 +296,8 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::OutputPanel, "pageup ctrl-b", A::PageUp),
         (C::OutputPanel, "home", A::Top),
         (C::OutputPanel, "end G", A::Bottom),
+        (C::OutputPanel, "t", A::Terminal),
+        (C::Terminal, "ctrl-]", A::LeaveTerminal),
         (C::OutputPanel, "r", A::Run),
         (C::OutputPanel, "q esc enter", A::Close),
         (C::RollbackPanel, "Y", A::Fire),
@@ -384,6 +402,8 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::Global, "b", A::Declare),
         (C::Global, "n", A::Note),
         (C::Global, "o", A::People),
+        (C::Global, "m", A::KnownErrors),
+        (C::Global, "!", A::Escalate),
         (C::Global, "T", A::Workloads),
         (C::Global, "L", A::OwnLog),
         (C::Global, ":", A::Palette),

@@ -23,7 +23,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::store::Written;
 use crate::adapters::{News, World};
 use crate::release::{Effect, WakeTime};
-use crate::ui::theme::Theme;
+use crate::ui::theme::Themes;
 use crate::ui::{self, Scrolls};
 use crate::watch::Observation;
 use model::{Model, Panel};
@@ -47,7 +47,8 @@ pub struct Cockpit {
     pub followed: Option<mpsc::Receiver<JournalNews>>,
     /// What a release asked for before the loop began.
     pub asks: Vec<Ask>,
-    pub theme: Theme,
+    /// Drawn with by the name that the model says.
+    pub themes: Themes,
     pub screen: Screen,
 }
 
@@ -174,7 +175,7 @@ impl Turn {
     }
 
     fn try_paint(&mut self) -> std::io::Result<()> {
-        let Cockpit { model, theme, screen, clock, .. } = &mut self.cockpit;
+        let Cockpit { model, themes, screen, clock, world, .. } = &mut self.cockpit;
         model.now = clock.now();
         // Its own thread for this would wake a hundred times a second for a pane that is rarely open.
         tui_logger::move_events();
@@ -182,11 +183,15 @@ impl Turn {
             self.redraws = model.view.redraws;
             screen.forget()?;
         }
+        let theme = themes.named(&model.view.themes.shown);
         screen.draw(|frame| ui::draw(frame, model, &mut self.scrolls, theme))?;
         let is_rollback = matches!(model.view.panel, Some(Panel::Rollback { .. }));
         model.rollback_was_painted(is_rollback && self.scrolls.panel_painted);
         if self.scrolls.log_rows > 0 {
             model.view.log.height = self.scrolls.log_rows;
+        }
+        if let Some((columns, rows)) = self.scrolls.terminal {
+            world.resize_terminals(columns, rows);
         }
         model.view.panel_scroll = self.scrolls.panel_at;
         Ok(())
@@ -204,6 +209,7 @@ fn carry_out(ask: Ask, world: &World, model: &Model, judge_at: &mut Option<jiff:
         Ask::JudgeAt(at) => *judge_at = Some(judge_at.map_or(at, |known| known.min(at))),
         Ask::Drain => world.drain(),
         Ask::Exit(code) => return Some(code),
+        Ask::Type { command, attempt, bytes } => world.type_in(command, attempt, bytes),
         Ask::Copy(_) => {}
     }
     None
@@ -227,6 +233,7 @@ fn of_world(news: News) -> What {
         News::Observed(observation) => What::Observed(observation),
         News::Offered(targets) => What::Offered(targets),
         News::Output(batch) => What::Output(batch),
+        News::Screen { command, attempt, screen } => What::Screen { command, attempt, screen },
         News::Probed { probe, pass, value } => What::Probed { probe, pass, value },
         News::Preflight(line) => What::Preflight(line),
         News::Lock(sight) => What::Lock(sight),
@@ -245,7 +252,10 @@ fn of_world(news: News) -> What {
 
 fn change_of(what: &What) -> Change {
     match what {
-        What::Key(_) | What::Paste(_) | What::Resize(..) | What::Continued => Change::Urgent,
+        // What a key did in a terminal is seen as soon as what it did here.
+        What::Key(_) | What::Paste(_) | What::Resize(..) | What::Screen { .. } | What::Continued => {
+            Change::Urgent
+        }
         What::Output(batch) => Change::Flood { lines: batch.lines.len() },
         What::Observed(Observation::Logs(batches)) => {
             Change::Flood { lines: batches.iter().map(|batch| batch.lines.len()).sum() }

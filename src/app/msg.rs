@@ -6,9 +6,9 @@ use crossterm::event::KeyEvent;
 
 use crate::journal::past::WorkloadPast;
 use crate::release::{Event, LockSight};
-use crate::watch::{Moment, Observation, Preflight, TargetRef};
+use crate::watch::{Moment, Observation, Preflight, TargetRef, TerminalScreen};
 pub use crate::watch::{OutputBatch, OutputLine};
-use crate::workflow::{Edition, Probe};
+use crate::workflow::{CommandId, Edition, Probe};
 
 /// One message, and the moment it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,12 @@ pub enum What {
     /// What the rollback would change, `- ` and `+ ` lines.
     Diff(Vec<String>),
     Output(OutputBatch),
+    /// What the terminal of a running command shows now.
+    Screen {
+        command: CommandId,
+        attempt: u32,
+        screen: TerminalScreen,
+    },
     Journal(JournalNews),
     /// Preflight lines, each told when it is known.
     Preflight(Preflight),

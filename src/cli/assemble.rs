@@ -29,7 +29,6 @@ use crate::app::{Cockpit, Headless};
 use crate::config::Config;
 use crate::rehearsal::Practice;
 use crate::release::{Operator, Phase, Release};
-use crate::ui::theme::{Depth, Theme};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
 use crate::workflow::{Metric, Target, Workflow};
@@ -196,13 +195,14 @@ pub(super) struct Parts<'a> {
 
 /// Joins the parts and takes the terminal, which comes last.
 pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
-    let theme = theme(parts.config)?;
+    let (themes, choices) = super::themes::themes(parts.config)?;
     let Headless { mut model, world, clock, news, followed, asks, .. } = headless(parts)?;
+    model.view.themes = choices;
     let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
     if let Ok(size) = screen.size() {
         model.view.size = size;
     }
-    Ok(Cockpit { model, world, clock, news, followed, asks, theme, screen })
+    Ok(Cockpit { model, world, clock, news, followed, asks, themes, screen })
 }
 
 /// Joins all parts but the terminal.
@@ -330,27 +330,6 @@ pub(super) fn prometheus(config: &Config, url: String) -> PrometheusSettings {
     settings.interval = Duration::from_secs(u64::from(config.prometheus.interval_s));
     settings.window = Duration::from_secs(u64::from(config.prometheus.window_s));
     settings
-}
-
-pub(super) fn theme(config: &Config) -> color_eyre::Result<Theme> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let depth = Depth::of_terminal(set("COLORTERM").as_deref(), set("TERM").as_deref());
-    if set("NO_COLOR").is_some() {
-        return Ok(Theme::default_for(true, depth));
-    }
-    let theme = match Theme::built_in(&config.theme) {
-        Ok(theme) => theme,
-        Err(unknown) if !config.theme.contains(['/', '.']) => return Err(unknown.into()),
-        Err(_) => {
-            let text = std::fs::read_to_string(&config.theme)
-                .wrap_err_with(|| format!("cannot read the theme {}", config.theme))?;
-            Theme::read(&config.theme, &text).map_err(|errors| {
-                let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                color_eyre::eyre::eyre!(all.join("\n"))
-            })?
-        }
-    };
-    Ok(theme.with_depth(depth))
 }
 
 /// Whether signs are drawn in ASCII: by the settings, else by what the terminal can show.

@@ -17,6 +17,7 @@ mod rollback;
 mod search_path;
 mod stats;
 mod status;
+mod themes;
 mod traffic;
 mod unlock;
 mod watch;

@@ -85,13 +85,14 @@ pub(super) fn watch(flags: Watch, config: &Config) -> color_eyre::Result<u8> {
             ascii: assemble::is_ascii(config),
             zone: TimeZone::system(),
         };
-        let theme = assemble::theme(config)?;
+        let (themes, choices) = super::themes::themes(config)?;
         let mut model = model(config, clock.now(), watching, settings);
+        model.view.themes = choices;
         let screen = Screen::take().wrap_err("the terminal cannot be taken")?;
         if let Ok(size) = screen.size() {
             model.view.size = size;
         }
-        let cockpit = Cockpit { model, world, clock, news, followed: None, asks: Vec::new(), theme, screen };
+        let cockpit = Cockpit { model, world, clock, news, followed: None, asks: Vec::new(), themes, screen };
         let (code, _) = app::run(cockpit).await;
         Ok(code)
     })

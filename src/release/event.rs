@@ -486,6 +486,10 @@ pub struct Run {
     pub terms: Box<RunTerms>,
 }
 
+/// Variables that keep programs from asking where nobody could answer: set without a terminal only.
+pub const SET_WITHOUT_TERMINAL: [&str; 5] =
+    ["GIT_PAGER", "PAGER", "GIT_TERMINAL_PROMPT", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR"];
+
 /// What annotations of the document ask of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RunTerms {
@@ -501,6 +505,9 @@ pub struct RunTerms {
     /// The word that the operator typed before it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed: Option<String>,
+    /// It has a terminal of its own, and the operator's keys.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tty: bool,
 }
 
 impl RunTerms {

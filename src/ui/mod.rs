@@ -46,6 +46,9 @@ pub struct Scrolls {
     pub panel_at: u16,
     /// The highest `panel_scroll` that shows something new.
     pub panel_end: u16,
+    /// Columns and rows of the pane that shows a command's terminal, if this frame has one.
+    pub terminal: Option<(u16, u16)>,
+    cursor: Option<Position>,
     /// The output that was shown last: one that was at its end stays there while lines come in.
     output: Option<(CommandId, u32)>,
 }
@@ -76,6 +79,7 @@ pub fn render(
     }
     scrolls.log_rows = 0;
     scrolls.panel_painted = false;
+    (scrolls.terminal, scrolls.cursor) = (None, None);
     if model.view.panel.is_none() {
         (scrolls.panel_at, scrolls.panel_end, scrolls.output) = (0, 0, None);
     }
@@ -88,7 +92,7 @@ pub fn render(
     }
     body(&paint, buffer, screen.body, scrolls);
     panels::rollback_line::draw(&paint, buffer, screen.rollback);
-    let cursor = panels::footer::draw(&paint, buffer, screen.footer);
+    let cursor = panels::footer::draw(&paint, buffer, screen.footer).or(scrolls.cursor);
     if model.settings.ascii {
         signs::flatten(buffer);
     }
@@ -374,6 +378,13 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
             scrolls.output = Some(shown);
             rest
         }
+        Panel::Terminal { command, attempt } => {
+            let (inner, rest) = frame(buffer, area.height, panels::terminal::title(paint, command, *attempt));
+            let drawn = panels::terminal::draw(paint, buffer, inner, command, *attempt);
+            (scrolls.terminal, scrolls.cursor) = (Some(drawn.size), drawn.cursor);
+            (scrolls.panel_at, scrolls.panel_end) = (0, 0);
+            rest
+        }
         Panel::OwnLog => {
             let (inner, rest) = frame(buffer, area.height, paint.line("gonogo's own log", Role::Title));
             panels::own_log::draw(paint, buffer, inner);
@@ -411,9 +422,12 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::People { selected } => panels::lists::people(paint, *selected, width),
         Panel::Workloads { selected, marked } => panels::lists::workloads(paint, *selected, marked, width),
         Panel::Palette { selected } => panels::lists::palette(paint, *selected, width),
+        Panel::Themes { selected } => panels::themes::sheet(paint, *selected, width),
+        Panel::Known(of) => panels::known::sheet(paint, of, width),
+        Panel::Escalation { selected } => panels::escalation::sheet(paint, *selected, width),
         Panel::Help => panels::help::sheet(paint, width),
         Panel::Quit => panels::closing::quit(paint, width),
         Panel::Text { title, text } => panels::closing::text(paint, title, text, width),
-        Panel::Output { .. } | Panel::OwnLog => Sheet::new(Line::default(), width),
+        Panel::Output { .. } | Panel::Terminal { .. } | Panel::OwnLog => Sheet::new(Line::default(), width),
     }
 }

@@ -71,7 +71,7 @@ impl<'a> Paint<'a> {
 
     /// The key that does `action` wherever a key of that name is not taken by a panel.
     pub fn key_anywhere(&self, action: Action) -> Option<String> {
-        let contexts = [Context::Global, Context::RollbackPanel, Context::Checklist];
+        let contexts = [Context::Global, Context::RollbackPanel, Context::Checklist, Context::Terminal];
         self.key_in(&contexts, action)
     }
 

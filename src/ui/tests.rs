@@ -1,11 +1,13 @@
 //! Whole screens, drawn into a buffer.
 
 mod annotations;
+mod failures;
 mod kinds;
 mod locks;
 mod past;
 mod policy;
 mod reload;
+mod terminal;
 mod watching;
 
 use insta::assert_snapshot;

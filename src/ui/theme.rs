@@ -1,10 +1,20 @@
 //! Roles and what they look like. The only file that names a colour.
 
+mod choice;
+#[cfg(test)]
+mod contrast;
+#[cfg(test)]
+mod tests;
+
+pub use choice::Themes;
+
 use std::collections::BTreeMap;
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use serde_yaml::Spanned;
+
+use crate::watch::{TerminalInk, TerminalLook};
 
 /// What a piece of the screen means. A role never stands alone: a sign or a word says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,24 +152,30 @@ pub enum ThemeError {
     UnknownRole { file: String, line: u64, column: u64, role: String, near: String },
     #[error("{file}:{line}:{column}: in `{role}`: {why}")]
     BadStyle { file: String, line: u64, column: u64, role: String, why: String },
-    #[error("{file}: the theme names no style for {roles}; name them, or write `base: dark` above `roles:`")]
+    #[error(
+        "{file}: the theme names no style for {roles}; name them, or write `extends: dark` above `roles:`"
+    )]
     MissingRoles { file: String, roles: String },
-    #[error("{file}:{line}:{column}: there is no theme `{base}` to start from; write `dark` or `monochrome`")]
+    #[error("{file}:{line}:{column}: there is no theme `{base}` to start from; write {}", built_in_names())]
     UnknownBase { file: String, line: u64, column: u64, base: String },
-    #[error("there is no theme `{0}`; write `dark`, `monochrome`, or the path of a theme file")]
-    NoSuchTheme(String),
+    #[error("there is no theme `{name}`; write {known}, or the path of a theme file")]
+    NoSuchTheme { name: String, known: String },
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     name: String,
-    base: Option<Spanned<String>>,
+    /// Older files say `base`.
+    #[serde(alias = "base")]
+    extends: Option<Spanned<String>>,
     roles: BTreeMap<String, Spanned<Option<String>>>,
 }
 
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("dark", include_str!("../../themes/dark.yaml")),
+    ("light", include_str!("../../themes/light.yaml")),
+    ("high-contrast", include_str!("../../themes/high-contrast.yaml")),
     ("monochrome", include_str!("../../themes/monochrome.yaml")),
 ];
 
@@ -172,13 +188,14 @@ impl Theme {
 
     pub fn built_in(name: &str) -> Result<Theme, ThemeError> {
         let known = BUILT_IN.iter().find(|(known, _)| *known == name);
-        let (name, text) = known.ok_or_else(|| ThemeError::NoSuchTheme(name.to_owned()))?;
+        let (name, text) = known
+            .ok_or_else(|| ThemeError::NoSuchTheme { name: name.to_owned(), known: built_in_names() })?;
         Theme::read(&format!("themes/{name}.yaml"), text).map_err(|mut errors| errors.remove(0))
     }
 
     /// Reads a theme file.
     ///
-    /// - Shape: `name`, `roles`, and perhaps `base`, a built-in theme that has what `roles` leaves out.
+    /// - Shape: `name`, `roles`, and perhaps `extends`, a built-in theme that has what `roles` leaves out.
     /// - Errors: every problem of the file, with its place; never empty.
     pub fn read(file: &str, text: &str) -> Result<Theme, Vec<ThemeError>> {
         let parsed: File = serde_yaml::from_str(text).map_err(|error| {
@@ -192,7 +209,7 @@ impl Theme {
         })?;
         let mut looks: Vec<Option<Look>> = vec![None; N_ROLES];
         let mut errors = Vec::new();
-        if let Some(base) = &parsed.base {
+        if let Some(base) = &parsed.extends {
             match Theme::built_in(&base.value) {
                 Ok(base) => looks = base.looks.into_iter().map(Some).collect(),
                 Err(_) => errors.push(ThemeError::UnknownBase {
@@ -250,6 +267,63 @@ impl Theme {
         style
     }
 }
+
+impl Theme {
+    /// What a command in a terminal of its own asked for, as this terminal can show it; a theme
+    /// without colours leaves them out here, too.
+    pub fn of_terminal(&self, look: TerminalLook) -> Style {
+        let mut style = Style::new();
+        for (is_set, modifier) in [
+            (look.bold, Modifier::BOLD),
+            (look.dim, Modifier::DIM),
+            (look.italic, Modifier::ITALIC),
+            (look.underline, Modifier::UNDERLINED),
+            (look.inverse, Modifier::REVERSED),
+        ] {
+            if is_set {
+                style = style.add_modifier(modifier);
+            }
+        }
+        if self.looks.iter().all(|look| look.foreground.is_none() && look.background.is_none()) {
+            return style;
+        }
+        let color = |ink: TerminalInk| match (ink, self.depth) {
+            (TerminalInk::Default, _) => None,
+            (TerminalInk::Indexed(index @ 0..16), _) => Some(SIXTEEN[usize::from(index)]),
+            (TerminalInk::Indexed(index), Depth::Sixteen) => {
+                as_hex(Color::Indexed(index)).and_then(|hex| hexadecimal(&hex).ok()).map(nearest)
+            }
+            (TerminalInk::Indexed(index), _) => Some(Color::Indexed(index)),
+            (TerminalInk::Rgb(red, green, blue), depth) => {
+                let rgb = (red, green, blue);
+                Some(Ink { rgb: Some(rgb), fallback: nearest(rgb) }.at(depth))
+            }
+        };
+        style.fg = color(look.foreground);
+        style.bg = color(look.background);
+        style
+    }
+}
+
+/// The first sixteen of 256, by number.
+const SIXTEEN: [Color; 16] = [
+    Color::Black,
+    Color::Red,
+    Color::Green,
+    Color::Yellow,
+    Color::Blue,
+    Color::Magenta,
+    Color::Cyan,
+    Color::Gray,
+    Color::DarkGray,
+    Color::LightRed,
+    Color::LightGreen,
+    Color::LightYellow,
+    Color::LightBlue,
+    Color::LightMagenta,
+    Color::LightCyan,
+    Color::White,
+];
 
 impl Ink {
     fn at(self, depth: Depth) -> Color {
@@ -333,6 +407,9 @@ const NAMED: [(&str, Color, (u8, u8, u8)); 16] = [
 ];
 
 fn named(name: &str) -> Result<Color, String> {
+    if name == "default" {
+        return Ok(Color::Reset);
+    }
     let known = NAMED.iter().find(|(known, ..)| *known == name);
     known.map(|(_, color, _)| *color).ok_or_else(|| {
         let near = NAMED.iter().min_by_key(|(known, ..)| strsim::damerau_levenshtein(known, name));
@@ -387,102 +464,10 @@ pub fn as_hex(color: Color) -> Option<String> {
     Some(format!("#{red:02x}{green:02x}{blue:02x}"))
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+fn built_in_names() -> String {
+    BUILT_IN.map(|(name, _)| format!("`{name}`")).join(", ")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_built_in_theme_names_every_role() {
-        for (name, text) in BUILT_IN {
-            let theme = Theme::read(name, text).unwrap();
-            assert_eq!(theme.name, name);
-            assert!(!text.contains("base:"), "a built-in theme stands on its own");
-        }
-    }
-
-    #[test]
-    fn the_monochrome_theme_has_no_colour_and_tells_roles_apart_that_matter() {
-        let theme = Theme::default_for(true, Depth::True);
-        for role in Role::ALL {
-            let style = theme.style(role);
-            assert_eq!((style.fg, style.bg), (None, None), "{}", role.name());
-        }
-        for role in [Role::Selection, Role::Bad, Role::Warning, Role::Overridden, Role::Stale] {
-            assert_ne!(theme.style(role), theme.style(Role::Ok), "{}", role.name());
-        }
-    }
-
-    #[test]
-    fn an_override_never_looks_like_ok() {
-        for (name, _) in BUILT_IN {
-            let theme = Theme::built_in(name).unwrap();
-            for depth in [Depth::Sixteen, Depth::Indexed, Depth::True] {
-                let theme = theme.clone().with_depth(depth);
-                assert_ne!(theme.style(Role::Overridden), theme.style(Role::Ok));
-                assert_ne!(theme.style(Role::Stale), theme.style(Role::Ok));
-            }
-        }
-    }
-
-    #[test]
-    fn a_terminal_of_few_colours_gets_the_fallback() {
-        let theme = Theme::built_in("dark").unwrap();
-        assert_eq!(theme.style(Role::Ok).fg, Some(Color::Rgb(0x3f, 0xb9, 0x50)));
-        assert_eq!(theme.clone().with_depth(Depth::Sixteen).style(Role::Ok).fg, Some(Color::Green));
-        let indexed = theme.with_depth(Depth::Indexed).style(Role::Ok).fg;
-        assert!(matches!(indexed, Some(Color::Indexed(16..))), "{indexed:?}");
-    }
-
-    #[test]
-    fn a_colour_without_a_fallback_gets_the_nearest_name() {
-        let theme = Theme::read("t.yaml", "name: t\nbase: dark\nroles:\n  ok: \"#30e890\"\n").unwrap();
-        let sixteen = theme.with_depth(Depth::Sixteen);
-        assert_eq!(sixteen.style(Role::Ok).fg, Some(Color::LightGreen));
-        assert_eq!(
-            sixteen.style(Role::Bad),
-            Theme::built_in("dark").unwrap().with_depth(Depth::Sixteen).style(Role::Bad)
-        );
-    }
-
-    #[test]
-    fn a_theme_with_mistakes_names_each_with_its_place_and_a_way_out() {
-        let text = "name: t\nbase: dark\nroles:\n  okk: green\n  bad: grene\n  warning: #d29922\n  dim: on\n";
-        let errors = Theme::read("mine.yaml", text).unwrap_err();
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        let expected = [
-            "mine.yaml:5:8: in `bad`: `grene` is neither a colour nor an attribute; did you mean `green`?",
-            "mine.yaml:7:8: in `dim`: `on` has no colour behind it",
-            "mine.yaml:4:8: there is no role `okk`; did you mean `ok`?",
-        ];
-        for line in expected {
-            assert!(errors.contains(&line.to_owned()), "{errors:#?}");
-        }
-        assert!(
-            errors.iter().any(|line| line.contains("`warning`") && line.contains("quotes")),
-            "{errors:#?}"
-        );
-    }
-
-    #[test]
-    fn a_theme_without_a_base_must_name_every_role() {
-        let errors = Theme::read("mine.yaml", "name: t\nroles:\n  ok: green\n").unwrap_err();
-        assert!(errors[0].to_string().contains("names no style for text, dim"), "{}", errors[0]);
-    }
-
-    #[test]
-    fn a_file_that_is_no_yaml_says_where() {
-        let errors = Theme::read("mine.yaml", "name: t\nroles: [").unwrap_err();
-        assert!(errors[0].to_string().starts_with("mine.yaml:"), "{}", errors[0]);
-    }
-
-    #[test]
-    fn the_environment_tells_the_depth() {
-        assert_eq!(Depth::of_terminal(Some("truecolor"), Some("xterm")), Depth::True);
-        assert_eq!(Depth::of_terminal(None, Some("tmux-256color")), Depth::Indexed);
-        assert_eq!(Depth::of_terminal(None, Some("linux")), Depth::Sixteen);
-    }
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

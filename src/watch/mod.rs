@@ -10,9 +10,11 @@ pub mod metrics;
 pub mod rollout;
 mod shared;
 pub mod template;
+mod terminal;
 mod verdict;
 
 pub use facts::*;
 pub use lines::{LogLine, LogLines};
 pub use shared::Shared;
+pub use terminal::{TerminalInk, TerminalLook, TerminalRun, TerminalScreen};
 pub use verdict::Verdict;

@@ -155,6 +155,8 @@ pub struct CommandTerms {
     pub directory: Option<String>,
     /// In the order of the document.
     pub env: Vec<(String, String)>,
+    /// It asks for a terminal.
+    pub tty: bool,
     /// A word to type before it runs.
     pub confirm: Option<Word>,
     pub risk: Option<Risk>,
@@ -280,6 +282,7 @@ impl CommandTerms {
         say((!pairs.is_empty()).then(|| format!("sets {}", pairs.join(" "))));
         say(self.timeout_s.map(|seconds| format!("stopped after {seconds} s")));
         say(self.grace_s.map(|seconds| format!("killed {seconds} s after that")));
+        say(self.tty.then(|| "in a terminal of its own".to_owned()));
         say(self.confirm.as_ref().map(|word| format!("asks for the {} first", word.label())));
         terms.extend(of_after(&self.after));
         terms.extend(of_weakened(&self.weakened));

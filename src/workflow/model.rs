@@ -580,6 +580,10 @@ pub struct Escalation {
     pub roles: Vec<RoleName>,
     /// What the line asks for beside calling somebody: `rollback`, `communication`.
     pub actions: Vec<String>,
+    /// All that the line says of whom and how: a channel or a number stands there, too.
+    pub answer: String,
+    /// For how long there was trouble before it is its turn, where the line says so. Units: seconds.
+    pub after_s: Option<u64>,
 }
 
 /// What a reader of the document should know before running it.

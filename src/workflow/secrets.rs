@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 /// Shorter ones would be found in every second line of output. Units: characters.
 pub const SHORTEST: usize = 6;
@@ -58,6 +59,15 @@ impl Secrets {
             }
         }
         text
+    }
+
+    /// Where values stand in a text. Units: byte ranges.
+    pub fn places_in(&self, text: &str) -> Vec<Range<usize>> {
+        let of = |value: &'_ String| {
+            let found = text.match_indices(value.as_str()).map(|(at, found)| at..at + found.len());
+            found.collect::<Vec<_>>()
+        };
+        self.0.values().flat_map(of).collect()
     }
 
     /// How many bytes at the end may be the beginning of a value whose rest is still to come.

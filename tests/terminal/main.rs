@@ -19,5 +19,6 @@ mod policy;
 mod read_only;
 mod reload;
 mod surroundings;
+mod terminals;
 mod watching;
 mod without_release;

@@ -17,6 +17,7 @@ mod file;
 mod output;
 mod process;
 mod pump;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -24,19 +25,22 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use portable_pty::CommandBuilder;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::event::{Exit, Run};
+use crate::release::event::{Exit, Run, SET_WITHOUT_TERMINAL};
+use crate::watch::TerminalScreen;
 use crate::workflow::{CommandId, Secrets};
 
 pub use output::{Kept, OutputBatch, OutputLine, Stream};
 pub use process::{Alive, is_still_running};
+pub use terminal::Terminal;
 
 /// What would change how bash reads the text that the operator was shown: start-up files, options
 /// such as `nounset`, and where `cd` and globs lead.
@@ -53,13 +57,8 @@ const NO_EDITOR: &str =
     "echo 'gonogo: no editor can open here; give the text with -m or -F, or use --no-edit' >&2; false";
 
 /// What every command gets beside the inherited environment.
-const NON_INTERACTIVE: [(&str, &str); 5] = [
-    ("GIT_PAGER", "cat"),
-    ("PAGER", "cat"),
-    ("GIT_TERMINAL_PROMPT", "0"),
-    ("GIT_EDITOR", NO_EDITOR),
-    ("GIT_SEQUENCE_EDITOR", NO_EDITOR),
-];
+/// The values of [`SET_WITHOUT_TERMINAL`], in its order.
+const NON_INTERACTIVE: [&str; 5] = ["cat", "cat", "0", NO_EDITOR, NO_EDITOR];
 
 /// Takes the terminal away where no `setsid` exists: reading it then fails instead of stopping the
 /// command for ever, because ignored signals stay ignored across `exec`.
@@ -96,13 +95,16 @@ pub struct Shell {
     setsid: Option<PathBuf>,
     leaving: CancellationToken,
     tasks: TaskTracker,
+    /// Of the pane that shows a command's terminal. Columns, rows.
+    pane: Arc<Mutex<(u16, u16)>>,
 }
 
 impl Shell {
     /// A shell whose commands inherit `environment`, usually gonogo's own.
     pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let inherited: BTreeMap<_, _> = environment.into_iter().collect();
-        let ours = NON_INTERACTIVE.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let ours = SET_WITHOUT_TERMINAL.iter().zip(NON_INTERACTIVE);
+        let ours = ours.map(|(name, value)| (name.into(), value.into())).collect();
         let setsid = find_program(OsStr::new("setsid"), inherited.get(OsStr::new("PATH")));
         Self {
             inherited,
@@ -113,7 +115,13 @@ impl Shell {
             setsid,
             leaving: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            pane: Arc::new(Mutex::new(terminal::FIRST_SIZE)),
         }
+    }
+
+    /// How large the next command's terminal is from its first moment on. Columns, rows.
+    pub fn set_pane(&self, columns: u16, rows: u16) {
+        *self.pane.lock().unwrap_or_else(PoisonError::into_inner) = (columns.max(1), rows.max(1));
     }
 
     /// Sets a variable for every command: `KUBECONFIG`, or what leads into a practice world.
@@ -234,6 +242,9 @@ impl Shell {
             return Err(ShellError::NoShell { program: program.clone(), path });
         }
 
+        if run.terms.tty {
+            return self.launch_in_terminal(run, (program, flags), environment, output).await;
+        }
         let mut command = match &self.setsid {
             Some(setsid) => Command::new(setsid),
             None => {
@@ -258,26 +269,67 @@ impl Shell {
             command.spawn().map_err(|source| ShellError::Spawn { program: program.clone(), source })?;
         let pid = child.id().expect("a child has an id until it was waited for");
         let spawned = Spawned { pid, start_time: process::start_time(pid).await };
+        let (pump, news, stopper) = self.pump(run, pump::Source::piped(child), pid, began, keep, output);
+        self.tasks.spawn(pump.run());
+        Ok(Running { spawned, news, stopper, terminal: None })
+    }
 
+    /// The same with a terminal in place of the pipes: only the spawn differs.
+    async fn launch_in_terminal(
+        &self,
+        run: &Run,
+        (program, flags): (&String, &[String]),
+        environment: BTreeMap<OsString, OsString>,
+        output: Option<&Path>,
+    ) -> Result<Running, ShellError> {
+        let mut command = CommandBuilder::new(program);
+        command.args(flags.iter());
+        command.args(["-c", &run.text]);
+        command.cwd(&run.directory);
+        command.env_clear();
+        for (name, value) in &environment {
+            command.env(name, value);
+        }
+        let size = *self.pane.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = std::time::Instant::now();
+        let child = terminal::spawn(command, size)
+            .map_err(|source| ShellError::Spawn { program: program.clone(), source })?;
+        let pid = child.pid;
+        let terminal = Some(child.terminal.clone());
+        let spawned = Spawned { pid, start_time: process::start_time(pid).await };
+        let source = pump::Source::in_terminal(child);
+        let (pump, news, stopper) = self.pump(run, source, pid, began, self.keep, output);
+        self.tasks.spawn(pump.run());
+        Ok(Running { spawned, news, stopper, terminal })
+    }
+
+    fn pump(
+        &self,
+        run: &Run,
+        source: pump::Source,
+        pid: u32,
+        began: std::time::Instant,
+        keep: usize,
+        output: Option<&Path>,
+    ) -> (pump::Pump, mpsc::Receiver<News>, Stopper) {
         let (sender, news) = mpsc::channel(CHANNEL);
         let stop = CancellationToken::new();
         let pump = pump::Pump {
             command: run.command.clone(),
             attempt: run.attempt,
-            child,
+            source,
             pid,
             began,
             grace: run.terms.grace_s.map_or(self.grace, Duration::from_secs),
             timeout: run.terms.timeout_s.map(Duration::from_secs),
             keep,
-            secrets,
+            secrets: self.secrets(),
             file: output.map(Path::to_owned),
             news: sender,
             stop: stop.clone(),
             leaving: self.leaving.clone(),
         };
-        self.tasks.spawn(pump.run());
-        Ok(Running { spawned, news, stopper: Stopper(stop) })
+        (pump, news, Stopper(stop))
     }
 
     /// Parameters come below our own settings: none can lead a command to another cluster.
@@ -292,6 +344,21 @@ impl Shell {
         let given = params.iter().chain(secrets.variables());
         environment.extend(given.map(|(name, value)| (name.into(), value.into())));
         environment.extend(self.ours.clone());
+        if run.terms.tty {
+            // There is somebody to ask, and a screen for a pager and an editor.
+            for (name, value) in SET_WITHOUT_TERMINAL.into_iter().zip(NON_INTERACTIVE) {
+                if environment.get(OsStr::new(name)).is_some_and(|set| set == value) {
+                    environment.remove(OsStr::new(name));
+                    let own = self.inherited.get(OsStr::new(name)).map(|own| (name.into(), own.clone()));
+                    environment.extend(own);
+                }
+            }
+            environment.insert("TERM".into(), terminal::TERM.into());
+            // The size of another terminal, and what another one can do.
+            ["LINES", "COLUMNS", "COLORTERM", "TERMCAP"].iter().for_each(|name| {
+                environment.remove(OsStr::new(name));
+            });
+        }
         environment.retain(|name, _| {
             let is_function = name.as_encoded_bytes().starts_with(FUNCTION.as_bytes());
             !is_function && !LEFT_OUT.iter().any(|left_out| name == left_out)
@@ -313,6 +380,8 @@ pub struct Running {
     /// Ends after [`News::Ended`].
     pub news: mpsc::Receiver<News>,
     pub stopper: Stopper,
+    /// The way in, for a command that has a terminal.
+    pub terminal: Option<Terminal>,
 }
 
 /// What recognises the process after a crash of gonogo.
@@ -338,6 +407,8 @@ impl Stopper {
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
     Output(OutputBatch),
+    /// What the command's own terminal shows now; the newest counts.
+    Screen(TerminalScreen),
     Ended(Box<Ended>),
 }
 

@@ -8,18 +8,22 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::file::OutputFile;
 use super::output::{Kept, Lines, Pending, Stream};
 use super::process::Family;
-use super::{Ended, News, OutputBatch, OutputLine};
+use super::terminal::View;
+use super::{Ended, News, OutputBatch, OutputLine, terminal};
 use crate::release::event::Exit;
 use crate::workflow::{CommandId, Secrets};
 
 /// Between two batches: 30 frames a second show no more.
 const BATCH_EVERY: Duration = Duration::from_millis(33);
+
+/// Between two pictures of a terminal: an answer to a key must not wait for a batch.
+const SCREEN_EVERY: Duration = Duration::from_millis(10);
 
 /// A line without its end is told once its stream was silent for this long.
 const QUIET: Duration = Duration::from_millis(100);
@@ -45,7 +49,7 @@ const CHUNK: usize = 32 * 1024;
 pub(super) struct Pump {
     pub(super) command: CommandId,
     pub(super) attempt: u32,
-    pub(super) child: Child,
+    pub(super) source: Source,
     pub(super) pid: u32,
     pub(super) began: Instant,
     pub(super) grace: Duration,
@@ -65,8 +69,9 @@ pub(super) struct Pump {
 impl Pump {
     pub(super) async fn run(mut self) {
         let family = Family::new(self.pid);
-        let mut out = Pipe::new(self.child.stdout.take(), Lines::new(Stream::Out, self.secrets.clone()));
-        let mut err = Pipe::new(self.child.stderr.take(), Lines::new(Stream::Err, self.secrets.clone()));
+        let mut out = Pipe::new(self.source.out.take(), Lines::new(Stream::Out, self.secrets.clone()));
+        let mut err = Pipe::new(self.source.err.take(), Lines::new(Stream::Err, self.secrets.clone()));
+        let mut view = self.source.view.take();
         let mut record = Record::new(self.keep, self.file.take());
         let mut exit: Option<(ExitStatus, Instant)> = None;
         let mut killing = Killing::NotAsked;
@@ -93,15 +98,20 @@ impl Pump {
                     family.signal(Signal::KILL);
                     killing = Killing::Killed;
                 }
-                status = self.child.wait(), if exit.is_none() => {
-                    // Waiting fails only for a child that somebody else collected: nobody does.
-                    let status = status.unwrap_or_else(|_| ExitStatus::from_raw(-1));
+                status = self.source.child.wait(), if exit.is_none() => {
                     exit = Some((status, Instant::now()));
                 }
                 () = until(linger_over) => break,
-                () = out.read() => record.take_in(&mut out),
+                () = out.read() => {
+                    if let Some(view) = &mut view {
+                        view.read(out.bytes());
+                        record.hurry();
+                    }
+                    record.take_in(&mut out);
+                }
                 () = err.read() => record.take_in(&mut err),
-                () = until(record.due) => record.tell(&self, (&mut out, &mut err)),
+                () = resized(&mut view) => record.hurry(),
+                () = until(record.due) => record.tell(&self, (&mut out, &mut err), &mut view),
             }
         }
         let (status, ended_at) = exit.expect("the loop ends no sooner than the command");
@@ -131,6 +141,9 @@ impl Pump {
             output: kept,
             file_problem,
         };
+        if let Some(screen) = view.as_mut().and_then(|view| view.news(&self.secrets)) {
+            self.deliver(News::Screen(screen)).await;
+        }
         self.deliver(News::Ended(Box::new(ended))).await;
 
         if out.is_open() || err.is_open() {
@@ -149,6 +162,50 @@ impl Pump {
 
     fn batch(&self, lines: Vec<super::OutputLine>, dropped: u64) -> OutputBatch {
         OutputBatch { command: self.command.clone(), attempt: self.attempt, lines, dropped }
+    }
+}
+
+/// What a pump reads from and waits for: pipes, or a terminal.
+pub(super) struct Source {
+    child: Waited,
+    out: Option<Box<dyn AsyncRead + Unpin + Send + Sync>>,
+    err: Option<Box<dyn AsyncRead + Unpin + Send + Sync>>,
+    view: Option<View>,
+}
+
+impl Source {
+    pub(super) fn piped(mut child: Child) -> Self {
+        let out = child.stdout.take().map(|out| Box::new(out) as _);
+        let err = child.stderr.take().map(|err| Box::new(err) as _);
+        Self { child: Waited::Piped(child), out, err, view: None }
+    }
+
+    /// A terminal has one stream: what a command says on either comes as its output.
+    pub(super) fn in_terminal(spawned: terminal::Spawned) -> Self {
+        let terminal::Spawned { ended, output, view, .. } = spawned;
+        Self { child: Waited::InTerminal(ended), out: Some(Box::new(output)), err: None, view: Some(view) }
+    }
+}
+
+enum Waited {
+    Piped(Child),
+    InTerminal(oneshot::Receiver<ExitStatus>),
+}
+
+impl Waited {
+    async fn wait(&mut self) -> ExitStatus {
+        // Waiting fails only for a child that somebody else collected: nobody does.
+        match self {
+            Waited::Piped(child) => child.wait().await.unwrap_or_else(|_| ExitStatus::from_raw(-1)),
+            Waited::InTerminal(ended) => ended.await.unwrap_or_else(|_| ExitStatus::from_raw(-1)),
+        }
+    }
+}
+
+async fn resized(view: &mut Option<View>) {
+    match view {
+        Some(view) => view.resized().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -184,6 +241,11 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
 
     fn is_open(&self) -> bool {
         self.reader.is_some()
+    }
+
+    /// What the last read brought.
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
     }
 
     /// Never ends once the pipe is closed.
@@ -226,11 +288,18 @@ impl Record {
         self.write_at = self.write_at.or(Some(now + WRITE_EVERY));
     }
 
+    /// Somebody types and looks at it: what it shows is told sooner than lines are.
+    fn hurry(&mut self) {
+        let soon = Instant::now() + SCREEN_EVERY;
+        self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+    }
+
     /// Sends a batch if there is room for one, and the file what it has missed.
     fn tell<R: AsyncRead + Unpin, S: AsyncRead + Unpin>(
         &mut self,
         pump: &Pump,
         pipes: (&mut Pipe<R>, &mut Pipe<S>),
+        view: &mut Option<View>,
     ) {
         let now = Instant::now();
         let (out, err) = pipes;
@@ -244,6 +313,16 @@ impl Record {
                     room.send(News::Output(pump.batch(lines, dropped)));
                 }
                 Err(_) => due = Some(now + BATCH_EVERY),
+            }
+        }
+        if let Some(view) = view {
+            match pump.news.try_reserve() {
+                Ok(room) => {
+                    if let Some(screen) = view.news(&pump.secrets) {
+                        room.send(News::Screen(screen));
+                    }
+                }
+                Err(_) => due = Some(now + SCREEN_EVERY),
             }
         }
         if self.write_at.is_some_and(|at| at <= now) {

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
+mod terminal;
+
 fn run(text: &str) -> Run {
     Run {
         command: CommandId::from("step/command-1"),
@@ -30,6 +32,7 @@ async fn to_end(mut running: Running) -> (Vec<OutputLine>, Ended) {
     while let Some(news) = running.news.recv().await {
         match news {
             News::Output(batch) => lines.extend(batch.lines),
+            News::Screen(_) => {}
             News::Ended(ended) => return (lines, *ended),
         }
     }
@@ -50,6 +53,7 @@ async fn wait_for(running: &mut Running, text: &str) {
         match news {
             News::Output(batch) if batch.lines.iter().any(|line| &*line.text == text) => return,
             News::Output(_) => {}
+            News::Screen(_) => {}
             News::Ended(ended) => panic!("ended before it said {text}: {ended:?}"),
         }
     }
@@ -217,6 +221,7 @@ async fn a_screen_that_takes_nothing_costs_lines_and_never_the_command() {
                 told += batch.lines.len() as u64;
                 dropped += batch.dropped;
             }
+            News::Screen(_) => {}
             News::Ended(ended) => {
                 // The beginning of a line is told by itself when its end keeps us waiting.
                 assert!(told + dropped >= 300_000, "{told} told, {dropped} dropped");

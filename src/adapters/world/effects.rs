@@ -24,6 +24,7 @@ impl World {
         let Some(acting) = self.acting.clone() else { return };
         let settings = Arc::clone(&self.settings);
         let (news, running) = (self.news.clone(), Arc::clone(&self.running));
+        let terminals = Arc::clone(&self.terminals);
         let keeper = self.keeper.clone().filter(|_| !acting.way_back.contains(&run.command));
         self.tasks.spawn(async move {
             let clock = &settings.clock;
@@ -49,11 +50,18 @@ impl World {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(key.clone(), started.stopper.clone());
+            if let Some(terminal) = started.terminal.take() {
+                terminals.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), terminal);
+            }
             let shell::Spawned { pid, start_time } = started.spawned;
             tell(&news, fact_of(clock, Fact::CommandSpawned { command, attempt, pid, start_time })).await;
             while let Some(message) = started.news.recv().await {
                 match message {
                     shell::News::Output(batch) => tell(&news, News::Output(output_of(batch))).await,
+                    shell::News::Screen(screen) => {
+                        let (command, attempt) = key.clone();
+                        tell(&news, News::Screen { command, attempt, screen }).await;
+                    }
                     shell::News::Ended(ended) => {
                         if let Some(problem) = &ended.file_problem {
                             tracing::warn!(%problem, "the output file is not whole");
@@ -65,6 +73,7 @@ impl World {
                 }
             }
             running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            terminals.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         });
     }
 

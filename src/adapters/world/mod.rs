@@ -22,7 +22,7 @@ use super::clock::Clock;
 use super::health::Health;
 use super::kube::{ConnectOptions, KubeWorld};
 use super::prometheus::PrometheusSettings;
-use super::shell::{Shell, Stopper};
+use super::shell::{Shell, Stopper, Terminal};
 use super::store::{Folder, Locks, Writer, Written};
 use super::{preflight, save};
 use crate::journal::Record;
@@ -31,7 +31,7 @@ use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, Pin, ReleaseId, Run,
     StepResult, Template,
 };
-use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef};
+use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef, TerminalScreen};
 use crate::workflow::{CommandId, Edition, Probe, Secrets};
 use lock::{Keeper, Keeping};
 
@@ -50,6 +50,12 @@ pub enum News {
     /// The workloads of the namespace, to choose from.
     Offered(Vec<TargetRef>),
     Output(OutputBatch),
+    /// What the terminal of a running command shows now.
+    Screen {
+        command: CommandId,
+        attempt: u32,
+        screen: TerminalScreen,
+    },
     Probed {
         probe: Probe,
         pass: bool,
@@ -144,6 +150,8 @@ pub struct World {
     /// By target; read at the start, or back from the folder.
     templates: Arc<Mutex<BTreeMap<TargetRef, Template>>>,
     running: Arc<Mutex<BTreeMap<(CommandId, u32), Stopper>>>,
+    /// The way in, of those that have a terminal.
+    terminals: Arc<Mutex<BTreeMap<(CommandId, u32), Terminal>>>,
     reads: CancellationToken,
     tasks: TaskTracker,
 }
@@ -208,6 +216,7 @@ impl World {
             kube: watch::channel(None).0,
             templates: Arc::new(Mutex::new(BTreeMap::new())),
             running: Arc::new(Mutex::new(BTreeMap::new())),
+            terminals: Arc::new(Mutex::new(BTreeMap::new())),
             reads: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
@@ -315,6 +324,25 @@ impl World {
             | Effect::FireByPolicy { .. }
             | Effect::Ring => {}
         }
+    }
+
+    /// Types into the terminal of a running command. What is typed is kept nowhere.
+    pub fn type_in(&self, command: CommandId, attempt: u32, bytes: Vec<u8>) {
+        let terminals = self.terminals.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = terminals.get(&(command, attempt)).is_none_or(|terminal| terminal.type_in(bytes));
+        if !taken {
+            let text = "the command reads nothing: what you typed was not taken".to_owned();
+            let _ = self.news.try_send(News::Told { text, is_refusal: true });
+        }
+    }
+
+    /// Tells the terminals of commands how large the pane is. Columns, rows.
+    pub fn resize_terminals(&self, columns: u16, rows: u16) {
+        if let Some(acting) = &self.acting {
+            acting.shell.set_pane(columns, rows);
+        }
+        let terminals = self.terminals.lock().unwrap_or_else(PoisonError::into_inner);
+        terminals.values().for_each(|terminal| terminal.resize(columns, rows));
     }
 
     /// Why nothing outside may be changed, if that is so.

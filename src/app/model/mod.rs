@@ -1,22 +1,28 @@
 //! The release plus what the operator is looking at: all that `draw` sees.
 
 mod edited;
+mod escalation;
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+mod known;
 mod lock;
 pub mod observed;
 pub mod offers;
 pub mod palette;
 pub mod rows;
 mod story;
+mod themes;
 pub mod units;
 pub mod view;
 mod watching;
 
 pub use edited::Edited;
+pub use escalation::{Due, Level, TroubleSince};
+pub use known::KnownOf;
 pub use observed::{Observed, Seen};
 pub use rows::Row;
+pub use themes::ThemeChoices;
 pub use view::*;
 pub use watching::{Watching, no_release};
 
@@ -24,7 +30,8 @@ use std::collections::BTreeSet;
 
 use super::keymap::Keymap;
 use crate::release::{
-    Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState, Shown, State,
+    Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState,
+    SET_WITHOUT_TERMINAL, Shown, State,
 };
 use crate::watch::{Link, Moment, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
@@ -199,6 +206,16 @@ impl Model {
     pub fn command_env(&self) -> Vec<String> {
         let params = self.state().params.keys().chain(self.secrets.names()).cloned();
         params.chain(self.settings.command_env.iter().cloned()).collect()
+    }
+
+    /// The same for a command that may have a terminal: there a pager and an editor have a screen.
+    pub fn command_env_in(&self, tty: bool) -> Vec<String> {
+        let mut names = self.command_env();
+        if tty {
+            names.retain(|name| !SET_WITHOUT_TERMINAL.contains(&name.as_str()));
+            names.push("TERM".to_owned());
+        }
+        names
     }
 
     /// Since when the cluster has been silent, and why; `None` while it answers.

@@ -15,6 +15,7 @@ impl Model {
             Panel::Run(_) => Context::RunPanel,
             Panel::Doubt { .. } => Context::DoubtPanel,
             Panel::Output { .. } => Context::OutputPanel,
+            Panel::Terminal { .. } => Context::Terminal,
             Panel::Rollback { .. } => Context::RollbackPanel,
             Panel::Order { .. } => Context::OrderPanel,
             Panel::Poll(_) => Context::PollPanel,
@@ -23,14 +24,20 @@ impl Model {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
-            | Panel::Palette { .. } => Context::ListPanel,
+            | Panel::Palette { .. }
+            | Panel::Themes { .. }
+            | Panel::Escalation { .. } => Context::ListPanel,
             Panel::Reload(_) => Context::ReloadPanel,
             Panel::Lock => Context::LockPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
-            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => Context::TextPanel,
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
+                Context::TextPanel
+            }
         });
         match panel {
+            // Every other key is the command's.
+            Some(Context::Terminal) => vec![Context::Terminal],
             Some(panel) => vec![panel, Context::Global],
             None => {
                 let pane = match self.view.focus {
@@ -57,10 +64,15 @@ impl Model {
             offers.retain(|action| *action != A::Hold);
             offers.insert(0, A::Hold);
         }
+        if self.view.panel.is_none() && self.mode == Mode::Driving && self.escalation_due().is_some() {
+            offers.insert(0, A::Escalate);
+        }
         if self.view.panel.is_none() {
             offers.extend([A::NextPane, A::Zoom, A::Palette]);
         }
-        offers.push(A::Help);
+        if !matches!(self.view.panel, Some(Panel::Terminal { .. })) {
+            offers.push(A::Help);
+        }
         offers
     }
 
@@ -77,11 +89,21 @@ impl Model {
                 offers.extend([A::Down, A::Quit]);
                 offers
             }
-            Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close],
+            Panel::Terminal { .. } => vec![A::LeaveTerminal],
+            Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close, A::Terminal],
             Panel::Doubt { .. } => vec![A::SettledGood, A::SettledBad, A::Close],
-            Panel::Output { command, .. } => match self.state().command(command) {
+            Panel::Output { command, attempt } => match self.state().command(command) {
+                CommandState::Running if self.view.terminal(command, *attempt).is_some() => {
+                    vec![A::Terminal, A::StopCommand, A::Up, A::Close]
+                }
                 CommandState::Running => vec![A::StopCommand, A::Up, A::Close],
-                _ => vec![A::Up, A::Down, A::Close],
+                _ => {
+                    let known = self.known_here().is_some_and(|of| !self.known(&of).is_empty());
+                    let mut offers = vec![A::Up, A::Down];
+                    offers.extend(known.then_some(A::KnownErrors));
+                    offers.push(A::Close);
+                    offers
+                }
             },
             Panel::Rollback { .. } => {
                 let mut offers = Vec::new();
@@ -103,7 +125,9 @@ impl Model {
             | Panel::Criteria { .. }
             | Panel::People { .. }
             | Panel::Policy { .. }
-            | Panel::Palette { .. } => {
+            | Panel::Palette { .. }
+            | Panel::Themes { .. }
+            | Panel::Escalation { .. } => {
                 vec![A::Choose, A::Down, A::Close]
             }
             Panel::Workloads { .. } => vec![A::Choose, A::Mark, A::MarkAll, A::Down, A::Close],
@@ -118,7 +142,7 @@ impl Model {
                 Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],
                 Mode::Following { .. } | Mode::Watching(_) => vec![A::LeaveOpen, A::Close],
             },
-            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Text { .. } => {
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
                 vec![A::Down, A::Close]
             }
         }

@@ -14,6 +14,9 @@ impl Model {
 
     /// The actions that mean something here and match what was typed, best match first.
     pub fn palette_for(&self, query: &str) -> Vec<Action> {
+        if Model::theme_typed(query).is_some() {
+            return vec![Action::Theme];
+        }
         matches(query).into_iter().filter(|action| self.knows(*action)).collect()
     }
 }

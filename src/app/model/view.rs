@@ -7,13 +7,15 @@ use regex::Regex;
 use tui_input::Input;
 
 use super::edited::Edited;
+use super::known::KnownOf;
 use super::rows::Row;
+use super::themes::ThemeChoices;
 use crate::app::keymap::Key;
 use crate::app::msg::OutputLine;
 use crate::release::ReleaseId;
 use crate::watch::logs::LogView;
 use crate::watch::rollout::argo::Order;
-use crate::watch::{Moment, TargetRef};
+use crate::watch::{Moment, TargetRef, TerminalScreen};
 use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
@@ -53,8 +55,19 @@ pub struct View {
     pub panel_scroll: u16,
     /// What lies on disk, when that is no longer the document that the release runs.
     pub edited: Option<Arc<Edited>>,
+    /// What the terminals of commands showed last, the newest at the end.
+    pub terminals: Vec<((CommandId, u32), TerminalScreen)>,
+    pub themes: ThemeChoices,
     /// Bumped to force a whole repaint.
     pub redraws: u32,
+}
+
+impl View {
+    /// The screen of a command that has or had a terminal.
+    pub fn terminal(&self, command: &CommandId, attempt: u32) -> Option<&TerminalScreen> {
+        let mut known = self.terminals.iter();
+        known.find(|((id, n), _)| id == command && *n == attempt).map(|(_, screen)| screen)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -84,6 +97,11 @@ pub enum Panel {
         attempt: u32,
     },
     Output {
+        command: CommandId,
+        attempt: u32,
+    },
+    /// The terminal of a command: keys go to it.
+    Terminal {
         command: CommandId,
         attempt: u32,
     },
@@ -129,6 +147,15 @@ pub enum Panel {
     Palette {
         selected: usize,
     },
+    Themes {
+        selected: usize,
+    },
+    /// Whom to call.
+    Escalation {
+        selected: usize,
+    },
+    /// Rows of the document's error table that speak of a failure.
+    Known(KnownOf),
     Help,
     OwnLog,
     Quit,
@@ -172,6 +199,8 @@ pub struct RunPanel {
     pub elsewhere_seen: bool,
     /// The operator's own text in place of the document's.
     pub edited: Option<String>,
+    /// It is to have a terminal of its own.
+    pub tty: bool,
 }
 
 /// One line of text that is being typed. Nothing typed here is ever a key.
@@ -225,6 +254,8 @@ pub enum Purpose {
     GiveLock,
     Hold,
     Note,
+    /// How the level of escalation was called.
+    Called(usize),
     RollbackReason,
     Abort,
     EditCommand,

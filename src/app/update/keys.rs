@@ -2,7 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, reload, watching};
+use super::{
+    Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, reload, terminal, themes, watching,
+};
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
@@ -17,6 +19,9 @@ const HELD_MS: i128 = 150;
 pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
+    }
+    if matches!(model.view.panel, Some(Panel::Terminal { .. })) && model.view.prompt.is_none() {
+        return terminal::key(model, &event);
     }
     // Esc and the key after it, quickly or through tmux, arrive as one key with alt: neither was meant.
     if event
@@ -89,6 +94,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             prompts::open(model, Purpose::Palette, "");
             return Vec::new();
         }
+        A::KnownErrors => return known_errors(model),
+        A::Escalate => return escalation::open(model),
+        A::Terminal => return terminal::open(model),
+        A::Theme => return themes::open(model),
         A::Redraw => {
             model.view.redraws = model.view.redraws.wrapping_add(1);
             return Vec::new();
@@ -142,6 +151,20 @@ fn panel(model: &mut Model, panel: Panel) -> Vec<Ask> {
     model.view.panel_scroll = 0;
     model.view.panel = Some(panel);
     Vec::new()
+}
+
+fn known_errors(model: &mut Model) -> Vec<Ask> {
+    match model.known_here().filter(|of| !model.known(of).is_empty()) {
+        Some(of) => panel(model, Panel::Known(of)),
+        None => {
+            let text = match model.release.workflow().errors.is_empty() {
+                true => "the document has no table of known errors",
+                false => "nothing here has failed that a row of the document's error table speaks of",
+            };
+            flash(model, text, true);
+            Vec::new()
+        }
+    }
 }
 
 fn ask_text(model: &mut Model, purpose: Purpose) -> Vec<Ask> {

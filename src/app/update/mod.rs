@@ -3,6 +3,7 @@
 //! This is where the write-ahead is kept: an effect that changes the outside leaves only after the
 //! record that asked for it is on disk.
 
+mod escalation;
 mod gates;
 mod keys;
 mod lock;
@@ -13,6 +14,8 @@ mod policy;
 mod prompts;
 mod reload;
 mod secrets;
+mod terminal;
+mod themes;
 mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};
@@ -22,7 +25,7 @@ use crate::release::{
     StepResult, Timer,
 };
 use crate::watch::{Preflight, TargetRef};
-use crate::workflow::Secrets;
+use crate::workflow::{CommandId, Secrets};
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +41,12 @@ pub enum Ask {
     Watch(Vec<TargetRef>),
     /// Have these in the environment of commands, and nowhere else.
     Keep(Secrets),
+    /// Type this into the terminal of a running command; kept nowhere.
+    Type {
+        command: CommandId,
+        attempt: u32,
+        bytes: Vec<u8>,
+    },
     /// Put this on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a file of this name into the directory of the release, answered by [`What::Told`].
@@ -60,6 +69,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
     model.now = msg.at;
     match msg.what {
         What::Key(key) => keys::key(model, key),
+        What::Paste(text) if matches!(model.view.panel, Some(Panel::Terminal { .. })) => {
+            terminal::paste(model, &text)
+        }
         What::Paste(text) => {
             prompts::paste(model, &text);
             Vec::new()
@@ -80,6 +92,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Probed { probe, pass, value } => observations::probed(model, probe, pass, &value),
         What::Output(batch) => {
             output(model, batch);
+            Vec::new()
+        }
+        What::Screen { command, attempt, screen } => {
+            terminal::shown(model, command, attempt, screen);
             Vec::new()
         }
         What::Journal(news) => journal(model, news),

@@ -1,8 +1,10 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, reload, secrets, watching};
+use super::{
+    Ask, deed, escalation, flash, keys, leave, lock, policy, prompts, reload, secrets, themes, watching,
+};
 use crate::app::action::Action;
-use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
+use crate::app::model::{Field, FieldKind, KnownOf, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Track, Vote};
 use crate::watch::TargetRef;
 use crate::watch::rollout::argo::{self, Order};
@@ -13,6 +15,12 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
     let Some(panel) = model.view.panel.clone() else { return Vec::new() };
     match (action, panel) {
         (A::Close, Panel::Start(_)) => Vec::new(),
+        (A::Close, Panel::Known(KnownOf::Command { command, attempt })) => {
+            // Back to the output that it was opened beside.
+            model.view.panel_scroll = u16::MAX;
+            model.view.panel = Some(Panel::Output { command, attempt });
+            Vec::new()
+        }
         (A::Close, _) => {
             model.view.panel = None;
             model.view.rollback_reason = None;
@@ -27,6 +35,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
+            | Panel::Themes { .. }
+            | Panel::Escalation { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, 1),
         (
@@ -37,6 +47,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
             | Panel::People { .. }
             | Panel::Policy { .. }
             | Panel::Workloads { .. }
+            | Panel::Themes { .. }
+            | Panel::Escalation { .. }
             | Panel::RollbackCommands { .. },
         ) => select(model, -1),
         (A::Run, Panel::Start(form)) => begin(model, &form.fields),
@@ -112,6 +124,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
                 model.release.workflow().rollback.commands.get(selected).map(|command| command.id.clone());
             command.map_or_else(Vec::new, |id| open_command(model, &id))
         }
+        (A::Choose, Panel::Escalation { selected }) => escalation::choose(model, selected),
+        (A::Choose, Panel::Themes { selected }) => themes::choose(model, selected),
         (A::Choose, Panel::Workloads { .. }) => watching::choose(model),
         (A::Mark, Panel::Workloads { .. }) => {
             watching::mark(model);
@@ -157,6 +171,7 @@ fn scroll(model: &mut Model, by: i32) -> Vec<Ask> {
 /// Moves the selection of whatever list is open.
 pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
     let n_palette = model.palette().len();
+    let n_themes = model.view.themes.known.len();
     let n_offered = model.watching().map_or(0, |watching| watching.offered.len());
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let moved = |at: usize, n: usize| at.saturating_add_signed(by).min(n.saturating_sub(1));
@@ -175,6 +190,8 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             *selected = moved(*selected, workflow.rollback.commands.len());
         }
         Some(Panel::Palette { selected }) => *selected = moved(*selected, n_palette),
+        Some(Panel::Escalation { selected }) => *selected = moved(*selected, workflow.escalation.len()),
+        Some(Panel::Themes { selected }) => *selected = moved(*selected, n_themes),
         Some(Panel::Run(panel)) => {
             let n = workflow.command(&panel.command).map_or(0, |command| command.choices.len());
             if n > 0 {
@@ -210,12 +227,16 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             text: command.text.clone(),
         },
         (CommandState::InDoubt, _, Some(attempt)) => Panel::Doubt { command: id.clone(), attempt },
+        (CommandState::Running, _, Some(attempt)) if model.view.terminal(id, attempt).is_some() => {
+            Panel::Terminal { command: id.clone(), attempt }
+        }
         (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
         _ => Panel::Run(RunPanel {
             command: id.clone(),
             choice: command.annotated.choose,
             elsewhere_seen: false,
             edited: None,
+            tty: command.annotated.tty,
         }),
     });
     Vec::new()
@@ -308,12 +329,13 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
         timeout_s: asked.timeout_s,
         grace_s: asked.grace_s,
         typed,
+        tty: panel.tty,
     };
     let directory = match &asked.directory {
         Some(below) => format!("{}/{below}", model.state().directory.trim_end_matches('/')),
         None => model.state().directory.clone(),
     };
-    let mut env = model.command_env();
+    let mut env = model.command_env_in(panel.tty);
     env.extend(terms.set.keys().filter(|name| !model.state().params.contains_key(*name)).cloned());
     let attempt = model.state().commands.get(&panel.command).map_or(1, Track::next_attempt);
     let run = Run {
@@ -333,7 +355,11 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
     if !asks.is_empty() {
         model.view.cursor = None;
         model.view.panel_scroll = 0;
-        model.view.panel = Some(Panel::Output { command: panel.command.clone(), attempt });
+        let command = panel.command.clone();
+        model.view.panel = Some(match panel.tty {
+            true => Panel::Terminal { command, attempt },
+            false => Panel::Output { command, attempt },
+        });
     }
     asks
 }
@@ -595,6 +621,11 @@ pub(super) fn run_palette(model: &mut Model, text: &str) -> Vec<Ask> {
     };
     let found = model.palette_for(text).get(selected).copied();
     model.view.panel = None;
+    if let Some(name) = Model::theme_typed(text) {
+        themes::switch(model, name);
+        reopen_start(model);
+        return Vec::new();
+    }
     match found {
         Some(action) => keys::act(model, action),
         None => {

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use tui_input::Input;
 use tui_input::InputRequest;
 
-use super::{Ask, deed, flash, keys, lock, logs, panels, secrets};
+use super::{Ask, deed, escalation, flash, keys, lock, logs, panels, secrets};
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Panel, Prompt, Purpose, Row};
 use crate::release::{Fact, ItemId, Vote};
@@ -139,6 +139,7 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             return Vec::new();
         }
         Purpose::Hold => Fact::Held { reason },
+        Purpose::Called(level) => return escalation::called(model, level, text),
         Purpose::Note if text.is_empty() => return Vec::new(),
         Purpose::Note => Fact::Noted { text: reason },
         Purpose::RollbackReason if model.rollback().is_none() => {

@@ -2,10 +2,12 @@
 
 mod annotations;
 mod elsewhere;
+mod escalation;
 mod outage;
 mod policy;
 mod reload;
 mod secrets;
+mod terminal;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use jiff::SignedDuration;

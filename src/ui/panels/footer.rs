@@ -171,6 +171,11 @@ fn title(paint: &Paint, purpose: &Purpose) -> String {
         Purpose::GiveLock => "give the lock back: why?".to_owned(),
         Purpose::Hold => "HOLD: what for?".to_owned(),
         Purpose::Note => "note".to_owned(),
+        Purpose::Called(level) => {
+            let line = workflow.escalation.get(*level);
+            let whom = line.map(|line| paint.model.whom(&line.roles)).unwrap_or_default();
+            format!("{} called: how, and what was said?", text::elide(&whom, 32))
+        }
         Purpose::RollbackReason => "reason of the rollback".to_owned(),
         Purpose::Abort => "abort the release: why?".to_owned(),
         Purpose::EditCommand => "command".to_owned(),

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::known;
 use crate::app::action::Action;
 use crate::release::{CommandState, summary};
 use crate::ui::format;
@@ -38,31 +39,40 @@ pub fn draw(
         return 0;
     }
     text::put(buffer, area, 0, &text::fit(state(paint, id, attempt, width), width));
-    let keys = text::joined(
-        [paint.hint(Action::StopCommand, "stop").spans, paint.hint(Action::Close, "close, it goes on").spans]
-            .into_iter()
-            .map(Line::from),
-        "   ",
+    let has_terminal = paint.model.view.terminal(id, attempt).is_some();
+    let mut hints: Vec<Line> = Vec::new();
+    hints.extend(has_terminal.then(|| paint.hint(Action::Terminal, "back into its terminal")));
+    hints.extend([paint.hint(Action::StopCommand, "stop"), paint.hint(Action::Close, "close, it goes on")]);
+    let keys = text::joined(hints, "   ", width);
+    let known = known::beside(
+        paint,
+        &paint.model.known_of_command(id, attempt),
         width,
+        if height > 10 { 3 } else { 2 },
     );
+    // What it says itself keeps most of the room.
+    let n_known = if height > 5 { known.len() } else { known.len().min(height / 4) };
+    for (row, line) in known.iter().take(n_known).enumerate() {
+        text::put(buffer, area, 1 + row, line);
+    }
     let is_running = paint.model.state().command(id) == CommandState::Running;
     let n_keys = usize::from(is_running && height > 3);
     if n_keys > 0 {
         text::put(buffer, area, height - 1, &keys);
     }
     let Some(output) = paint.model.view.outputs.get(&(id.clone(), attempt)) else {
-        if height > 1 {
-            text::put(buffer, area, 1, &paint.line("nothing was written yet", Role::Dim));
+        if height > 1 + n_known {
+            text::put(buffer, area, 1 + n_known, &paint.line("nothing was written yet", Role::Dim));
         }
         return 0;
     };
-    let top = 1 + usize::from(output.cut > 0);
+    let top = 1 + n_known + usize::from(output.cut > 0);
     if output.cut > 0 && height > 1 {
         let words = format!(
             "… {} lines are not shown here; the file beside the journal has them",
             format::count(output.cut)
         );
-        text::put(buffer, area, 1, &text::fit(paint.line(words, Role::Dim), width));
+        text::put(buffer, area, 1 + n_known, &text::fit(paint.line(words, Role::Dim), width));
     }
     let room = height.saturating_sub(top + n_keys);
     let end = output.lines.len().saturating_sub(room);
@@ -75,7 +85,7 @@ pub fn draw(
     u16::try_from(end).unwrap_or(u16::MAX)
 }
 
-fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
+pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
     let track = paint.model.state().commands.get(id);
     let Some(known) =
         track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt))

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{Sheet, rollback_line};
+use super::{Sheet, known, rollback_line};
 use crate::app::action::Action;
 use crate::app::model::RunPanel;
 use crate::release::{Attempt, CommandState};
@@ -29,7 +29,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
         let words = format!("{}:{}, called as {}", called.file, command.place.line, called.words());
         sheet.fact(paint, "from", &words, Role::Text);
     }
-    place(paint, &mut sheet);
+    place(paint, &mut sheet, panel);
     terms(paint, &mut sheet, command);
     changes(paint, &mut sheet, chosen_text(command, panel));
     first(paint, &mut sheet, step);
@@ -116,7 +116,7 @@ fn code<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: &str) {
     }
 }
 
-fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
+fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, panel: &RunPanel) {
     let model = paint.model;
     let state = model.state();
     let mut parts = Vec::new();
@@ -131,11 +131,18 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
     parts.push(format!("directory {}", state.directory));
     sheet.facts(paint, "where", &parts, Role::Text);
     let mut shell = vec![model.settings.shell.join(" ")];
-    let env = model.command_env();
+    let env = model.command_env_in(panel.tty);
     if !env.is_empty() {
         shell.push(format!("sets {}", env.join(" ")));
     }
     sheet.facts(paint, "shell", &shell, Role::Text);
+    if panel.tty {
+        let words = match paint.key_anywhere(Action::LeaveTerminal) {
+            Some(key) => format!("one of its own: your keys go to it, {key} takes them back"),
+            None => "one of its own: your keys go to it".to_owned(),
+        };
+        sheet.fact(paint, "terminal", &words, Role::Info);
+    }
 }
 
 /// What annotations of the document ask of this command.
@@ -218,6 +225,10 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
         let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
         sheet.fact(paint, std::mem::take(&mut label), &words, role);
     }
+    if let Some(last) = attempts.last() {
+        let found = paint.model.known_of_command(&command.id, last.run.attempt);
+        known::section(paint, sheet, &found);
+    }
     if paint.model.state().command(&command.id) == CommandState::Succeeded {
         sheet.fact(paint, "", "it has already succeeded: running it again is a new attempt", Role::Warning);
     }
@@ -237,6 +248,9 @@ fn keys<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel: 
     if may_run {
         let nothing = chosen_text(command, panel).is_none() && panel.choice.is_some();
         hints.push(paint.hint(Action::Run, if nothing { "record the choice" } else { "run it" }));
+        hints.push(
+            paint.hint(Action::Terminal, if panel.tty { "without a terminal" } else { "in a terminal" }),
+        );
         hints.push(paint.hint(Action::Edit, "edit before running"));
     }
     hints.push(paint.hint(Action::Close, "back, nothing is done"));

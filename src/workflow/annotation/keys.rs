@@ -105,7 +105,7 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         key("shell", COMMAND, "zsh", "reads it with another shell"),
         "the shell of the settings reads it",
     ),
-    not_yet(key("tty", COMMAND, "", "gives it a terminal"), "it runs without a terminal"),
+    key("tty", COMMAND, "", "runs it in a terminal of its own, where the operator's keys go to it"),
     not_yet(key("stdin", COMMAND, "file", "feeds its input"), "its input is empty"),
     key("stream", COMMAND, "", "follows something without end: fed into the log pane, never awaited ⚠"),
     key("background", COMMAND, "", "the same as `stream`, for documents written for runme ⚠"),

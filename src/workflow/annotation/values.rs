@@ -287,6 +287,12 @@ impl Applier<'_> {
         match key {
             "timeout" => terms.timeout_s = Some(duration(token)?),
             "kill-grace" => terms.grace_s = Some(seconds(word(token)?)?.min(3_600)),
+            "tty" => {
+                terms.tty = !matches!(token.value.as_deref(), Some("false" | "no" | "0"));
+                if terms.tty {
+                    flag(token)?;
+                }
+            }
             "cwd" => terms.directory = Some(directory(word(token)?)?),
             "env" => terms.env = env(token)?,
             "confirm" => match word(token)? {

@@ -3,7 +3,7 @@
 use super::calls::CallLine;
 use super::commands::Numbering;
 use super::outline::Chapter;
-use super::{Reader, steps};
+use super::{Reader, duration, steps};
 use crate::workflow::markdown::{Block, Inline, ListItem, Table};
 use crate::workflow::model::{
     Call, Code as Rule, CriterionKind, Escalation, KnownError, Policy, RoleName, RollbackSection,
@@ -266,6 +266,14 @@ impl<'d> Reader<'_> {
             }
         }
         let place = self.places.at(inline.span.start);
-        Some(Escalation { place, trigger: trigger.trim().to_owned(), roles, actions })
+        let (trigger, answer) = (trigger.trim().to_owned(), answer.trim().to_owned());
+        let after_s = duration::find(&trigger).or_else(|| after(&answer)).map(|found| found.min_s);
+        Some(Escalation { place, trigger, roles, actions, answer, after_s })
     }
+}
+
+/// A time behind a word that says "after": any other may be that of an answer, or of a shift.
+fn after(text: &str) -> Option<duration::Duration> {
+    duration::find(text)
+        .filter(|found| vocabulary::says_after(text.get(..found.range.start).unwrap_or_default()))
 }

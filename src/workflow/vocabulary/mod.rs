@@ -249,6 +249,22 @@ pub(super) fn task_column(header: &str) -> Option<TaskColumn> {
     rows.into_iter().find(|(entry, _)| entry.starts(&words).is_some()).map(|(_, column)| column)
 }
 
+/// Whether a text ends with a word that says "after".
+pub(super) fn says_after(text: &str) -> bool {
+    let words = words(text);
+    text.trim_end().ends_with(['>', '+', '≥'])
+        || entry("after").phrases().iter().any(|phrase| {
+            words
+                .strip_suffix(phrase.words.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
+        })
+}
+
+/// Whether a row of an error table is about this kind of failure, such as `crash` or `image`.
+pub(super) fn speaks_of_failure(kind: &str, row: &str) -> bool {
+    entry(&format!("failure {kind}")).is_in(&words(row))
+}
+
 /// Whether the words ask for a rollback.
 pub(super) fn asks_for_rollback(text: &str) -> bool {
     entry("asks for rollback").is_in(&words(text))

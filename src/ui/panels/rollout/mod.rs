@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::known;
 use crate::app::action::Action;
 use crate::app::model::{Seen, Watching};
 use crate::ui::format;
@@ -104,7 +105,7 @@ fn lines<'a>(paint: &Paint<'a>, width: usize, most: usize) -> Vec<Line<'a>> {
     };
     lines.extend(head(paint, shown, width, targets.len() > 1));
     if let Some(trouble) = &shown.verdict.trouble {
-        lines.extend(trouble_lines(paint, trouble, width));
+        lines.extend(trouble_lines(paint, trouble, width, most));
         lines.extend(last_words(paint, trouble, width, if most < ROOMY { 1 } else { 2 }));
     }
     if let Some(warning) = &shown.verdict.warning {
@@ -227,7 +228,7 @@ fn clock<'a>(paint: &Paint<'a>, seen: &Seen) -> Line<'a> {
 }
 
 /// The pod most in need of a look, and the row of the document's error table that speaks of it.
-fn trouble_lines<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize) -> Vec<Line<'a>> {
+fn trouble_lines<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize, most: usize) -> Vec<Line<'a>> {
     let role = match (is_stale(paint), trouble.blocks) {
         (true, _) => Role::Stale,
         (_, true) => Role::Bad,
@@ -236,11 +237,8 @@ fn trouble_lines<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize) -> Vec<
     let words = format::clean(&trouble.line()).into_owned();
     let mut lines: Vec<Line> =
         text::wrap(&format!("▲ {words}"), width, 2).into_iter().map(|row| paint.line(row, role)).collect();
-    let known = paint.model.release.workflow().errors.iter().find(|row| speaks_of(&row.error, trouble));
-    if let Some(row) = known {
-        let advice = format!("  known: {} — {} → {}", row.error, row.cause, row.solution);
-        lines.push(text::fit(paint.line(advice, Role::Accent), width));
-    }
+    let found = paint.model.known_of_trouble(trouble);
+    lines.extend(known::beside(paint, &found, width, if most < ROOMY { 2 } else { 3 }));
     lines
 }
 
@@ -250,18 +248,4 @@ fn last_words<'a>(paint: &Paint<'a>, trouble: &Trouble, width: usize, n: usize) 
     let role = if is_stale(paint) { Role::Stale } else { Role::Text };
     let rows = paint.model.observed.logs.last_words(pod, trouble.container.as_deref(), n);
     rows.into_iter().map(|row| text::fit(paint.line(format!("  │ {}", row.text), role), width)).collect()
-}
-
-/// Whether a row of the error table is about this kind of trouble.
-fn speaks_of(error: &str, trouble: &Trouble) -> bool {
-    const KINDS: [(&[&str], &[&str]); 4] = [
-        (&["crash", "plant"], &["crash", "error", "oom", "exit"]),
-        (&["image", "pull", "registry", "registre"], &["image", "pull"]),
-        (&["memory", "mémoire", "oom"], &["oom"]),
-        (&["schedul", "node", "nœud", "ressource", "resource"], &["schedul"]),
-    ];
-    let (error, reason) = (error.to_lowercase(), trouble.reason.to_lowercase());
-    KINDS.iter().any(|(words, reasons)| {
-        words.iter().any(|word| error.contains(word)) && reasons.iter().any(|part| reason.contains(part))
-    })
 }
