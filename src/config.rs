@@ -14,7 +14,7 @@ use crate::workflow::Metric;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The operator's name; else git's `user.name`, else the login name.
+    /// The operator's name; else git's `user.name`, the kubeconfig's user, the login name.
     pub operator: Option<String>,
     pub context: Option<String>,
     pub namespace: Option<String>,

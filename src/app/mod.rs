@@ -198,6 +198,7 @@ fn carry_out(ask: Ask, world: &World, model: &Model, judge_at: &mut Option<jiff:
     match ask {
         Ask::Append { seq, event, essential } => world.append(seq, *event, essential),
         Ask::Do(effect) => world.act(effect, &model.state().params),
+        Ask::Keep(secrets) => world.keep(secrets),
         Ask::Save { name, bytes } => world.save(name, bytes),
         Ask::Watch(targets) => world.watch(targets),
         Ask::JudgeAt(at) => *judge_at = Some(judge_at.map_or(at, |known| known.min(at))),

@@ -1,9 +1,8 @@
 //! From flags, settings and a document to a cockpit that can be run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::WrapErr as _;
@@ -14,15 +13,14 @@ use tokio::sync::mpsc;
 use super::calls::OnDisk;
 use super::cluster::{ClusterFlags, target_of};
 use super::document::Document;
+use super::form::{self, Known};
 use crate::adapters::clock::Clock;
 use crate::adapters::kube::ConnectOptions;
 use crate::adapters::prometheus::PrometheusSettings;
 use crate::adapters::shell::Shell;
 use crate::adapters::store::Folder;
 use crate::adapters::{Acting, News, World, WorldSettings, git};
-use crate::app::model::{
-    Field, FieldKind, JournalState, Mode, Model, Observed, Panel, Settings, StartForm, View,
-};
+use crate::app::model::{JournalState, Mode, Model, Observed, Panel, Settings, View};
 use crate::app::msg::JournalNews;
 use crate::app::screen::Screen;
 use crate::app::update::Ask;
@@ -33,7 +31,7 @@ use crate::release::{Operator, Phase, Release};
 use crate::ui::theme::{Depth, Theme};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Metric, Offer, RoleName, Target, Workflow};
+use crate::workflow::{Metric, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -164,10 +162,13 @@ impl Place {
     }
 }
 
-/// Who sits here: by flag, settings, git, or the login name.
-pub(super) fn operator(flag: Option<String>, config: &Config, directory: &Path) -> Operator {
+/// Who sits here: by flag, settings, git, the user of the kubeconfig's context, or the login.
+pub(super) fn operator(flag: Option<String>, config: &Config, place: &Place) -> Operator {
     let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
-    let name = flag.or_else(|| config.operator.clone()).or_else(|| git::user_name(directory)).or_else(login);
+    // On a jump host everybody logs in as the same user; the kubeconfig is more often one's own.
+    let cluster = || place.cluster.as_ref()?.user();
+    let name = flag.or_else(|| config.operator.clone());
+    let name = name.or_else(|| git::user_name(&place.directory)).or_else(cluster).or_else(login);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Operator { name: name.unwrap_or_else(|| "operator".to_owned()), host, identity: None }
 }
@@ -207,11 +208,13 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
 pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     let Parts { config, place, document, me, clock, release, mode, .. } = parts;
     let ascii = is_ascii(config);
+    let secrets = form::secrets_of(&document.workflow, |name| std::env::var(name).ok());
     let mut shell = Shell::new(std::env::vars_os())
         .without_variable("GIT_DIR")
         .without_variable("GIT_WORK_TREE")
         .without_variable("GIT_INDEX_FILE")
         .with_grace(Duration::from_secs(u64::from(config.kill_grace_s)));
+    shell.keep(secrets.clone());
     for (name, value) in &place.child_env {
         shell = shell.with_variable(name, value);
     }
@@ -240,8 +243,16 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     let mut view = View::default();
     if state.phase == Phase::Preparing {
         let today = clock.now().wall.to_zoned(settings.zone.clone()).strftime("%Y-%m-%d").to_string();
-        let next = next_semver(&settings.known_tags);
-        let form = start_form(workflow, config, &me, &parts.params, &today, next.as_deref());
+        let next = form::next_semver(&settings.known_tags);
+        let known = Known {
+            config,
+            me: &me,
+            params: &parts.params,
+            secrets: &secrets,
+            today: &today,
+            next: next.as_deref(),
+        };
+        let form = form::start_form(workflow, &known, |name| std::env::var(name).ok());
         view.start = Some(form.clone());
         view.panel = Some(Panel::Start(form));
     }
@@ -262,7 +273,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         me: me.clone(),
         release: state.id.clone(),
         way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
-        document: (Arc::new(OnDisk::of(&document.path)), release.document().edition()),
+        document: (std::sync::Arc::new(OnDisk::of(&document.path)), release.document().edition()),
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,
@@ -277,6 +288,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         release,
         mode,
         me,
+        secrets,
         observed: Observed::new(metrics),
         view,
         journal,
@@ -319,64 +331,6 @@ pub(super) fn prometheus(config: &Config, url: String) -> PrometheusSettings {
     settings
 }
 
-/// The minor version after the newest of the tags that are versions, written as they are.
-fn next_semver(tags: &BTreeSet<String>) -> Option<String> {
-    let version = |tag: &String| {
-        let bare = tag.strip_prefix('v').unwrap_or(tag);
-        semver::Version::parse(bare)
-            .ok()
-            .map(|version| (version, if bare.len() < tag.len() { "v" } else { "" }))
-    };
-    let (newest, mark) =
-        tags.iter().filter_map(version).filter(|(version, _)| version.pre.is_empty()).max()?;
-    Some(format!("{mark}{}.{}.0", newest.major, newest.minor + 1))
-}
-
-fn start_form(
-    workflow: &Arc<Workflow>,
-    config: &Config,
-    me: &Operator,
-    params: &BTreeMap<String, String>,
-    today: &str,
-    next: Option<&str>,
-) -> StartForm {
-    let param = |param: &crate::workflow::Param| Field {
-        kind: FieldKind::Param(param.name.clone()),
-        // A date is as good as known; a version is a decision, so it is only named beside the field.
-        value: params.get(&param.name).cloned().unwrap_or_else(|| match param.offer {
-            Some(Offer::Today) => today.to_owned(),
-            _ => String::new(),
-        }),
-        note: {
-            let said = match (param.default.as_str(), param.placeholders.first()) {
-                ("", None) => "the document names no example".to_owned(),
-                ("", Some(mark)) => format!("the document says {mark}, {} times", param.occurrences.len()),
-                (example, _) => format!("the document says {example}, {} times", param.occurrences.len()),
-            };
-            match next.filter(|_| param.offer == Some(Offer::NextSemver)) {
-                Some(next) => format!("{said}; after the newest tag comes {next}"),
-                None => said,
-            }
-        },
-    };
-    // Somebody answers for every role from the start, and the form shows who: the one who sits here,
-    // unless the settings know better.
-    let role = |role: RoleName| Field {
-        value: config.roster.get(role.as_str()).cloned().unwrap_or_else(|| me.name.clone()),
-        kind: FieldKind::Role(role),
-        note: String::new(),
-    };
-    let people = workflow.people().into_iter().filter(|(_, answers)| *answers).map(|(name, _)| role(name));
-    let policy = workflow.rollback.policy.iter().flat_map(|policy| &policy.auto);
-    let policy = policy.map(|criterion| Field {
-        kind: FieldKind::Policy(criterion.clone()),
-        value: String::new(),
-        note: String::new(),
-    });
-    let fields = workflow.params.iter().map(param).chain(people).chain(policy).collect();
-    StartForm { fields, selected: 0 }
-}
-
 pub(super) fn theme(config: &Config) -> color_eyre::Result<Theme> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let depth = Depth::of_terminal(set("COLORTERM").as_deref(), set("TERM").as_deref());
@@ -412,18 +366,5 @@ fn speaks_unicode() -> bool {
             locale.contains("utf-8") || locale.contains("utf8")
         }
         None => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_to_offer_comes_after_the_newest_tag_and_is_written_like_it() {
-        let next = |tags: &[&str]| next_semver(&tags.iter().map(|tag| (*tag).to_owned()).collect());
-        assert_eq!(next(&["v1.9.0", "v1.10.2", "v2.0.0-rc.1", "nightly"]).as_deref(), Some("v1.11.0"));
-        assert_eq!(next(&["0.3.0"]).as_deref(), Some("0.4.0"));
-        assert_eq!(next(&["latest"]), None);
     }
 }

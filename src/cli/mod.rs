@@ -5,6 +5,7 @@ mod calls;
 mod cluster;
 mod document;
 mod duration;
+mod form;
 mod history;
 mod lint;
 mod logs;

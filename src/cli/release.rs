@@ -26,8 +26,9 @@ use crate::logging;
 use crate::rehearsal::{Options, Practice};
 use crate::release::{
     Event, Fact, LockStanding, Moment, Operator, Phase, PracticeWorld, Release, ReleaseId, SignalSources,
+    version_of,
 };
-use crate::workflow::{self, LIBRARY, Language, Offer, Workflow};
+use crate::workflow::{self, LIBRARY, Language, Offer, Param, ParamKind, Workflow};
 
 pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
@@ -46,7 +47,7 @@ pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
         // Without it the commands would go to whatever context is the current one.
         bail!("the release is meant for context {context}, which cannot be used: {why}");
     }
-    let me = assemble::operator(flags.operator, &config, &place.directory);
+    let me = assemble::operator(flags.operator, &config, &place);
     let elsewhere = ClusterFlags { context: place.context.clone(), ..cluster };
     let opening = Opening { config: config.clone(), document, params, place, me, practice: None };
     let (code, next) = runtime()?.block_on(open(opening))?;
@@ -87,14 +88,29 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
         let mut params = checked_params(&document.workflow, flags.params)?;
         // A date is filled in by the start panel.
         for param in document.workflow.params.iter().filter(|param| param.offer != Some(Offer::Today)) {
-            // The practice repository has tags up to v1.2.0; the lesson is about what comes after.
-            params.entry(param.name.clone()).or_insert_with(|| next_version(&param.default));
+            if let Some(value) = rehearsed(param) {
+                params.entry(param.name.clone()).or_insert(value);
+            }
         }
         let place = Place::practice(&document.workflow, &practice);
-        let me = assemble::operator(Some("you".to_owned()), &config, &place.directory);
+        let me = assemble::operator(Some("you".to_owned()), &config, &place);
         let practice = Some((practice, directory));
         let (code, _) = open(Opening { config, document, params, place, me, practice }).await?;
         Ok(code)
+    })
+}
+
+/// A value to rehearse with; the one who rehearses types a secret.
+fn rehearsed(param: &Param) -> Option<String> {
+    let preset = param.preset.clone();
+    preset.or_else(|| match &param.kind {
+        ParamKind::Secret => None,
+        ParamKind::Choice(values) => values.first().cloned(),
+        ParamKind::Number { min, .. } => Some(min.unwrap_or(1.0).to_string()),
+        ParamKind::Url => Some("http://localhost".to_owned()),
+        // The practice repository has tags up to v1.2.0; the lesson is about what comes after.
+        ParamKind::Text if param.declared && !param.is_written() => Some("rehearsal".to_owned()),
+        ParamKind::Text | ParamKind::Semver => Some(next_version(&param.default)),
     })
 }
 
@@ -238,7 +254,7 @@ async fn take_up(
         None => place_of(&release, &opened, cluster, &config)?,
     };
     let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
-    let me = assemble::operator(operator, &config, &place.directory);
+    let me = assemble::operator(operator, &config, &place);
     let n_records = store.last_seq() + 1;
     let event = Event { at: clock.now(), by: Some(me.clone()), fact: Fact::Reopened };
     let effects = release.handle(&event)?;
@@ -281,7 +297,7 @@ async fn watch(
         None => place_of(&release, &opened, cluster, &config)?,
     };
     let clock = clock_beside(&release, last);
-    let me = assemble::operator(None, &config, &place.directory);
+    let me = assemble::operator(None, &config, &place);
     let holder = read.records.iter().rev().find_map(|record| record.event.by.clone());
     let holder = holder.map_or_else(|| "another process".to_owned(), |by| by.name);
     let folder = journal.folder().clone();
@@ -519,7 +535,7 @@ fn id_of(at: Moment, workflow: &Workflow, params: &BTreeMap<String, String>) -> 
             .take(40)
             .collect()
     };
-    let version = params.get("VERSION").map(|version| format!("-{}", plain(version))).unwrap_or_default();
+    let version = version_of(params).map(|version| format!("-{}", plain(version))).unwrap_or_default();
     ReleaseId(format!("{stamp}-{}{version}-{}", plain(&workflow.name), std::process::id()))
 }
 
@@ -533,14 +549,20 @@ fn checked_params(
 ) -> color_eyre::Result<BTreeMap<String, String>> {
     let mut params = BTreeMap::new();
     for (name, value) in given {
-        if !workflow.params.iter().any(|param| param.name == name) {
+        let Some(param) = workflow.params.iter().find(|param| param.name == name) else {
             let known: Vec<&str> = workflow.params.iter().map(|param| param.name.as_str()).collect();
             match known.as_slice() {
                 [] => bail!("the workflow has no parameter {name}, nor any other"),
                 known => bail!("the workflow has no parameter {name}; it has {}", known.join(", ")),
             }
+        };
+        if param.is_secret() {
+            bail!(
+                "{name} is a secret, and a command line is read by everybody on this machine: set it in the \
+                 environment, or type it on the start panel"
+            );
         }
-        if let Err(why) = workflow::valid_param(&name, &value) {
+        if let Err(why) = param.check(&value) {
             bail!("{why}");
         }
         params.insert(name, value);

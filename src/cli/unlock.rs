@@ -42,11 +42,11 @@ pub(super) fn unlock(flags: Flags, setup: &Setup) -> color_eyre::Result<u8> {
         bail!("{id} was a rehearsal: its world, and the lock in it, are gone with it");
     }
     let place = place_of(&release, &opened, flags.cluster, &config)?;
+    let me = assemble::operator(None, &config, &place);
     let Some(options) = place.cluster else {
         bail!("the cluster of {id} cannot be reached: {}", place.left_out.join("; "));
     };
     let clock = Clock::real().not_before(last);
-    let me = assemble::operator(None, &config, &place.directory);
     let words = format!("{}: {}", me.name, flags.reason);
     let given = Fact::LockGiven { reason: flags.reason };
     let given = Event { at: clock.now(), by: Some(me), fact: given };

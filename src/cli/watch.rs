@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::logging;
 use crate::release::{Moment, Operator};
 use crate::watch::metrics::MetricsView;
+use crate::workflow::Secrets;
 
 pub(super) const AFTER_HELP: &str = "Without a target the namespace's workloads are watched, or offered in a list when they are \
 many. Nothing is released here: it writes no journal, changes nothing, and q leaves at once.";
@@ -102,6 +103,7 @@ fn model(config: &Config, now: Moment, watching: Watching, settings: Settings) -
         release: no_release(now),
         mode: Mode::Watching(watching),
         me: Operator { name: String::new(), host: String::new(), identity: None },
+        secrets: Secrets::default(),
         observed: Observed::new(MetricsView::new(&[], assemble::judging(config))),
         view: View { focus: Pane::Rollout, ..View::default() },
         journal: JournalState::default(),

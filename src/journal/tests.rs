@@ -129,7 +129,13 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         Fact::Completed,
         Fact::Noted { text: text() },
         Fact::RoleStaffed { role: role.clone(), person: text() },
-        Fact::Confirmed { check: check.clone(), evidence: evidence.clone() },
+        Fact::Confirmed {
+            check: check.clone(),
+            evidence: evidence.clone(),
+            person: some(text()),
+            typed: some(text()),
+        },
+        Fact::KeyboardTaken { from: text() },
         Fact::CheckReopened { check: check.clone() },
         Fact::NoGo { check: check.clone(), reason: text(), evidence: evidence.clone() },
         Fact::NotApplicable { item: ItemId::Check(check.clone()), reason: text() },
@@ -331,10 +337,11 @@ fn variant(fact: &Fact) -> usize {
         Fact::CountdownStopped => 49,
         Fact::PolicyHeldBack { .. } => 50,
         Fact::TrafficFirst { .. } => 51,
-        Fact::Reloaded { .. } => 52,
+        Fact::KeyboardTaken { .. } => 52,
+        Fact::Reloaded { .. } => 53,
     }
 }
-const N_VARIANTS: usize = 53;
+const N_VARIANTS: usize = 54;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

@@ -5,24 +5,70 @@ use std::collections::btree_map::Entry;
 use super::event::{Evidence, ItemId, Operator, Vote};
 use super::state::{Answer, Ballot, Mark};
 use super::table::CommandInput;
-use super::{Effect, Refusal, Release, name};
+use super::{Effect, Refusal, Release, name, people_of, same_person};
 use crate::watch::Moment;
-use crate::workflow::{Before, CheckGate, CheckId, CommandId, RoleName, StepId};
+use crate::workflow::{Before, Check, CheckGate, CheckId, CommandId, RoleName, StepId, Workflow};
 
 impl Release {
+    /// A confirmation: the whole answer, or one of those that the check waits for.
+    pub(super) fn confirm(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        check: &CheckId,
+        person: Option<&str>,
+        typed: Option<&String>,
+        evidence: &[Evidence],
+    ) -> Result<Vec<Effect>, Refusal> {
+        let workflow = std::sync::Arc::clone(&self.workflow);
+        let known = known(&workflow, check)?;
+        self.takes_answer(known, &Answer::Confirmed)?;
+        if person.is_some() && known.annotated.sign_off.is_none() {
+            return Err(Refusal::new(
+                format!("“{}” is confirmed by whoever sits at the keyboard", known.text),
+                "say with o who that is",
+            ));
+        }
+        if let Some(asked) = known.annotated.typed
+            && let Err(why) = asked.accepts(typed.map_or("", String::as_str))
+        {
+            let what = asked.as_str();
+            return Err(Refusal::new(format!("“{}” is confirmed with {what}: {why}", known.text), "type it"));
+        }
+        let approvals = self.approve(at, by, known, person, typed, evidence)?;
+        if let Some(approvals) = approvals {
+            let mark = self.mark(at, by, Answer::Confirmed, typed, evidence);
+            self.state.checks.insert(check.clone(), Mark { approvals, ..mark });
+        }
+        self.state.last_answer = at;
+        Ok(Vec::new())
+    }
+
     pub(super) fn answer(
         &mut self,
         at: Moment,
         by: Option<&Operator>,
         check: &CheckId,
         answer: Answer,
-        reason: Option<&String>,
+        reason: &String,
         evidence: &[Evidence],
     ) -> Result<Vec<Effect>, Refusal> {
-        let Some(known) = self.workflow.check(check) else {
-            return Err(Refusal::new(format!("the workflow has no check {check}"), "see the checklist"));
-        };
-        if answer == Answer::NotApplicable && !known.optional {
+        let workflow = std::sync::Arc::clone(&self.workflow);
+        self.takes_answer(known(&workflow, check)?, &answer)?;
+        if reason.trim().is_empty() {
+            return Err(Refusal::new("this answer needs a reason", "type one"));
+        }
+        // Whoever agreed before a NO-GO did not see what it is about.
+        self.state.approvals.remove(check);
+        let mark = self.mark(at, by, answer, Some(reason), evidence);
+        self.state.checks.insert(check.clone(), mark);
+        self.state.last_answer = at;
+        Ok(Vec::new())
+    }
+
+    /// Whether a check may get this answer now, whoever gives it.
+    fn takes_answer(&self, known: &Check, answer: &Answer) -> Result<(), Refusal> {
+        if *answer == Answer::NotApplicable && !known.optional {
             return Err(Refusal::new(
                 format!("“{}” always applies", known.text),
                 "skip it with s and a reason, or answer it",
@@ -36,43 +82,57 @@ impl Release {
                 "override it with a reason, or correct the document",
             ));
         }
-        if answer != Answer::NoGo && answer != Answer::Skipped {
+        if known.annotated.sign_off.is_some() && *answer == Answer::Skipped {
+            return Err(Refusal::new(
+                format!("“{}” names who confirms it, and is not skipped", known.text),
+                "let them confirm it, or override it with a reason",
+            ));
+        }
+        if !matches!(answer, Answer::NoGo | Answer::Skipped) {
             self.is_due(&known.annotated.after)?;
         }
-        if answer == Answer::Confirmed && known.is_sensed() {
+        if *answer == Answer::Confirmed && known.is_sensed() {
             return Err(Refusal::new(
                 format!("“{}” is sensed, not confirmed by hand", known.text),
                 "override it with a reason, or wait for it",
             ));
         }
-        if answer != Answer::Confirmed && reason.is_none_or(|reason| reason.trim().is_empty()) {
-            return Err(Refusal::new("this answer needs a reason", "type one"));
+        self.check_is_open(&known.id)?;
+        match self.state.checks.get(&known.id).map(|mark| &mark.answer) {
+            None | Some(Answer::NoGo | Answer::SensedFailing { .. }) => Ok(()),
+            Some(_) => Err(Refusal::new("it is already answered", "press u to open it again")),
         }
-        self.check_is_open(check)?;
-        match self.state.checks.get(check).map(|mark| &mark.answer) {
-            None | Some(Answer::NoGo | Answer::SensedFailing { .. }) => {}
-            Some(_) => return Err(Refusal::new("it is already answered", "press u to open it again")),
-        }
+    }
+
+    fn mark(
+        &self,
+        at: Moment,
+        by: Option<&Operator>,
+        answer: Answer,
+        reason: Option<&String>,
+        evidence: &[Evidence],
+    ) -> Mark {
         let took_s = at.wall.duration_since(self.state.last_answer.wall).as_secs();
-        self.state.last_answer = at;
-        self.state.checks.insert(
-            check.clone(),
-            Mark {
-                answer,
-                by: by.cloned(),
-                at,
-                reason: reason.cloned(),
-                evidence: evidence.to_vec(),
-                took_s: u64::try_from(took_s).unwrap_or(0),
-            },
-        );
-        Ok(Vec::new())
+        Mark {
+            answer,
+            by: by.cloned(),
+            at,
+            reason: reason.cloned(),
+            evidence: evidence.to_vec(),
+            took_s: u64::try_from(took_s).unwrap_or(0),
+            approvals: Vec::new(),
+        }
     }
 
     pub(super) fn reopen_check(&mut self, at: Moment, check: &CheckId) -> Result<Vec<Effect>, Refusal> {
         let sensed =
             |mark: &Mark| matches!(mark.answer, Answer::Sensed { .. } | Answer::SensedFailing { .. });
+        let had_approvals = self.state.approvals.remove(check).is_some();
         match self.state.checks.entry(check.clone()) {
+            _ if had_approvals => {
+                self.state.last_answer = at;
+                Ok(Vec::new())
+            }
             Entry::Occupied(entry) if !sensed(entry.get()) => {
                 entry.remove();
                 self.state.last_answer = at;
@@ -91,7 +151,7 @@ impl Release {
         answer: Answer,
     ) -> Result<Vec<Effect>, Refusal> {
         match item {
-            ItemId::Check(check) => self.answer(at, by, check, answer, Some(reason), &[]),
+            ItemId::Check(check) => self.answer(at, by, check, answer, reason, &[]),
             ItemId::Command(command) => {
                 if reason.trim().is_empty() {
                     return Err(Refusal::new("leaving a command out needs a reason", "type one"));
@@ -148,7 +208,15 @@ impl Release {
         }
         let value = value.to_owned();
         let answer = if pass { Answer::Sensed { value } } else { Answer::SensedFailing { value } };
-        let mark = Mark { answer, by: None, at, reason: None, evidence: Vec::new(), took_s: 0 };
+        let mark = Mark {
+            answer,
+            by: None,
+            at,
+            reason: None,
+            evidence: Vec::new(),
+            took_s: 0,
+            approvals: Vec::new(),
+        };
         self.state.checks.insert(check.clone(), mark);
     }
 
@@ -178,8 +246,9 @@ impl Release {
             not_applicable: false,
             // One person may answer for several; who pressed the key is said too when it is another.
             person: match by {
-                Some(by) if by.name != person => format!("{person} (key pressed by {})", by.name),
-                _ => person,
+                Some(by) if people_of(&person).any(|name| same_person(name, &by.name)) => by.name.clone(),
+                Some(by) => format!("{person} (key pressed by {})", by.name),
+                None => person,
             },
             at,
             reason: reason.cloned(),
@@ -269,4 +338,9 @@ impl Release {
         }
         Ok(())
     }
+}
+
+fn known<'w>(workflow: &'w Workflow, check: &CheckId) -> Result<&'w Check, Refusal> {
+    let missing = || Refusal::new(format!("the workflow has no check {check}"), "see the checklist");
+    workflow.check(check).ok_or_else(missing)
 }

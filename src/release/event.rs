@@ -153,11 +153,21 @@ pub enum Fact {
         role: RoleName,
         person: String,
     },
+    /// Another person sits at the keyboard: `by` of this event and of those that follow.
+    KeyboardTaken {
+        from: String,
+    },
 
     // ── checks, polls, soaks
     Confirmed {
         check: CheckId,
         evidence: Vec<Evidence>,
+        /// Who confirms, where several people have to and another one sits at the keyboard.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
+        /// What they typed beside it, where the document asks for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        typed: Option<String>,
     },
     CheckReopened {
         check: CheckId,

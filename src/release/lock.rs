@@ -226,7 +226,7 @@ impl Release {
         if state.targets.is_empty() {
             return Vec::new();
         }
-        let version = state.params.get("VERSION").or_else(|| state.params.values().next()).cloned();
+        let version = state.version().cloned();
         let reason = match &version {
             Some(version) => format!("{} {version}", self.workflow.name),
             None => self.workflow.name.clone(),

@@ -17,6 +17,7 @@ mod progress;
 mod reload;
 mod rollback;
 pub mod route;
+mod sign_off;
 pub mod state;
 pub mod summary;
 pub mod table;
@@ -37,6 +38,7 @@ pub use progress::{Current, StepStatus};
 pub use reload::Reload;
 pub use rollback::{ARMING_INTERVAL, Arming, ArmingState, arming};
 pub use route::{Held, RouteKind, RoutePin, RouteRef, Share, Shares};
+pub use sign_off::{people_of, same_person, unstaffed};
 pub use state::*;
 use table::Deed;
 
@@ -114,6 +116,7 @@ impl Release {
             hold: None,
             holds: Vec::new(),
             checks: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             commands: BTreeMap::new(),
             polls: BTreeMap::new(),
             entered: BTreeMap::new(),
@@ -233,14 +236,18 @@ impl Release {
                 self.state.roster.insert(role.clone(), person.clone());
                 Ok(Vec::new())
             }
-            Fact::Confirmed { check, evidence } => {
-                self.answer(at, by, check, Answer::Confirmed, None, evidence)
+            Fact::KeyboardTaken { from } => match by {
+                Some(by) if !by.name.trim().is_empty() && !same_person(&by.name, from) => Ok(Vec::new()),
+                _ => Err(Refusal::new("the keyboard changes hands only with a new name", "type it")),
+            },
+            Fact::Confirmed { check, evidence, person, typed } => {
+                self.confirm(at, by, check, person.as_deref(), typed.as_ref(), evidence)
             }
             Fact::NoGo { check, reason, evidence } => {
-                self.answer(at, by, check, Answer::NoGo, Some(reason), evidence)
+                self.answer(at, by, check, Answer::NoGo, reason, evidence)
             }
             Fact::Overridden { check, reason, evidence } => {
-                self.answer(at, by, check, Answer::Overridden, Some(reason), evidence)
+                self.answer(at, by, check, Answer::Overridden, reason, evidence)
             }
             Fact::CheckReopened { check } => self.reopen_check(at, check),
             Fact::NotApplicable { item, reason } => {
@@ -340,15 +347,23 @@ impl Release {
         params: &BTreeMap<String, String>,
         roster: &BTreeMap<crate::workflow::RoleName, String>,
     ) -> Result<Vec<Effect>, Refusal> {
-        if let Some(missing) = self.document.params.iter().find(|param| !params.contains_key(&param.name)) {
-            return Err(Refusal::new(
-                format!("{} has no value", missing.name),
-                format!("type one; {} is only the document's example", missing.default),
-            ));
-        }
-        for (param, value) in params {
-            if let Err(why) = crate::workflow::valid_param(param, value) {
-                return Err(Refusal::new(why, "type another value"));
+        for param in &self.document.params {
+            match params.get(&param.name) {
+                Some(_) if param.is_secret() => {
+                    let why = format!("{} is a secret, and would be written into the journal", param.name);
+                    return Err(Refusal::new(why, "leave it out: commands find it in their environment"));
+                }
+                None if param.is_secret() => {}
+                Some(value) => {
+                    param.check(value).map_err(|why| Refusal::new(why, "type another value"))?;
+                }
+                None => {
+                    let way_out = match param.default.as_str() {
+                        "" => "type one".to_owned(),
+                        example => format!("type one; {example} is only the document's example"),
+                    };
+                    return Err(Refusal::new(format!("{} has no value", param.name), way_out));
+                }
             }
         }
         self.workflow = Arc::new(self.document.with_params(params));

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::state::{Answer, Attempt, Ballot, CommandState, Mark, Reloaded, SoakState, Track};
+use super::state::{Answer, Approval, Attempt, Ballot, CommandState, Mark, Reloaded, SoakState, Track};
 use super::{Effect, Refusal, Release, name};
 use crate::release::Operator;
 use crate::watch::Moment;
 use crate::workflow::{
-    Check, CheckId, Command, CommandId, CommandKind, Edition, RoleName, Step, StepId, Workflow,
+    Check, CheckId, CheckTerms, Command, CommandId, CommandKind, Edition, RoleName, Step, StepId, Workflow,
 };
 
 /// No record is larger: a journal is read as a whole. Units: bytes.
@@ -37,6 +37,7 @@ pub struct Reload {
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Kept {
     checks: BTreeMap<CheckId, Mark>,
+    approvals: BTreeMap<CheckId, Vec<Approval>>,
     commands: BTreeMap<CommandId, Track>,
     polls: BTreeMap<StepId, BTreeMap<RoleName, Ballot>>,
     entered: BTreeMap<StepId, Moment>,
@@ -94,6 +95,7 @@ impl Release {
         self.document = document;
         self.workflow = workflow;
         self.state.checks = kept.checks;
+        self.state.approvals = kept.approvals;
         self.state.commands = kept.commands;
         self.state.polls = kept.polls;
         self.state.entered = kept.entered;
@@ -136,10 +138,18 @@ impl Release {
         if new.steps.is_empty() {
             why.push("the new text has no step to walk through".to_owned());
         }
-        let missing = new.params.iter().find(|param| !self.state.params.contains_key(&param.name));
+        let is_known = |param: &&crate::workflow::Param| match param.is_secret() {
+            // Its value is in no state: it was asked for if the old text asked for it.
+            true => old.params.iter().any(|known| known.name == param.name && known.is_secret()),
+            false => self.state.params.contains_key(&param.name),
+        };
+        let missing = new.params.iter().filter(|param| param.is_asked()).find(|param| !is_known(param));
         if let Some(param) = missing.filter(|_| self.state.begun_at.is_some()) {
             why.push(format!("the new text asks for {}, which this release has no value for", param.name));
         }
+        // What was only read from the environment may now stand in a command as it is.
+        let values = new.params.iter().filter_map(|param| Some((param, self.state.params.get(&param.name)?)));
+        why.extend(values.filter_map(|(param, value)| param.check(value).err()));
         if edition.size() > LARGEST {
             why.push(format!("the new text has {} bytes, more than a journal takes", edition.size()));
         }
@@ -147,6 +157,15 @@ impl Release {
     }
 
     fn keep_checks(&self, reload: &mut Reload) {
+        for (id, given) in &self.state.approvals {
+            let both = self.workflow.check(id).zip(reload.workflow.check(id));
+            if both.is_some_and(|(old, new)| is_same_check(old, new)) {
+                reload.kept.approvals.insert(id.clone(), given.clone());
+            } else {
+                let text = self.workflow.check(id).map_or(id.as_str(), |check| check.text.as_str());
+                reload.lost.push(format!("“{text}”: confirmed in part, asked again"));
+            }
+        }
         for (id, mark) in &self.state.checks {
             let (old, new) = (self.workflow.check(id), reload.workflow.check(id));
             if old.zip(new).is_some_and(|(old, new)| is_same_check(old, new)) {
@@ -241,13 +260,10 @@ fn first_line(command: &Command) -> &str {
 }
 
 fn is_same_check(old: &Check, new: &Check) -> bool {
-    old.text == new.text
-        && old.optional == new.optional
-        && old.probe == new.probe
-        && old.annotated.gate == new.annotated.gate
-        && old.annotated.hold == new.annotated.hold
-        && old.annotated.roles == new.annotated.roles
-        && old.annotated.killer == new.annotated.killer
+    // What it waits for counts blocks, and a block may have come between.
+    let terms =
+        |check: &Check| CheckTerms { after: Vec::new(), weakened: Vec::new(), ..check.annotated.clone() };
+    old.text == new.text && old.optional == new.optional && old.probe == new.probe && terms(old) == terms(new)
 }
 
 fn is_same_command(old: &Command, new: &Command) -> bool {

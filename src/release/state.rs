@@ -58,6 +58,8 @@ pub struct State {
     /// Every hold that ended: reason, from, to.
     pub holds: Vec<(String, Moment, Moment)>,
     pub checks: BTreeMap<CheckId, Mark>,
+    /// Confirmations of checks that wait for more of them.
+    pub approvals: BTreeMap<CheckId, Vec<Approval>>,
     pub commands: BTreeMap<CommandId, Track>,
     pub polls: BTreeMap<StepId, BTreeMap<RoleName, Ballot>>,
     /// When each step became the current one.
@@ -135,6 +137,33 @@ pub struct Mark {
     pub evidence: Vec<Evidence>,
     /// Units: seconds of wall time since the answer before it. Bursts tell of ticking unread.
     pub took_s: u64,
+    /// Everybody who confirmed it, oldest first, where several people have to.
+    pub approvals: Vec<Approval>,
+}
+
+/// One confirmation of a check that several people confirm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    pub person: String,
+    /// `None` where the check asks for no role.
+    pub role: Option<RoleName>,
+    /// Who sat at the keyboard.
+    pub by: Option<Operator>,
+    pub at: Moment,
+    /// What they typed beside it.
+    pub typed: Option<String>,
+    pub evidence: Vec<Evidence>,
+}
+
+impl std::fmt::Display for Approval {
+    /// `bo (qa): https://…`, and who pressed the key when it was another.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.person)?;
+        self.role.iter().try_for_each(|role| write!(f, " ({role})"))?;
+        let presser = self.by.as_ref().filter(|by| !super::same_person(&by.name, &self.person));
+        presser.iter().try_for_each(|by| write!(f, ", key pressed by {}", by.name))?;
+        self.typed.iter().try_for_each(|typed| write!(f, ": {typed}"))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -382,7 +411,19 @@ impl PlanState {
     }
 }
 
+/// The version among the parameters of a release: `VERSION`, else what is named like one.
+pub fn version_of(params: &BTreeMap<String, String>) -> Option<&String> {
+    let named = ["VERSION", "TAG", "RELEASE"].into_iter().find_map(|name| params.get(name));
+    let like = |suffix: &str| params.iter().find(|(name, _)| name.ends_with(suffix)).map(|(_, value)| value);
+    named.or_else(|| like("_VERSION")).or_else(|| like("_TAG"))
+}
+
 impl State {
+    /// What is being released, where a parameter says so.
+    pub fn version(&self) -> Option<&String> {
+        version_of(&self.params)
+    }
+
     pub fn command(&self, id: &CommandId) -> CommandState {
         self.commands.get(id).map_or(CommandState::Ready, |track| track.state)
     }

@@ -39,7 +39,10 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::Completed => format!("{who} completed the release"),
         Fact::Noted { text } => format!("{who} noted: {text}"),
         Fact::RoleStaffed { role, person } => format!("{person} answers for {role}"),
-        Fact::Confirmed { check: id, .. } => format!("{who} ☑ {}", check(id)),
+        Fact::KeyboardTaken { from } => format!("{who} is at the keyboard, after {from}"),
+        Fact::Confirmed { check: id, person, .. } => {
+            format!("{} ☑ {}", person.as_deref().unwrap_or(&who), check(id))
+        }
         Fact::CheckReopened { check: id } => format!("{who} opened again: {}", check(id)),
         Fact::NoGo { check: id, reason, .. } => format!("{who} ✘ {}: {reason}", check(id)),
         Fact::NotApplicable { item: id, reason } => format!("{who} – {}: {reason}", item(id)),

@@ -62,7 +62,7 @@ impl Deed {
             Fact::Released => Deed::Release,
             Fact::Aborted { .. } => Deed::Abort,
             Fact::Completed => Deed::Complete,
-            Fact::Noted { .. } => Deed::Note,
+            Fact::Noted { .. } | Fact::KeyboardTaken { .. } => Deed::Note,
             Fact::RoleStaffed { .. } => Deed::Staff,
             Fact::Confirmed { .. }
             | Fact::CheckReopened { .. }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::text::{block, code, length, millis, table, words};
 use super::{Story, evidence};
-use crate::release::{Answer, Attempt, CommandState, Evidence, Fact, Mark, Run, Track, Vote, name, summary};
+use crate::release::{
+    Answer, Approval, Attempt, CommandState, Evidence, Fact, Mark, Run, Track, Vote, name, summary,
+};
 use crate::watch::Moment;
 use crate::workflow::{Check, Command, CommandId};
 
@@ -27,6 +29,12 @@ impl Story<'_> {
     fn check(&self, check: &Check) -> Vec<String> {
         let Some(mark) = self.state().checks.get(&check.id) else {
             let rest = std::iter::repeat_n(String::new(), 4);
+            let given = self.release.approvals(&check.id);
+            if !given.is_empty() {
+                let open = format!("☐ open, {} confirmed it", given.len());
+                let rest = std::iter::repeat_n(String::new(), 3);
+                return [words(&check.text), open, approvals(given)].into_iter().chain(rest).collect();
+            }
             return [words(&check.text), "☐ open".to_owned()].into_iter().chain(rest).collect();
         };
         let (answer, sensed) = match &mark.answer {
@@ -47,7 +55,11 @@ impl Story<'_> {
         vec![
             words(&check.text),
             answer.to_owned(),
-            if sensed.is_some() { "a probe".to_owned() } else { person(mark) },
+            match (sensed, mark.approvals.is_empty()) {
+                (Some(_), _) => "a probe".to_owned(),
+                (None, true) => person(mark),
+                (None, false) => approvals(&mark.approvals),
+            },
             self.time(mark.at),
             if sensed.is_some() { String::new() } else { seconds(mark.took_s) },
             said.collect::<Vec<_>>().join(" · "),
@@ -311,6 +323,11 @@ impl Story<'_> {
 
 fn seconds(s: u64) -> String {
     length(jiff::SignedDuration::from_secs(i64::try_from(s).unwrap_or(i64::MAX)))
+}
+
+fn approvals(given: &[Approval]) -> String {
+    let each: Vec<String> = given.iter().map(|approval| words(&approval.to_string())).collect();
+    each.join("; ")
 }
 
 fn person(mark: &Mark) -> String {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::model::{CheckId, CommandId, CriterionKind, Operator, Place, RoleName};
+use super::param_kind::is_address;
 
 /// One key of an annotation that was taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +45,71 @@ pub struct CheckTerms {
     /// Closed, or succeeded, before this one may be answered.
     pub after: Vec<Before>,
     pub gate: Option<CheckGate>,
+    /// Who confirms it, when that is not simply whoever sits there.
+    pub sign_off: Option<SignOff>,
+    /// What is typed beside a confirmation.
+    pub typed: Option<Typed>,
     /// Why only an override with a reason closes it: its gate cannot be read, or not be kept.
     pub hold: Option<String>,
     pub weakened: Vec<String>,
+}
+
+/// How many people confirm a check, and who may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignOff {
+    /// At least 1.
+    pub approvals: usize,
+    /// Whether nobody counts twice, not even for two roles.
+    pub distinct: bool,
+    /// Whether those who ran a command of the release are left out.
+    pub not_runner: bool,
+}
+
+impl SignOff {
+    /// `2 different people of qa, po, nobody who ran a command`
+    pub fn words(&self, roles: &[RoleName]) -> String {
+        let names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+        let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
+        let people = match self.approvals {
+            1 => "one person".to_owned(),
+            n if self.distinct || names.is_empty() => format!("{n} different people"),
+            n => format!("{n} times, once for each role,"),
+        };
+        let not = if self.not_runner { ", nobody who ran a command" } else { "" };
+        format!("{people}{of}{not}")
+    }
+}
+
+/// What somebody who confirms a check has seen, in their own characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    /// A link to it.
+    Url,
+    Text,
+    /// A reading: something with a digit.
+    Value,
+}
+
+impl Typed {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Typed::Url => "a link to what was seen",
+            Typed::Text => "what was seen",
+            Typed::Value => "the value that was read",
+        }
+    }
+
+    /// - Errors: what is missing in it.
+    pub fn accepts(self, typed: &str) -> Result<(), &'static str> {
+        let typed = typed.trim();
+        match self {
+            _ if typed.is_empty() => Err("it is empty"),
+            Typed::Url if typed.contains(char::is_whitespace) => Err("a link has no blanks"),
+            Typed::Url if !is_address(typed) => Err("a link begins with https:// or http://"),
+            Typed::Value if !typed.contains(|c: char| c.is_ascii_digit()) => Err("a value has a digit"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What answers a check in place of a person.
@@ -191,7 +254,10 @@ impl StepTerms {
 impl CheckTerms {
     /// What a reader of the check should know, most important last.
     pub fn terms(&self) -> Vec<Term> {
-        let mut terms: Vec<Term> = of_roles(&self.roles).into_iter().collect();
+        let signed =
+            self.sign_off.map(|sign_off| Term::says(format!("confirmed by {}", sign_off.words(&self.roles))));
+        let mut terms: Vec<Term> = signed.or_else(|| of_roles(&self.roles)).into_iter().collect();
+        terms.extend(self.typed.map(|typed| Term::says(format!("asks for {}", typed.as_str()))));
         if self.killer {
             terms.push(Term::says("always applies"));
         }

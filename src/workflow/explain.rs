@@ -155,8 +155,10 @@ impl Story<'_> {
             );
         }
         for param in &workflow.params {
-            let line = param.occurrences.first().map_or(1, |place| place.line);
+            let declared = || self.line_of(&format!("  {}:", param.name));
+            let line = param.occurrences.first().map_or_else(declared, |place| place.line);
             let rule = match param.default.as_str() {
+                _ if param.declared => format!("`params` of the frontmatter: {}", param.kind),
                 "" => "a command reads it from the environment".to_owned(),
                 literal => format!("the literal {literal}, {} times", param.occurrences.len()),
             };

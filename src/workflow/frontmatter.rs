@@ -4,6 +4,7 @@
 //! key alone; a head that is no YAML is reported with its place and read again key by key.
 
 mod nginx;
+pub(super) mod params;
 
 use std::ops::Range;
 
@@ -12,6 +13,7 @@ use serde_yaml::Spanned;
 
 use super::infer::duration;
 use super::nginx::NginxSite;
+use params::Declared;
 
 /// A value with its place in the document.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,6 +31,8 @@ pub(super) struct Frontmatter {
     pub(super) calls: Vec<At<String>>,
     pub(super) roles: Vec<At<String>>,
     pub(super) targets: Vec<At<String>>,
+    /// By name, in the order of the head.
+    pub(super) params: Vec<At<(String, Declared)>>,
     pub(super) nginx: Option<NginxSite>,
     pub(super) irreversible: Vec<At<String>>,
     pub(super) auto: Vec<At<String>>,
@@ -290,8 +294,18 @@ fn span_of<T>(node: &Spanned<T>, yaml: &str) -> Range<usize> {
 }
 
 /// The keys of ours, for "did you mean".
-const KEYS: &[&str] =
-    &["name", "title", "description", "calls", "roles", "targets", "nginx", "irreversible", "rollback"];
+const KEYS: &[&str] = &[
+    "name",
+    "title",
+    "description",
+    "calls",
+    "roles",
+    "params",
+    "targets",
+    "nginx",
+    "irreversible",
+    "rollback",
+];
 
 fn understand(entries: Vec<(At<String>, At<Node>)>) -> Frontmatter {
     let mut front = Frontmatter::default();
@@ -303,6 +317,7 @@ fn understand(entries: Vec<(At<String>, At<Node>)>) -> Frontmatter {
             "calls" => front.calls = front.list(node, "calls"),
             "roles" => front.roles = front.list(node, "roles"),
             "targets" => front.targets = front.list(node, "targets"),
+            "params" => front.params(node),
             "nginx" => front.nginx(key.span, node),
             "irreversible" => front.irreversible = front.list(node, "irreversible"),
             "rollback" => front.rollback(key.span, node),

@@ -106,6 +106,7 @@ pub(super) fn severity(code: Code) -> Severity {
         | Code::UnclassifiedTasks
         | Code::DurationUnknown
         | Code::CriterionNotMeasured
+        | Code::SecretInText
         | Code::AnnotationKey
         | Code::AnnotationValue
         | Code::AnnotationMisplaced
@@ -222,6 +223,10 @@ fn words(code: Code, details: &[&str]) -> (String, String) {
         Code::CriterionNotMeasured => (
             format!("gonogo does not measure `{}`: a person has to declare it", listed(details, "`, `")),
             "write it for the error rate, latency p95, request rate or restarts to have it watched",
+        ),
+        Code::SecretInText => (
+            format!("{} would be written into the text of a command or a check", listed(details, ", ")),
+            "write \"$NAME\" in its place: a command reads it from its environment",
         ),
         Code::AnnotationSyntax => (
             format!("this annotation cannot be read: {}", listed(details, "; ")),

@@ -7,7 +7,7 @@ use super::model::{Code, Severity};
 
 impl Code {
     /// In the order of a report.
-    pub const ALL: [Code; 37] = [
+    pub const ALL: [Code; 38] = [
         Code::TagMessageLosesComments,
         Code::ChoiceNeeded,
         Code::PushBesideTag,
@@ -32,6 +32,7 @@ impl Code {
         Code::UnclassifiedTasks,
         Code::DurationUnknown,
         Code::CriterionNotMeasured,
+        Code::SecretInText,
         Code::AnnotationSyntax,
         Code::AnnotationHeld,
         Code::AnnotationDoubleDash,
@@ -136,6 +137,9 @@ impl Code {
             }
             Code::CriterionNotMeasured => {
                 "A criterion with a number reads as if it were watched. gonogo watches four metrics; everything else a person has to declare."
+            }
+            Code::SecretInText => {
+                "What stands in a command's text stands in the journal, on the screen and in the report. A secret goes into the environment of commands and nowhere else, so nothing is put in its place here and the command does not run."
             }
             Code::AnnotationSyntax => {
                 "Nobody sees a comment on a rendered page, so nobody notices one that cannot be read. If it may have been meant as a gate, what it stands at is held."

@@ -20,11 +20,13 @@ mod markdown;
 pub mod model;
 mod mojibake;
 pub mod nginx;
+mod param_kind;
 mod params;
 mod placeholders;
 mod places;
 mod plan_json;
 mod plan_text;
+mod secrets;
 mod shell;
 mod vocabulary;
 
@@ -39,10 +41,12 @@ pub use lint_formats::{lint_github, lint_json, lint_sarif};
 pub use lint_text::lint_text;
 pub use model::*;
 pub use mojibake::{Repaired, mojibake};
-pub use params::{ParamChange, valid_param};
+pub use param_kind::ParamKind;
+pub use params::ParamChange;
 pub use placeholders::unresolved;
 pub use plan_json::plan_json;
 pub use plan_text::plan_text;
+pub use secrets::Secrets;
 
 use std::fmt;
 

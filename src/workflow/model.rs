@@ -12,6 +12,7 @@ pub use super::annotated::*;
 pub use super::calls::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom};
 use super::infer::ANYONE;
 use super::nginx::NginxSite;
+pub use super::param_kind::ParamKind;
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,13 +123,15 @@ impl Workflow {
     }
 
     /// Whom a release asks or may call, each once, and whether somebody must answer for them: the roles
-    /// of the head, those that a poll asks besides, then those that are only to be called.
+    /// of the head, those that a poll or a check asks besides, then those that are only to be called.
     ///
     /// - Shape: somebody answers in any case; where a document asks for nobody, whoever operates it.
     pub fn people(&self) -> Vec<(RoleName, bool)> {
         let declared = self.roles.iter().filter(|role| role.declared).map(|role| &role.name);
         let polled = self.steps.iter().filter_map(|step| step.poll.as_ref()).flat_map(|poll| &poll.roles);
-        let mut answering: Vec<RoleName> = declared.chain(polled).cloned().collect();
+        let signing = self.checks().filter(|check| check.annotated.sign_off.is_some());
+        let signing = signing.flat_map(|check| &check.annotated.roles);
+        let mut answering: Vec<RoleName> = declared.chain(polled).chain(signing).cloned().collect();
         if answering.is_empty() {
             answering.push(RoleName(ANYONE.to_owned()));
         }
@@ -214,9 +217,16 @@ pub struct Role {
 }
 
 /// A value that the document repeats as a literal and a release supplies anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Param {
     pub name: String,
+    pub kind: ParamKind,
+    /// Whether the head names it; the kind of any other one is only told by its name.
+    pub declared: bool,
+    /// Offered to begin with, where the head has one.
+    pub preset: Option<String>,
+    /// What it is for, in the author's words.
+    pub about: Option<String>,
     /// The literal as it stands in the document: an example, not a value to run with.
     pub default: String,
     /// What stands for the value beside the literal: `<version>`, `X.Y.Z`.
@@ -224,6 +234,8 @@ pub struct Param {
     /// A value worth offering, which only the caller can know.
     pub offer: Option<Offer>,
     pub occurrences: Vec<Place>,
+    /// Whether a called workflow writes its value into its text.
+    pub written_below: bool,
 }
 
 /// A value that a caller with a clock and a repository can offer.
@@ -646,6 +658,8 @@ pub enum Code {
     DurationUnknown,
     /// A criterion with a number on something that gonogo does not measure.
     CriterionNotMeasured,
+    /// A secret that the document would have written into a command or a check.
+    SecretInText,
     /// An annotation that cannot be read.
     AnnotationSyntax,
     /// A gate of an annotation that cannot be read or kept: it became a manual hold.
@@ -702,6 +716,7 @@ impl Code {
             Code::UnclassifiedTasks => "unclassified-tasks",
             Code::DurationUnknown => "duration-unknown",
             Code::CriterionNotMeasured => "criterion-not-measured",
+            Code::SecretInText => "secret-in-text",
             Code::AnnotationSyntax => "annotation-syntax",
             Code::AnnotationHeld => "annotation-held",
             Code::AnnotationDoubleDash => "annotation-double-dash",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::infer::params::literals;
-use super::model::{Check, Command, CommandKind, Param, Place, Step, Workflow};
+use super::model::{Check, Command, CommandKind, Param, ParamKind, Place, Step, Workflow};
 use super::placeholders::filled;
 
 /// One line that a parameter changes, for the operator to agree to.
@@ -16,21 +16,73 @@ pub struct ParamChange {
     pub after: String,
 }
 
-/// Whether a value can go into commands without being read as anything but itself.
-///
-/// - Errors: what is wrong with it, as a sentence fragment.
-pub fn valid_param(name: &str, value: &str) -> Result<(), String> {
-    if value.is_empty() {
-        return Err(format!("{name} is empty; give it a value such as v1.3.0"));
+/// No value of a release is longer. Units: bytes.
+const LONGEST: usize = 4 * 1024;
+
+impl Param {
+    /// Whether its value is written into the text of commands and checks; any other one goes into
+    /// their environment alone.
+    pub fn is_written(&self) -> bool {
+        !self.default.is_empty() || !self.placeholders.is_empty() || self.written_below
     }
-    if value.starts_with('-') {
-        return Err(format!("{name} `{value}` starts with `-`, which a command reads as an option"));
+
+    /// Whether a release asks for it. A secret that the document writes into its text is never put
+    /// there, so nobody is asked for it.
+    pub fn is_asked(&self) -> bool {
+        !(self.is_secret() && self.is_written())
     }
-    match value.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
-        Some(bad) => Err(format!(
-            "{name} holds {bad:?}, which a shell may read as something else; letters, digits, `.`, `_` and `-` are allowed"
-        )),
-        None => Ok(()),
+
+    pub fn is_secret(&self) -> bool {
+        self.kind == ParamKind::Secret
+    }
+
+    /// Whether a value is one that this parameter takes, and cannot be read as anything but itself
+    /// where it is written.
+    ///
+    /// - Errors: what is wrong with it, in words that never hold a secret.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        let name = &self.name;
+        if value.is_empty() {
+            return Err(format!("{name} is empty; give it a value such as {}", self.example()));
+        }
+        if value.len() > LONGEST {
+            return Err(format!("{name} is longer than {LONGEST} bytes"));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(format!("{name} holds a line end or another control character"));
+        }
+        let shown = if self.is_secret() { String::new() } else { format!(" `{value}`") };
+        if self.declared || self.is_secret() {
+            self.kind.check(value).map_err(|why| format!("{name}{shown} {why}"))?;
+        }
+        let only_in_the_environment = !self.is_written() && (self.declared || self.is_secret());
+        if only_in_the_environment {
+            return Ok(());
+        }
+        if value.starts_with('-') {
+            return Err(format!("{name}{shown} starts with `-`, which a command reads as an option"));
+        }
+        let is_url = self.declared && self.kind == ParamKind::Url;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let of_address = |c: char| is_url && matches!(c, ':' | '/' | '%' | '@' | '+' | '=' | ',');
+        let Some(bad) = value.chars().find(|c| !plain(*c) && !of_address(*c)) else { return Ok(()) };
+        let instead = match self.declared {
+            true => format!("; the document may write \"${name}\" in place of the value"),
+            false => String::new(),
+        };
+        Err(format!(
+            "{name} holds {bad:?}, which a shell may read as something else; letters, digits, `.`, `_` and `-` are allowed{instead}"
+        ))
+    }
+
+    fn example(&self) -> String {
+        match &self.kind {
+            ParamKind::Choice(values) => values.first().cloned().unwrap_or_default(),
+            ParamKind::Number { min, .. } => min.unwrap_or(1.0).to_string(),
+            ParamKind::Url => "https://example.com".to_owned(),
+            ParamKind::Secret => "the one of your password store".to_owned(),
+            ParamKind::Text | ParamKind::Semver => "v1.3.0".to_owned(),
+        }
     }
 }
 
@@ -39,7 +91,7 @@ impl Workflow {
     ///
     /// - Shape: ids, places and the document's text stay those of the file; parameters without a
     ///   value, and those that the document reads from the environment, change nothing.
-    /// - Values are used as they are: see [`valid_param`].
+    /// - Values are used as they are: see [`Param::check`]. A secret is never put into a text.
     pub fn with_params(&self, release: &BTreeMap<String, String>) -> Workflow {
         let mut workflow = self.clone();
         let values = self.given(release);
@@ -62,7 +114,8 @@ impl Workflow {
 
     /// The values of this document's own parameters.
     fn given(&self, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let own = self.params.iter().filter_map(|param| values.get_key_value(&param.name));
+        let open = self.params.iter().filter(|param| !param.is_secret());
+        let own = open.filter_map(|param| values.get_key_value(&param.name));
         own.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
@@ -163,10 +216,16 @@ mod tests {
         assert_eq!(substituted(text, "v1.2.0", "v1.3.0"), expected);
     }
 
+    fn param(name: &str, kind: ParamKind, written: bool, declared: bool) -> Param {
+        let placeholders = if written { vec![format!("<{name}>")] } else { Vec::new() };
+        Param { name: name.to_owned(), kind, declared, placeholders, ..Param::default() }
+    }
+
     #[test]
     fn values_that_a_shell_could_read_are_refused_with_the_reason() {
+        let version = param("VERSION", ParamKind::Semver, true, false);
         for value in ["v1.2.0", "1.2.0-rc.1", "main_2"] {
-            assert_eq!(valid_param("VERSION", value), Ok(()));
+            assert_eq!(version.check(value), Ok(()));
         }
         for (value, reason) in [
             ("", "empty"),
@@ -175,10 +234,36 @@ mod tests {
             ("$(id)", "'$'"),
             ("v1 2", "' '"),
             ("vé", "'é'"),
-            ("a\nb", "'\\n'"),
+            ("a\nb", "control character"),
         ] {
-            let told = valid_param("VERSION", value).unwrap_err();
+            let told = version.check(value).unwrap_err();
             assert!(told.contains(reason), "{value}: {told}");
         }
+    }
+
+    #[test]
+    fn a_declared_kind_is_kept_and_the_environment_takes_any_words() {
+        let note = param("NOTE", ParamKind::Text, false, true);
+        assert_eq!(note.check("it's \"fine\"; $(id) && true"), Ok(()));
+        assert!(note.check("two\nlines").is_err());
+        assert!(param("NOTE", ParamKind::Text, true, true).check("two words").unwrap_err().contains("$NOTE"));
+        let semver = param("VERSION", ParamKind::Semver, true, true);
+        assert!(semver.check("main").unwrap_err().contains("no semantic version"));
+        let url = param("HOOK", ParamKind::Url, true, true);
+        assert_eq!(url.check("https://example.com:8443/a/b=1"), Ok(()));
+        assert!(url.check("https://example.com/?a&b").is_err(), "`&` would end the command");
+        assert_eq!(param("HOOK", ParamKind::Url, false, true).check("https://example.com/?a&b"), Ok(()));
+        let n = param("N", ParamKind::Number { min: Some(1.0), max: Some(9.0) }, true, true);
+        assert_eq!(n.check("9"), Ok(()));
+        assert!(n.check("10").unwrap_err().contains("above 9"));
+    }
+
+    #[test]
+    fn a_secret_is_not_repeated_by_its_refusal() {
+        let secret = param("TOKEN", ParamKind::Secret, false, false);
+        let told = secret.check("abc").unwrap_err();
+        assert!(told.contains("shorter than 6") && !told.contains("abc"), "{told}");
+        assert_eq!(secret.check("a b'c\"d$e"), Ok(()));
+        assert!(!param("TOKEN", ParamKind::Secret, true, true).is_asked());
     }
 }

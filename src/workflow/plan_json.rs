@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::model::{
     Applied, Call, Check, Command, Criterion, CriterionKind, Diagnostic, Escalation, Gate, Group, KnownError,
-    Place, Step, Workflow,
+    ParamKind, Place, Step, Workflow,
 };
 
 /// The plan of a workflow as `gonogo plan --format json` prints it.
@@ -24,6 +24,14 @@ pub fn plan_json(workflow: &Workflow) -> Value {
         "calls": list(&workflow.calls, call),
         "params": list(&workflow.params, |param| json!({
             "name": param.name,
+            "type": param.kind.as_str(),
+            "values": match &param.kind {
+                ParamKind::Choice(values) => json!(values),
+                _ => Value::Null,
+            },
+            "declared": param.declared,
+            "preset": param.preset,
+            "about": param.about,
             "default": param.default,
             "placeholders": param.placeholders,
             "offer": param.offer,

@@ -97,13 +97,18 @@ fn head(page: &mut Page, workflow: &Workflow) {
         let n = counted(param.occurrences.len(), "place");
         let literal = (!param.default.is_empty()).then_some(&param.default);
         let shown: Vec<&str> = literal.into_iter().chain(&param.placeholders).map(String::as_str).collect();
+        let asked =
+            if param.declared || param.is_secret() { format!("{}; ", param.kind) } else { String::new() };
         let text = if param.occurrences.is_empty() {
-            format!("{}  asked for by a called workflow", param.name)
+            format!("{}  {asked}asked for by a called workflow", param.name)
         } else if shown.is_empty() {
-            format!("{}  read by the commands in {n}; has no example", param.name)
+            let example = if asked.is_empty() { "; has no example" } else { "" };
+            format!("{}  {asked}read by the commands in {n}{example}", param.name)
+        } else if param.is_secret() {
+            format!("? {}  a secret, and is not put in place of {}", param.name, shown.join(", "))
         } else {
             format!(
-                "{}  stands as {} in {n}; each is replaced by the value of the release",
+                "{}  {asked}stands as {} in {n}; each is replaced by the value of the release",
                 param.name,
                 shown.join(", ")
             )

@@ -163,9 +163,8 @@ pub fn workflow() -> Arc<Workflow> {
         params: vec![Param {
             name: "VERSION".into(),
             default: "v1.2.0".into(),
-            placeholders: Vec::new(),
-            offer: None,
             occurrences: vec![PLACE],
+            ..Param::default()
         }],
         nginx: None,
         targets: Vec::new(),
@@ -378,7 +377,7 @@ impl Live {
                     // What a person said about it stands until it is taken back.
                     Some(_) if said_no => Fact::CheckReopened { check: id },
                     Some(_) => Fact::Sensed { check: id, pass: true, value: "as it should be".into() },
-                    None => Fact::Confirmed { check: id, evidence: evidence() },
+                    None => Fact::Confirmed { check: id, evidence: evidence(), person: None, typed: None },
                 }
             }
             Current::Command(id) => self.next_of_command(&id),

@@ -11,7 +11,7 @@ fn report(live: &Live) -> String {
 }
 
 fn confirm(check: &str) -> Fact {
-    Fact::Confirmed { check: check.into(), evidence: Vec::new() }
+    Fact::Confirmed { check: check.into(), evidence: Vec::new(), person: None, typed: None }
 }
 
 fn vote(role: &str, vote: Vote, reason: Option<&str>) -> Fact {
@@ -54,7 +54,10 @@ fn a_completed_release_is_told_from_its_opening_to_its_end() {
     let reason = "a cold cache, known".to_owned();
     live.ana(20, Fact::CriterionOverridden { criterion: "latence".into(), reason });
     live.world(10, criterion("latence".into(), Verdict::Fail));
-    live.ana(5, Fact::Confirmed { check: "validation/pods".into(), evidence: evidence() });
+    live.ana(
+        5,
+        Fact::Confirmed { check: "validation/pods".into(), evidence: evidence(), person: None, typed: None },
+    );
     let reason = "the log search is down".to_owned();
     live.ana(9, Fact::Overridden { check: "validation/logs".into(), reason, evidence: Vec::new() });
     let item = ItemId::Check("monitoring/metriques".into());

@@ -39,6 +39,11 @@ impl ConnectOptions {
         }
     }
 
+    /// The user of the chosen context, as the kubeconfig names it.
+    pub fn user(&self) -> Option<String> {
+        settle(self).ok()?.1.user.filter(|name| !name.is_empty())
+    }
+
     /// The program of the chosen user that may ask at the terminal for a password or a code.
     ///
     /// - Source: the user's `exec` entry with an `interactiveMode` other than `Never`.

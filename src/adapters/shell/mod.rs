@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::release::event::{Exit, Run};
-use crate::workflow::CommandId;
+use crate::workflow::{CommandId, Secrets};
 
 pub use output::{Kept, OutputBatch, OutputLine, Stream};
 pub use process::{Alive, is_still_running};
@@ -87,6 +88,8 @@ pub enum ShellError {
 pub struct Shell {
     inherited: BTreeMap<OsString, OsString>,
     ours: BTreeMap<OsString, OsString>,
+    /// They may come while commands run, and every clone has them then.
+    secrets: Arc<RwLock<Secrets>>,
     grace: Duration,
     keep: usize,
     /// The `setsid` program, when the machine has one.
@@ -104,6 +107,7 @@ impl Shell {
         Self {
             inherited,
             ours,
+            secrets: Arc::default(),
             grace: Duration::from_secs(10),
             keep: output::KEEP,
             setsid,
@@ -125,6 +129,16 @@ impl Shell {
     pub fn without_variable(mut self, name: &str) -> Self {
         self.inherited.remove(OsStr::new(name));
         self
+    }
+
+    /// Sets these for the commands that start from here on, and hides them in what they print.
+    pub fn keep(&self, secrets: Secrets) {
+        // A writer that panicked has left a whole set behind: sets are only ever replaced.
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    fn secrets(&self) -> Secrets {
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How long a command may take between TERM and KILL; 10 s unless told.
@@ -212,7 +226,8 @@ impl Shell {
         let Some((program, flags)) = run.shell.split_first() else {
             return Err(ShellError::NoShellNamed);
         };
-        let environment = self.environment(run, params);
+        let secrets = self.secrets();
+        let environment = self.environment(run, params, &secrets);
         let path = environment.get(OsStr::new("PATH"));
         if find_program(OsStr::new(program), path).is_none() {
             let path = path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
@@ -255,6 +270,7 @@ impl Shell {
             grace: run.terms.grace_s.map_or(self.grace, Duration::from_secs),
             timeout: run.terms.timeout_s.map(Duration::from_secs),
             keep,
+            secrets,
             file: output.map(Path::to_owned),
             news: sender,
             stop: stop.clone(),
@@ -265,10 +281,16 @@ impl Shell {
     }
 
     /// Parameters come below our own settings: none can lead a command to another cluster.
-    fn environment(&self, run: &Run, params: &BTreeMap<String, String>) -> BTreeMap<OsString, OsString> {
+    fn environment(
+        &self,
+        run: &Run,
+        params: &BTreeMap<String, String>,
+        secrets: &Secrets,
+    ) -> BTreeMap<OsString, OsString> {
         let mut environment = self.inherited.clone();
         environment.extend(run.terms.set.iter().map(|(name, value)| (name.into(), value.into())));
-        environment.extend(params.iter().map(|(name, value)| (name.into(), value.into())));
+        let given = params.iter().chain(secrets.variables());
+        environment.extend(given.map(|(name, value)| (name.into(), value.into())));
         environment.extend(self.ours.clone());
         environment.retain(|name, _| {
             let is_function = name.as_encoded_bytes().starts_with(FUNCTION.as_bytes());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use crate::workflow::CommandId;
+use crate::workflow::{CommandId, Secrets};
 
 /// Kept of the head, and as much of the tail. Units: bytes.
 pub(super) const KEEP: usize = 256 * 1024;
@@ -148,14 +148,15 @@ impl Pending {
 #[derive(Debug)]
 pub(super) struct Lines {
     stream: Stream,
+    secrets: Secrets,
     rest: Vec<u8>,
     /// A part of the current line was told already.
     begun: bool,
 }
 
 impl Lines {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, rest: Vec::new(), begun: false }
+    pub(super) fn new(stream: Stream, secrets: Secrets) -> Self {
+        Self { stream, secrets, rest: Vec::new(), begun: false }
     }
 
     pub(super) fn push(&mut self, mut bytes: &[u8], mut tell: impl FnMut(OutputLine)) {
@@ -169,7 +170,7 @@ impl Lines {
 
     /// Tells what has no line end yet: a question that waits for an answer it will not get.
     pub(super) fn tell_rest(&mut self, tell: impl FnOnce(OutputLine)) {
-        let whole = self.rest.len() - unfinished_character(&self.rest);
+        let whole = self.tellable();
         if whole > 0 {
             let part: Vec<u8> = self.rest.drain(..whole).collect();
             tell(self.line(&part));
@@ -178,7 +179,14 @@ impl Lines {
     }
 
     pub(super) fn has_rest(&self) -> bool {
-        self.rest.len() > unfinished_character(&self.rest)
+        self.tellable() > 0
+    }
+
+    /// How much of a line without its end can be told: no half of a character, and no half of a
+    /// secret, which could not be hidden any more.
+    fn tellable(&self) -> usize {
+        let held = unfinished_character(&self.rest).max(self.secrets.unfinished(&self.rest));
+        self.rest.len() - held
     }
 
     /// The stream is over.
@@ -210,7 +218,8 @@ impl Lines {
     }
 
     fn line(&self, bytes: &[u8]) -> OutputLine {
-        let text = String::from_utf8_lossy(bytes).into_owned().into_boxed_str();
+        let text = String::from_utf8_lossy(bytes);
+        let text = self.secrets.masked(&text).into_owned().into_boxed_str();
         OutputLine { stream: self.stream, text, continues: self.begun }
     }
 }
@@ -238,7 +247,7 @@ mod tests {
     use super::*;
 
     fn cut(chunks: &[&[u8]]) -> Vec<(String, bool)> {
-        let mut lines = Lines::new(Stream::Out);
+        let mut lines = Lines::new(Stream::Out, Secrets::default());
         let mut told = Vec::new();
         let mut tell = |line: OutputLine| told.push((line.text.into_string(), line.continues));
         for chunk in chunks {
@@ -261,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_question_without_line_end_is_told_and_then_goes_on() {
-        let mut lines = Lines::new(Stream::Err);
+        let mut lines = Lines::new(Stream::Err, Secrets::default());
         let mut told = Vec::new();
         lines.push(b"Password: \xe2\x82", |line| told.push(line));
         lines.tell_rest(|line| told.push(line));
@@ -273,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_line_end_right_after_a_told_part_makes_no_empty_line() {
-        let mut lines = Lines::new(Stream::Out);
+        let mut lines = Lines::new(Stream::Out, Secrets::default());
         let mut told = Vec::new();
         lines.push(b"waiting", |line| told.push(line));
         lines.tell_rest(|line| told.push(line));
@@ -315,7 +324,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_output_outgrows_its_budget(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..3000), 0..20)) {
-            let mut lines = Lines::new(Stream::Out);
+            let mut lines = Lines::new(Stream::Out, Secrets::default());
             let mut kept = Kept::new(4096);
             let mut told = 0_u64;
             for chunk in &chunks {

@@ -16,7 +16,7 @@ use super::output::{Kept, Lines, Pending, Stream};
 use super::process::Family;
 use super::{Ended, News, OutputBatch, OutputLine};
 use crate::release::event::Exit;
-use crate::workflow::CommandId;
+use crate::workflow::{CommandId, Secrets};
 
 /// Between two batches: 30 frames a second show no more.
 const BATCH_EVERY: Duration = Duration::from_millis(33);
@@ -52,6 +52,8 @@ pub(super) struct Pump {
     /// The document stops it after that long.
     pub(super) timeout: Option<Duration>,
     pub(super) keep: usize,
+    /// Hidden in everything that the command prints.
+    pub(super) secrets: Secrets,
     pub(super) file: Option<PathBuf>,
     pub(super) news: mpsc::Sender<News>,
     /// The operator asked this command to stop.
@@ -63,8 +65,8 @@ pub(super) struct Pump {
 impl Pump {
     pub(super) async fn run(mut self) {
         let family = Family::new(self.pid);
-        let mut out = Pipe::new(self.child.stdout.take(), Stream::Out);
-        let mut err = Pipe::new(self.child.stderr.take(), Stream::Err);
+        let mut out = Pipe::new(self.child.stdout.take(), Lines::new(Stream::Out, self.secrets.clone()));
+        let mut err = Pipe::new(self.child.stderr.take(), Lines::new(Stream::Err, self.secrets.clone()));
         let mut record = Record::new(self.keep, self.file.take());
         let mut exit: Option<(ExitStatus, Instant)> = None;
         let mut killing = Killing::NotAsked;
@@ -176,8 +178,7 @@ struct Pipe<R> {
 }
 
 impl<R: AsyncRead + Unpin> Pipe<R> {
-    fn new(reader: Option<R>, stream: Stream) -> Self {
-        let lines = Lines::new(stream);
+    fn new(reader: Option<R>, lines: Lines) -> Self {
         Self { reader, lines, buffer: vec![0; CHUNK], filled: 0, last_read: Instant::now() }
     }
 

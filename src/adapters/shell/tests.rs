@@ -361,3 +361,22 @@ async fn variables_of_the_document_stand_below_parameters_and_our_own() {
     let (lines, _) = to_end(shell().start(&run, &params, None).await.expect("bash starts")).await;
     assert_eq!(texts(&lines, Stream::Out).join("\n"), "a b'; \"c\n$(id)|v1.3.0|cat|");
 }
+
+#[tokio::test]
+async fn a_secret_is_in_the_environment_and_never_in_the_output() {
+    let shell = shell();
+    let mut secrets = Secrets::default();
+    secrets.insert("TOKEN", "hunter2-and-more");
+    shell.clone().keep(secrets);
+    let text = "test \"$TOKEN\" = hunter2-and-more && echo same\necho \"Authorization: $TOKEN\" >&2\nprintf hunter2-; sleep 0.3; printf 'and-more\\n'";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("output");
+    let running = shell.start(&run(text), &BTreeMap::new(), Some(&file)).await.expect("bash starts");
+    let (lines, ended) = to_end(running).await;
+    assert_eq!(ended.exit, Exit::Code(0));
+    assert_eq!(texts(&lines, Stream::Out), ["same", "•••••"], "not by halves either");
+    assert_eq!(texts(&lines, Stream::Err), ["Authorization: •••••"]);
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept.contains("•••••") && !kept.contains("hunter"), "{kept}");
+    assert!(ended.output.lines().all(|line| !line.text.contains("hunter")));
+}

@@ -13,7 +13,7 @@ use crate::adapters::nginx::way_back;
 use crate::adapters::shell;
 use crate::release::{
     Errand, Exit, Fact, Failure, FailureKind, Finding, LockWanted, Measure, Order, PatchBack, Pin, Reroute,
-    RolloutOrdered, RoutePin, Run, StepResult, Template, Timer, WakeTime, summary,
+    RolloutOrdered, RoutePin, Run, StepResult, Template, Timer, WakeTime, summary, version_of,
 };
 use crate::watch::{OutputBatch, OutputLine, Preflight, TargetRef};
 use crate::workflow::Probe;
@@ -224,7 +224,7 @@ impl World {
     }
 
     pub(super) fn sense_tag(&self, params: &BTreeMap<String, String>) {
-        let Some(tag) = params.get("VERSION").cloned() else { return };
+        let Some(tag) = version_of(params).cloned() else { return };
         let Some(acting) = self.acting.clone() else { return };
         let (settings, news) = (Arc::clone(&self.settings), self.news.clone());
         self.reading(async move {

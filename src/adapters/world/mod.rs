@@ -32,7 +32,7 @@ use crate::release::{
     StepResult, Template,
 };
 use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef};
-use crate::workflow::{CommandId, Edition, Probe};
+use crate::workflow::{CommandId, Edition, Probe, Secrets};
 use lock::{Keeper, Keeping};
 
 /// News that may wait for the loop. Log readers are held back when it is full, facts wait for a place.
@@ -378,6 +378,13 @@ impl World {
     /// A task that is dropped as soon as the process leaves.
     fn reading(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(self.reads.clone().run_until_cancelled_owned(task));
+    }
+
+    /// Puts secrets into the environment of the commands that start from here on.
+    pub fn keep(&self, secrets: Secrets) {
+        if let Some(acting) = &self.acting {
+            acting.shell.keep(secrets);
+        }
     }
 
     /// Drops all reads, gives running commands their time to end, then tells [`News::Drained`].

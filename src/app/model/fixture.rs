@@ -185,7 +185,7 @@ impl Script {
         Script::opened_with(DOCUMENT, targets)
     }
 
-    fn opened_with(document: &str, targets: Vec<TargetRef>) -> Script {
+    pub fn opened_with(document: &str, targets: Vec<TargetRef>) -> Script {
         let source = Source { file: "release.md", bytes: document.as_bytes(), siblings: &|_| true };
         let document = Arc::new(workflow::read(source));
         let at = Moment::real(start());
@@ -237,6 +237,7 @@ impl Script {
             release,
             mode: Mode::Driving,
             me: ana(),
+            secrets: workflow::Secrets::default(),
             observed: Observed::new(metrics),
             view: View { panel: Some(Panel::Start(form)), ..View::default() },
             journal: JournalState::default(),
@@ -555,7 +556,7 @@ impl Script {
                 let event = Event {
                     at: self.model.now,
                     by: Some(ana()),
-                    fact: Fact::Confirmed { check: id, evidence: Vec::new() },
+                    fact: Fact::Confirmed { check: id, evidence: Vec::new(), person: None, typed: None },
                 };
                 // A check whose step is not reached yet is confirmed by a later call.
                 let _ = self.model.release.handle(&event);

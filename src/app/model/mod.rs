@@ -28,6 +28,7 @@ use crate::release::{
 };
 use crate::watch::{Link, Moment, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
+use crate::workflow::Secrets;
 
 #[derive(Debug)]
 pub struct Model {
@@ -36,6 +37,7 @@ pub struct Model {
     pub mode: Mode,
     /// Who sits here.
     pub me: Operator,
+    pub secrets: Secrets,
     pub observed: Observed,
     pub view: View,
     pub journal: JournalState,
@@ -195,7 +197,7 @@ impl Model {
 
     /// Names of what is set in a command's environment by gonogo.
     pub fn command_env(&self) -> Vec<String> {
-        let params = self.state().params.keys().cloned();
+        let params = self.state().params.keys().chain(self.secrets.names()).cloned();
         params.chain(self.settings.command_env.iter().cloned()).collect()
     }
 

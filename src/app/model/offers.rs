@@ -198,8 +198,13 @@ impl Model {
             None | Some(Answer::NoGo | Answer::SensedFailing { .. }) => {
                 let known = self.release.workflow().check(id);
                 let mut offers = vec![A::Confirm, A::NoGo];
-                if known.is_none_or(|check| check.annotated.hold.is_none()) {
+                if known
+                    .is_none_or(|check| check.annotated.hold.is_none() && check.annotated.sign_off.is_none())
+                {
                     offers.push(A::Skip);
+                }
+                if !self.release.approvals(id).is_empty() {
+                    offers.push(A::Reopen);
                 }
                 if known.is_some_and(|check| check.optional) {
                     offers.push(A::NotApplicable);

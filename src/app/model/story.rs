@@ -39,10 +39,13 @@ impl Model {
             lines.push(String::new());
             lines.push(format!("{what} by {who}, {} s after the answer before", mark.took_s));
             lines.extend(mark.reason.iter().map(|reason| format!("because: {reason}")));
+            lines.extend(mark.approvals.iter().map(|approval| format!("  by {approval}")));
             let seen = mark.evidence.iter();
             lines
                 .extend(seen.map(|seen| format!("  ↳ {}: {} ({} s old)", seen.what, seen.value, seen.age_s)));
         }
+        lines.extend(self.release.approvals(id).iter().map(|approval| format!("so far by {approval}")));
+        lines.extend(self.release.awaited_approvals(check));
         let evidence = self.evidence_for(id);
         if !evidence.is_empty() {
             lines.push(String::new());

@@ -148,6 +148,7 @@ pub struct StartForm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     pub kind: FieldKind,
+    /// Of a secret only that there is one.
     pub value: String,
     /// The document's example, or why the field matters.
     pub note: String,
@@ -156,6 +157,8 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
     Param(String),
+    /// Its value is kept in [`super::Model::secrets`] alone.
+    Secret(String),
     Role(RoleName),
     /// A criterion on which the release may roll back by itself, once it is accepted.
     Policy(CriterionId),
@@ -197,6 +200,15 @@ pub enum Purpose {
         role: RoleName,
     },
     Staff(RoleName),
+    /// Who sits at the keyboard from now on.
+    Keyboard,
+    /// Who confirms a check that several people confirm.
+    Approve(CheckId),
+    /// What was seen, by whom if it is not the one who sits here.
+    Typed {
+        check: CheckId,
+        person: Option<String>,
+    },
     Declare {
         criterion: CriterionId,
         met: bool,
@@ -219,6 +231,8 @@ pub enum Purpose {
     /// The word that the document asks for before what the panel shows runs.
     TypeToRun(RunPanel),
     Field(usize),
+    /// A secret that a command reads and this process has not got.
+    Secret(String),
     Doubt {
         command: CommandId,
         attempt: u32,

@@ -6,7 +6,7 @@ use super::{Ask, arm, deed, flash, leave, lock, logs, panels, prompts, reload, w
 use crate::app::action::Action;
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Pane, Panel, Purpose, Row, Seen};
-use crate::release::{Answer, Fact, Phase};
+use crate::release::{Answer, Fact, Phase, people_of, same_person};
 use crate::watch::rollout::argo::{self, Order};
 use crate::workflow::{Kind, RoleName};
 
@@ -344,8 +344,25 @@ fn confirm(model: &mut Model, check: &crate::workflow::CheckId) -> Vec<Ask> {
         _ if is_sensed => return ask_text(model, Purpose::Override(check.clone())),
         _ => {}
     }
+    // Another than the one who sits here is asked for by name.
+    if known.is_some_and(|known| model.release.may_approve(known, &model.me.name).is_err()) {
+        return ask_text(model, Purpose::Approve(check.clone()));
+    }
+    confirm_by(model, check, None)
+}
+
+/// Confirms in the name of whoever sits here, or of `person`.
+pub(super) fn confirm_by(
+    model: &mut Model,
+    check: &crate::workflow::CheckId,
+    person: Option<String>,
+) -> Vec<Ask> {
+    let asks_for_more = |known: &crate::workflow::Check| known.annotated.typed.is_some();
+    if model.release.workflow().check(check).is_some_and(asks_for_more) {
+        return ask_text(model, Purpose::Typed { check: check.clone(), person });
+    }
     let evidence = model.evidence_for(check);
-    let asks = deed(model, Fact::Confirmed { check: check.clone(), evidence });
+    let asks = deed(model, Fact::Confirmed { check: check.clone(), evidence, person, typed: None });
     if !asks.is_empty() {
         model.view.cursor = None;
     }
@@ -361,7 +378,8 @@ fn shorten_soak(model: &mut Model) -> Vec<Ask> {
     let me = model.me.name.clone();
     let only = model.release.workflow().step(&step).and_then(|step| step.annotated.released_by.clone());
     let may = |role: &RoleName| only.as_ref().is_none_or(|only| only == role);
-    let mut mine = model.state().roster.iter().filter(|(role, person)| **person == me && may(role));
+    let is_me = |entry: &str| people_of(entry).any(|name| same_person(name, &me));
+    let mut mine = model.state().roster.iter().filter(|(role, entry)| is_me(entry) && may(role));
     let role = mine.next().map(|(role, _)| role.clone());
     match role {
         Some(role) => ask_text(model, Purpose::ShortenSoak { step, role }),

@@ -12,6 +12,7 @@ mod panels;
 mod policy;
 mod prompts;
 mod reload;
+mod secrets;
 mod watching;
 
 use super::model::{Flash, Leaving, Mode, Model, Panel};
@@ -21,6 +22,7 @@ use crate::release::{
     StepResult, Timer,
 };
 use crate::watch::{Preflight, TargetRef};
+use crate::workflow::Secrets;
 
 /// What the loop has to do after a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +36,8 @@ pub enum Ask {
     Do(Effect),
     /// Watch these workloads instead of any others.
     Watch(Vec<TargetRef>),
+    /// Have these in the environment of commands, and nowhere else.
+    Keep(Secrets),
     /// Put this on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a file of this name into the directory of the release, answered by [`What::Told`].
@@ -192,6 +196,10 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
             | Fact::TrafficFirst { .. }
             | Fact::Left { .. }
     );
+    if let Some(why) = secrets::refuses(model, &fact) {
+        flash(model, why, true);
+        return Vec::new();
+    }
     if let Some(why) = model.journal.failed.clone().filter(|_| !is_way_back) {
         flash(
             model,

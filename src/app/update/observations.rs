@@ -215,7 +215,7 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         return expect;
     }
     expect.started_at = Some(production.unwrap_or(first).world);
-    let version = state.params.get("VERSION").or_else(|| state.params.values().next());
+    let version = state.version();
     expect.template = match version {
         Some(version) => ExpectedTemplate::Version { from: known_good.to_owned(), version: version.clone() },
         None => ExpectedTemplate::Any,

@@ -1,6 +1,6 @@
 //! What a key does inside a panel.
 
-use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, reload, watching};
+use super::{Ask, deed, flash, keys, leave, lock, policy, prompts, reload, secrets, watching};
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, Model, Panel, Purpose, READ_ONLY, RunPanel};
 use crate::release::{Ballot, CommandState, Fact, Phase, RolloutOrdered, Run, RunTerms, Track, Vote};
@@ -97,9 +97,13 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         (A::Choose, Panel::Criteria { selected, overriding }) => criterion(model, selected, overriding),
         (A::Choose, Panel::People { selected }) => {
             let role = model.release.workflow().people().into_iter().nth(selected).map(|(role, _)| role);
-            if let Some(role) = role {
-                let person = model.state().roster.get(&role).cloned().unwrap_or_default();
-                prompts::open(model, Purpose::Staff(role), &person);
+            match role {
+                Some(role) => {
+                    let person = model.state().roster.get(&role).cloned().unwrap_or_default();
+                    prompts::open(model, Purpose::Staff(role), &person);
+                }
+                // The line below the roles.
+                None => prompts::open(model, Purpose::Keyboard, ""),
             }
             Vec::new()
         }
@@ -162,7 +166,7 @@ pub(super) fn select(model: &mut Model, by: isize) -> Vec<Ask> {
             *selected = moved(*selected, workflow.rollback.criteria.len())
         }
         Some(Panel::Workloads { selected, .. }) => *selected = moved(*selected, n_offered),
-        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.people().len()),
+        Some(Panel::People { selected }) => *selected = moved(*selected, workflow.people().len() + 1),
         Some(Panel::Policy { selected }) => {
             let n = workflow.rollback.policy.as_ref().map_or(0, |policy| policy.auto.len());
             *selected = moved(*selected, n);
@@ -242,6 +246,11 @@ fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     if let Some(open) = text_of(model, panel).as_deref().and_then(crate::workflow::unresolved) {
         // A shell would take most of them for a redirection.
         flash(model, format!("{open} still stands for a value: press e and write it"), true);
+        return Vec::new();
+    }
+    if let Some(text) = text_of(model, panel)
+        && secrets::asks_for(model, &text)
+    {
         return Vec::new();
     }
     if command.kind == CommandKind::Choice && panel.edited.is_none() {
@@ -369,12 +378,22 @@ pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
     let value = |field: &Field| field.value.trim().to_owned();
     let mut params = std::collections::BTreeMap::new();
     let mut roster = std::collections::BTreeMap::new();
+    let document = std::sync::Arc::clone(model.release.document());
     for field in fields {
         match &field.kind {
             FieldKind::Param(name) if !value(field).is_empty() => {
                 params.insert(name.clone(), value(field));
             }
             FieldKind::Param(_) => {}
+            FieldKind::Secret(name) => {
+                let declared = document.params.iter().any(|param| param.name == *name && param.declared);
+                if declared && !model.secrets.has(name) {
+                    let text =
+                        format!("{name} is missing: type it here, or set it in the environment of gonogo");
+                    flash(model, text, true);
+                    return Vec::new();
+                }
+            }
             FieldKind::Role(role) => {
                 roster.insert(role.clone(), value(field));
             }
@@ -395,21 +414,46 @@ pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
     asks
 }
 
-pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) {
-    let Some(Panel::Start(form)) = &mut model.view.panel else { return };
-    let Some(field) = form.fields.get_mut(index) else { return };
-    let refused = match &field.kind {
-        FieldKind::Param(name) => crate::workflow::valid_param(name, text).err(),
-        FieldKind::Role(_) | FieldKind::Policy(_) => None,
+pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) -> Vec<Ask> {
+    let document = std::sync::Arc::clone(model.release.document());
+    let Some(Panel::Start(form)) = &mut model.view.panel else { return Vec::new() };
+    let Some(field) = form.fields.get_mut(index) else { return Vec::new() };
+    let known = |name: &str| document.params.iter().find(|param| param.name == name);
+    let (refused, value, asks) = match field.kind.clone() {
+        FieldKind::Param(name) => {
+            (known(&name).and_then(|param| param.check(text).err()), text.to_owned(), Vec::new())
+        }
+        FieldKind::Secret(name) => match known(&name).and_then(|param| param.check(text).err()) {
+            Some(why) => (Some(why), String::new(), Vec::new()),
+            None => {
+                model.secrets.insert(&name, text);
+                (None, secrets::TYPED.to_owned(), vec![Ask::Keep(model.secrets.clone())])
+            }
+        },
+        FieldKind::Role(_) | FieldKind::Policy(_) => (None, text.to_owned(), Vec::new()),
     };
     match refused {
         Some(why) => flash(model, why, true),
         None => {
-            field.value = text.to_owned();
+            field.value = value;
             form.selected = (index + 1).min(form.fields.len() - 1);
             model.view.start = Some(form.clone());
         }
     }
+    asks
+}
+
+/// From here on every key is this person's.
+pub(super) fn keyboard_taken(model: &mut Model, name: &str) -> Vec<Ask> {
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let from = std::mem::replace(&mut model.me.name, name.to_owned());
+    let asks = deed(model, Fact::KeyboardTaken { from: from.clone() });
+    if asks.is_empty() {
+        model.me.name = from;
+    }
+    asks
 }
 
 fn fire(model: &mut Model) -> Vec<Ask> {

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use tui_input::Input;
 use tui_input::InputRequest;
 
-use super::{Ask, deed, flash, keys, lock, logs, panels};
+use super::{Ask, deed, flash, keys, lock, logs, panels, secrets};
 use crate::app::keymap::Key;
 use crate::app::model::{Model, Panel, Prompt, Purpose, Row};
 use crate::release::{Fact, ItemId, Vote};
@@ -113,6 +113,13 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             }
             Fact::RoleStaffed { role, person: reason }
         }
+        Purpose::Keyboard => return panels::keyboard_taken(model, text),
+        Purpose::Approve(_) if text.is_empty() => return Vec::new(),
+        Purpose::Approve(check) => return keys::confirm_by(model, &check, Some(reason)),
+        Purpose::Typed { check, person } => {
+            let evidence = model.evidence_for(&check);
+            Fact::Confirmed { check, evidence, person, typed: Some(reason) }
+        }
         Purpose::Declare { criterion, met } => {
             model.view.panel = None;
             Fact::CriterionDeclared { criterion, met, reason }
@@ -155,10 +162,8 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
             return Vec::new();
         }
         Purpose::TypeToRun(panel) => return panels::word_typed(model, &panel, text),
-        Purpose::Field(index) => {
-            panels::field_typed(model, index, text);
-            return Vec::new();
-        }
+        Purpose::Field(index) => return panels::field_typed(model, index, text),
+        Purpose::Secret(name) => return secrets::typed(model, &name, text),
         Purpose::Doubt { command, attempt, succeeded } => {
             model.view.panel = None;
             Fact::DoubtSettled { command, attempt, succeeded, note: reason }

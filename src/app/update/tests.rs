@@ -5,6 +5,7 @@ mod elsewhere;
 mod outage;
 mod policy;
 mod reload;
+mod secrets;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use jiff::SignedDuration;

@@ -189,7 +189,7 @@ impl Opening {
             None => {}
         }
         let clock = clock_beside(&kept.release, kept.last);
-        let me = assemble::operator(flags.operator.clone(), config, &place.directory);
+        let me = assemble::operator(flags.operator.clone(), config, &place);
         let news = World::news();
         // No command is run, so none needs to be told the context.
         place.pin = None;

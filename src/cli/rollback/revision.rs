@@ -40,7 +40,7 @@ pub(super) async fn open(
     let clock = Clock::real();
     let kube = KubeWorld::connect(cluster).await?;
     let (pin, template) = kube.pin_earlier(target, to, clock.now().world).await?;
-    let by = assemble::operator(flags.operator.clone(), config, &place.directory);
+    let by = assemble::operator(flags.operator.clone(), config, &place);
     let at = clock.now();
     let stamp = at.wall.strftime("%Y%m%d-%H%M%S");
     let id = ReleaseId(format!("{stamp}-rollback-{}-{}", target.name, std::process::id()));

@@ -18,7 +18,7 @@ fn play(changes: &[(&str, &str)]) -> Play {
 }
 
 fn confirmed(check: &str) -> Fact {
-    Fact::Confirmed { check: check.into(), evidence: Vec::new() }
+    Fact::Confirmed { check: check.into(), evidence: Vec::new(), person: None, typed: None }
 }
 
 fn overridden(check: &str) -> Fact {

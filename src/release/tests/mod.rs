@@ -15,6 +15,7 @@ mod polls;
 mod properties;
 mod reload;
 mod rollback;
+mod sign_off;
 mod soaks;
 mod tables;
 mod traffic;
@@ -195,7 +196,7 @@ fn seen(name: &str, state: RolloutState, print: String, revision: u64) -> Fact {
 }
 
 fn confirmed(check: &str) -> Fact {
-    Fact::Confirmed { check: check.into(), evidence: Vec::new() }
+    Fact::Confirmed { check: check.into(), evidence: Vec::new(), person: None, typed: None }
 }
 
 fn read_as(criterion: &str, verdict: Verdict) -> Fact {
@@ -359,7 +360,10 @@ impl Play {
                 if sensed {
                     self.tell(None, Fact::Sensed { check: id, pass: true, value: "so it is".to_owned() })?;
                 } else {
-                    self.tell(Some("ana"), Fact::Confirmed { check: id, evidence: Vec::new() })?;
+                    self.tell(
+                        Some("ana"),
+                        Fact::Confirmed { check: id, evidence: Vec::new(), person: None, typed: None },
+                    )?;
                 }
             }
             Current::Command(id) => {

@@ -38,7 +38,7 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
             2 => Fact::CheckReopened { check },
             3 => Fact::Skipped { item: ItemId::Check(check), reason },
             4 => Fact::NotApplicable { item: ItemId::Check(check), reason },
-            _ => Fact::Confirmed { check, evidence },
+            _ => Fact::Confirmed { check, evidence, person: None, typed: None },
         }
     });
     let command =

@@ -292,6 +292,7 @@ impl<'p, 'a> Pane<'p, 'a> {
             Some(Answer::NoGo) => "NO-GO",
             Some(Answer::SensedFailing { .. }) => "not yet",
             None if check.annotated.hold.is_some() => "⚠ held",
+            None if !self.paint.model.release.approvals(&check.id).is_empty() => "not by all yet",
             _ if !check.annotated.weakened.is_empty() => "⚠",
             _ => "",
         };
@@ -303,7 +304,7 @@ impl<'p, 'a> Pane<'p, 'a> {
             return vec![self.item(row, mark, vec![self.paint.span(check.text.as_str(), role)], right)];
         }
         let mut lines = self.wrapped(row, mark, &check.text, Role::Title, right);
-        if let Some(mark) = answer {
+        if let Some(mark) = answer.filter(|mark| mark.approvals.is_empty()) {
             let who = mark.by.as_ref().map_or("sensed", |by| by.name.as_str());
             let why = match &mark.answer {
                 Answer::Sensed { value } | Answer::SensedFailing { value } => Some(value),
@@ -313,7 +314,18 @@ impl<'p, 'a> Pane<'p, 'a> {
             let words = format!("{who} {}{why}", self.paint.wall(mark.at.wall));
             self.below(&mut lines, &format::clean(&words), "", Role::Dim);
         }
-        for term in check.annotated.terms() {
+        let given = answer.map_or(self.paint.model.release.approvals(&check.id), |mark| &mark.approvals);
+        for approval in given {
+            let words = format!("{approval} {}", self.paint.wall(approval.at.wall));
+            self.below(&mut lines, &format::clean(&words), "", Role::Text);
+        }
+        let awaited = self.paint.model.release.awaited_approvals(check);
+        if let Some(words) = &awaited {
+            self.below(&mut lines, &format::clean(words), "", Role::Warning);
+        }
+        // Who is asked, or did it, says already who confirms it.
+        let said = usize::from(awaited.is_some() || !given.is_empty());
+        for term in check.annotated.terms().into_iter().skip(said) {
             let (sign, role) = if term.warns { ("⚠ ", Role::Warning) } else { ("", Role::Dim) };
             self.below(&mut lines, &format::clean(&format!("{sign}{}", term.text)), "", role);
         }

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::app::action::Action;
-use crate::app::model::{Flash, Prompt, Purpose};
+use crate::app::model::{FieldKind, Flash, Panel, Prompt, Purpose};
 use crate::release::Phase;
 use crate::ui::format;
 use crate::ui::paint::Paint;
@@ -72,7 +72,15 @@ fn prompt_line(paint: &Paint, buffer: &mut Buffer, area: Rect, prompt: &Prompt) 
     // One column for the cursor behind the last character.
     let room = width.saturating_sub(start + 1);
     let scrolled = prompt.input.visual_scroll(room);
-    let value = skip_columns(prompt.input.value(), scrolled);
+    let hidden;
+    let value = match hides(paint, &prompt.purpose) {
+        true => {
+            hidden = "•".repeat(unicode_width::UnicodeWidthStr::width(prompt.input.value()));
+            hidden.as_str()
+        }
+        false => prompt.input.value(),
+    };
+    let value = skip_columns(value, scrolled);
     line.spans.push(paint.span(format::clean(value).into_owned(), Role::Text));
     let hint = match wrong(prompt) {
         Some(why) => paint.line(format!("not a pattern: {why}"), Role::Warning),
@@ -86,6 +94,17 @@ fn prompt_line(paint: &Paint, buffer: &mut Buffer, area: Rect, prompt: &Prompt) 
     let column = start + prompt.input.visual_cursor().saturating_sub(scrolled);
     let column = u16::try_from(column).ok().filter(|column| *column < area.width)?;
     (area.height > 0).then_some(Position { x: area.x + column, y: area.y })
+}
+
+/// Whether what is typed is a secret.
+fn hides(paint: &Paint, purpose: &Purpose) -> bool {
+    match (purpose, &paint.model.view.panel) {
+        (Purpose::Secret(_), _) => true,
+        (Purpose::Field(index), Some(Panel::Start(form))) => {
+            form.fields.get(*index).is_some_and(|field| matches!(field.kind, FieldKind::Secret(_)))
+        }
+        _ => false,
+    }
 }
 
 fn skip_columns(text: &str, columns: usize) -> &str {
@@ -131,6 +150,16 @@ fn title(paint: &Paint, purpose: &Purpose) -> String {
         Purpose::Abstain { role, .. } => format!("{role} abstains (is not GO): why?"),
         Purpose::RoleNotApplicable { role, .. } => format!("{role} is not asked: why?"),
         Purpose::Staff(role) => format!("who answers for {role}?"),
+        Purpose::Secret(name) => format!("{name}, which is never written down"),
+        Purpose::Keyboard => "who is at the keyboard now?".to_owned(),
+        Purpose::Approve(check) => {
+            let text = workflow.check(check).map_or("", |check| check.text.as_str());
+            format!("who confirms “{}”?", text::elide(text, 28))
+        }
+        Purpose::Typed { check, .. } => {
+            let asked = workflow.check(check).and_then(|check| check.annotated.typed);
+            format!("{}?", asked.map_or("what was seen", crate::workflow::Typed::as_str))
+        }
         Purpose::Declare { criterion, met } => {
             let text = workflow.criterion(criterion).map_or("", |criterion| criterion.text.as_str());
             let what = if *met { "declare a breach" } else { "withdraw" };

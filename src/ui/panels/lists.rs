@@ -77,9 +77,15 @@ pub fn people<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a>
         };
         sheet.push(Line::from_iter([pointer, name, who]));
     }
+    if matches!(model.mode, Mode::Driving) {
+        let here = selected >= workflow.people().len();
+        let pointer = pointer(paint, &mut sheet, here);
+        let name = paint.span(format!("{:<20} ", "at the keyboard"), Role::Text);
+        sheet.push(Line::from_iter([pointer, name, paint.span(model.me.name.as_str(), Role::Title)]));
+    }
     if !model.state().operators.is_empty() {
         sheet.blank();
-        sheet.push(paint.line("at the keyboard", Role::Dim));
+        sheet.push(paint.line("who did something here", Role::Dim));
     }
     for (operator, at) in model.state().operators.values() {
         let identity =

@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use super::{Sheet, policy};
 use crate::app::action::Action;
 use crate::app::model::{FieldKind, PreflightOutcome, StartForm};
+use crate::release::unstaffed;
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -26,6 +27,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, form: &'a StartForm, width: usize) -> Sheet<
         sheet.blank();
     }
     fields(paint, &mut sheet, form);
+    roster(paint, &mut sheet, form);
     policy::fields(paint, &mut sheet, form);
     sheet.blank();
     preflight(paint, &mut sheet);
@@ -48,7 +50,7 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
     let mut was_role = false;
     for (index, field) in form.fields.iter().enumerate() {
         let (name, is_role) = match &field.kind {
-            FieldKind::Param(name) => (name.as_str(), false),
+            FieldKind::Param(name) | FieldKind::Secret(name) => (name.as_str(), false),
             FieldKind::Role(role) => (role.as_str(), true),
             FieldKind::Policy(_) => continue,
         };
@@ -74,6 +76,17 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
             line.spans.push(paint.span(format!("   {}", field.note), Role::Dim));
         }
         sheet.push(line);
+    }
+}
+
+/// Which checks wait for people whom the roster does not name.
+fn roster<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
+    let named = form.fields.iter().filter_map(|field| match &field.kind {
+        FieldKind::Role(role) => Some((role.clone(), field.value.clone())),
+        FieldKind::Param(_) | FieldKind::Secret(_) | FieldKind::Policy(_) => None,
+    });
+    for words in unstaffed(paint.model.release.document(), &named.collect()) {
+        sheet.hanging(paint, paint.line("  ▲ ", Role::Warning), &words, Role::Warning);
     }
 }
 
@@ -108,7 +121,7 @@ fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
         .filter(|field| !field.value.is_empty())
         .filter_map(|field| match &field.kind {
             FieldKind::Param(name) => Some((name.clone(), field.value.clone())),
-            FieldKind::Role(_) | FieldKind::Policy(_) => None,
+            FieldKind::Secret(_) | FieldKind::Role(_) | FieldKind::Policy(_) => None,
         })
         .collect();
     let changes = paint.model.release.document().param_diff(&values);

@@ -44,7 +44,7 @@ fn left<'a>(paint: &Paint<'a>, detail: Detail) -> Line<'a> {
     }
     let state = paint.model.state();
     let workflow = paint.model.release.workflow();
-    let version = state.params.get("VERSION").or_else(|| state.params.values().next());
+    let version = state.version();
     let name = match (version, detail) {
         (Some(version), Detail::Full) => format!("{} {version}", workflow.name),
         (Some(version), _) => version.clone(),

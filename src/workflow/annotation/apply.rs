@@ -6,12 +6,13 @@ use std::ops::Range;
 use super::attach::{self, About, CommandAt, Site};
 use super::grammar::Token;
 use super::keys::{self, Key, On, Support};
-use super::{gates, values};
-use crate::workflow::annotated::{Applied, Before};
+use super::{gates, sign_off, values};
+use crate::workflow::annotated::{Applied, Before, SignOff};
 use crate::workflow::lint::Findings;
 use crate::workflow::markdown::comments::comments;
 use crate::workflow::model::{
-    Check, CheckId, CheckTerms, Code as Rule, CommandId, Group, Item, Role, RoleName, StepId, Workflow,
+    Check, CheckId, CheckTerms, Code as Rule, CommandId, EvidenceKind, Group, Item, Place, Probe, Role,
+    RoleName, StepId, Workflow,
 };
 use crate::workflow::places::Places;
 
@@ -19,7 +20,7 @@ use crate::workflow::places::Places;
 const RUNME: &[(&str, &str)] =
     &[("name", "id"), ("cwd", "cwd"), ("interactive", "tty"), ("background", "background")];
 
-/// A hold is a check of its own where its annotation is about no check.
+/// A check that an annotation adds where it is about no check.
 struct Hold {
     step: usize,
     before: Option<usize>,
@@ -266,9 +267,12 @@ impl Applier<'_> {
             }
         }
         held.extend(gate_error.clone());
+        let people_error = self.sign_off(site, taken).err();
+        held.extend(people_error.clone());
         for (name, token) in &taken.tokens {
-            if gates::KEYS.contains(name) {
-                if gate_error.is_none() {
+            let joint = [(gates::KEYS, &gate_error), (sign_off::KEYS, &people_error)];
+            if let Some((_, error)) = joint.into_iter().find(|(keys, _)| keys.contains(name)) {
+                if error.is_none() {
                     self.record(site, token, Outcome::default());
                 }
                 continue;
@@ -283,6 +287,44 @@ impl Applier<'_> {
                 Err(why) => self.findings.note(Rule::AnnotationValue, span_of(site, token), why),
             }
         }
+    }
+
+    /// - Errors: why nobody can be asked as it is written, as a sentence fragment.
+    fn sign_off(&mut self, site: &Site, taken: &Taken<'_>) -> Result<(), String> {
+        let Some(sign_off) = sign_off::sign_off(taken).transpose()? else { return Ok(()) };
+        let Some(check) = site.about.check.and_then(|at| at.get(self.workflow)) else { return Ok(()) };
+        if check.annotated.gate.is_some() {
+            return Err("people confirm it and something senses it: only one of them can".to_owned());
+        }
+        // What would have answered it is looked at instead.
+        if check.probe.take() == Some(Probe::RolloutComplete)
+            && !check.evidence.contains(&EvidenceKind::Rollout)
+        {
+            check.evidence.push(EvidenceKind::Rollout);
+        }
+        check.annotated.sign_off = Some(sign_off);
+        Ok(())
+    }
+
+    /// A check at the end of a step that its prose does not have.
+    pub(super) fn two_people(&mut self, about: &About) -> Result<(), String> {
+        let step = about.step.filter(|step| self.workflow.steps.get(*step).is_some());
+        let step = step.ok_or("there is no step here")?;
+        let check = Check {
+            id: CheckId(format!("two-person/line-{}", about.line)),
+            place: Place { line: about.line, column: 1 },
+            text: "Two people agree to go on".to_owned(),
+            optional: false,
+            owners: Vec::new(),
+            probe: None,
+            evidence: Vec::new(),
+            annotated: CheckTerms {
+                sign_off: Some(SignOff { approvals: 2, distinct: true, not_runner: false }),
+                ..CheckTerms::default()
+            },
+        };
+        self.holds.push(Hold { step, before: None, check });
+        Ok(())
     }
 
     fn after(&mut self, site: &Site, token: &Token) -> Result<Outcome, String> {
@@ -320,7 +362,7 @@ impl Applier<'_> {
             place: self.places.at(span.start),
             end_column: self.places.end_column(&span),
             text: shown(token),
-            about: crate::workflow::model::Place { line: site.about.line, column: 1 },
+            about: Place { line: site.about.line, column: 1 },
             weakens: outcome.weakens,
             instead_of: outcome.instead_of,
         });
@@ -332,6 +374,7 @@ impl Applier<'_> {
             check.probe = None;
             check.optional = false;
             check.annotated.gate = None;
+            check.annotated.sign_off = None;
             check.annotated.weakened.clear();
             check.annotated.hold = Some(reason);
             return;

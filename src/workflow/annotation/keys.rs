@@ -66,9 +66,6 @@ const COMMAND: &[On] = &[On::Command];
 const PROSE: &[On] = &[On::Paragraph, On::Heading];
 const FENCE: &[On] = &[On::Fence];
 
-/// What happens to a gate that is not kept.
-const HELD: &str = "it is held: an override with a reason closes it";
-
 /// In the order of the documentation.
 pub(in crate::workflow) const KEYS: &[Key] = &[
     key(
@@ -135,12 +132,24 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "kubectl",
         "the alternative that is offered first, by its number or the beginning of its words",
     ),
-    not_yet(gate("approvals", CHECK, "2", "how many people confirm it"), HELD),
-    not_yet(gate("distinct", CHECK, "", "they are different people"), HELD),
-    not_yet(gate("not", CHECK, "runner", "who may not confirm it"), HELD),
-    not_yet(
-        key("evidence", CHECK, "url", "what is typed beside the answer"),
-        "no evidence is asked for; `n` takes a note",
+    gate(
+        "approvals",
+        CHECK,
+        "2",
+        "how many confirm it; with `role`, those who answer for these roles, once for each role",
+    ),
+    gate("distinct", CHECK, "", "with `approvals`: different people, also where one has several roles"),
+    gate(
+        "not",
+        CHECK,
+        "runner",
+        "who may not confirm it: `runner` is everybody who ran a command of the release",
+    ),
+    key(
+        "evidence",
+        CHECK,
+        "url",
+        "what is typed to confirm it: `url` a link, `value` a reading, `text` any words",
     ),
     gate("cmd", CHECK, "smoke-test", "answered by that command: exit 0 is a pass, anything else is not"),
     gate(
@@ -176,7 +185,12 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
     gate("breach", PROSE, "hold", "`hold`: while a rollback criterion is met nothing goes on, as always"),
     gate("release", PROSE, "tech-lead", "the only role that may end the soak early"),
     key("watch", PROSE, "error-rate", "the metrics to look at meanwhile; all four are watched"),
-    gate("hold", PROSE, "go-nogo", "the step ends with a GO/NO-GO poll of all roles"),
+    gate(
+        "hold",
+        PROSE,
+        "go-nogo",
+        "`go-nogo`: the step ends with a GO/NO-GO poll of all roles; `two-person`: with a check that two people confirm",
+    ),
     gate("poll", PROSE, "qa,po", "the step ends with a GO/NO-GO poll of these roles"),
     key(
         "query",

@@ -10,6 +10,7 @@ mod gates;
 mod grammar;
 mod keys;
 mod reference;
+mod sign_off;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -4,7 +4,7 @@ use super::apply::{Applier, Outcome, Taken};
 use super::attach::About;
 use super::gates::{metric_named, seconds, unit_of};
 use super::grammar::Token;
-use crate::workflow::annotated::{Risk, Word};
+use crate::workflow::annotated::{Risk, Typed, Word};
 use crate::workflow::model::{CommandKind, Poll, Soak};
 use crate::workflow::vocabulary;
 
@@ -80,6 +80,7 @@ impl Applier<'_> {
             },
             "role" => self.role(about, token),
             "killer" | "optional" => self.applies(about, token, taken),
+            "evidence" => self.evidence(about, token),
             "timebox" => self.timebox(about, token),
             "soak" => self.soak(about, token),
             "breach" => as_always(token, "hold"),
@@ -147,6 +148,19 @@ impl Applier<'_> {
         Ok(weakens(what))
     }
 
+    fn evidence(&mut self, about: &About, token: &Token) -> Result<Outcome, String> {
+        let typed = match word(token)? {
+            "url" => Typed::Url,
+            "text" => Typed::Text,
+            "value" => Typed::Value,
+            other => return Err(format!("`evidence={other}` is none of url, text and value")),
+        };
+        if let Some(check) = about.check.and_then(|at| at.get(self.workflow)) {
+            check.annotated.typed = Some(typed);
+        }
+        Ok(Outcome::default())
+    }
+
     fn timebox(&mut self, about: &About, token: &Token) -> Result<Outcome, String> {
         let seconds = duration(token)?;
         // The group that it titles, or else the next one of its step.
@@ -209,7 +223,8 @@ impl Applier<'_> {
         let names = if token.key == "hold" {
             match word(token)? {
                 "go-nogo" => {}
-                other => return Err(format!("gonogo cannot keep `hold={other}` yet")),
+                "two-person" => return self.two_people(about).map(|()| Outcome::default()),
+                other => return Err(format!("`hold={other}` is none of go-nogo and two-person")),
             }
             if taken.has("poll") {
                 // The other key says who is asked.

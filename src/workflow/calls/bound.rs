@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::super::infer::params::reads;
 use super::super::model::{Command, CommandKind, Param, Workflow};
-use super::super::params::{substituted_by, valid_param};
+use super::super::params::substituted_by;
 use super::{Call, Called};
 
 /// The value of one parameter of a called workflow.
@@ -33,7 +33,7 @@ impl fmt::Display for Bound {
 /// - Errors: what cannot be meant, as a sentence fragment.
 pub(super) fn bind(
     call: &Call,
-    called: &Workflow,
+    called: &mut Workflow,
     caller: &mut Workflow,
 ) -> Result<BTreeMap<String, Bound>, String> {
     let mut bound = BTreeMap::new();
@@ -48,7 +48,16 @@ pub(super) fn bind(
             return Err(format!("{name} is passed twice"));
         }
     }
-    for param in &called.params {
+    for param in &mut called.params {
+        let passed = bound.get(&param.name).cloned().unwrap_or_else(|| Bound::Of(param.name.clone()));
+        match &passed {
+            Bound::Value(value) => param.check(value)?,
+            Bound::Of(name) => {
+                if let Some(known) = caller.params.iter_mut().find(|known| known.name == *name) {
+                    meet(known, param)?;
+                }
+            }
+        }
         if bound.contains_key(&param.name) {
             continue;
         }
@@ -58,12 +67,26 @@ pub(super) fn bind(
                 default: String::new(),
                 placeholders: Vec::new(),
                 occurrences: Vec::new(),
+                written_below: param.is_written(),
                 ..param.clone()
             });
         }
         bound.insert(param.name.clone(), Bound::Of(param.name.clone()));
     }
     Ok(bound)
+}
+
+/// One value for two texts: what either of them must not let out stays in.
+fn meet(outer: &mut Param, inner: &mut Param) -> Result<(), String> {
+    if inner.is_secret() && !outer.is_secret() {
+        return Err(format!("{} is a secret there and none here: declare it as one", inner.name));
+    }
+    if outer.is_secret() {
+        inner.kind = outer.kind.clone();
+    }
+    // What a called text holds as it is must be plain, whatever the caller does with it.
+    outer.written_below |= inner.is_written();
+    Ok(())
 }
 
 fn passed(value: &str, caller: &[Param]) -> Result<Bound, String> {
@@ -83,8 +106,15 @@ fn passed(value: &str, caller: &[Param]) -> Result<Bound, String> {
     if let Some(param) = caller.iter().find(is_literal) {
         return Ok(Bound::Of(param.name.clone()));
     }
-    valid_param("the value", value)?;
-    Ok(Bound::Value(value.to_owned()))
+    // It is written into commands as it is.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
+    match value.chars().find(|c| !plain(*c)) {
+        Some(bad) => {
+            Err(format!("the value {value} holds {bad:?}, which a shell may read as something else"))
+        }
+        None if value.is_empty() || value.starts_with('-') => Err(format!("the value `{value}` is no value")),
+        None => Ok(Bound::Value(value.to_owned())),
+    }
 }
 
 impl Called {
@@ -99,7 +129,10 @@ impl Called {
             Bound::Value(value) => Some(value.clone()),
             Bound::Of(name) => release.get(name).cloned(),
         };
-        self.bound.iter().filter_map(|(name, bound)| Some((name.clone(), value(bound)?))).collect()
+        let is_secret =
+            |name: &String| self.params.iter().any(|param| param.name == *name && param.is_secret());
+        let open = self.bound.iter().filter(|(name, _)| !is_secret(name));
+        open.filter_map(|(name, bound)| Some((name.clone(), value(bound)?))).collect()
     }
 }
 

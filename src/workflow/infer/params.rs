@@ -7,9 +7,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Reader, programs};
+use crate::workflow::frontmatter::At;
+use crate::workflow::frontmatter::params::Declared;
 use crate::workflow::markdown::SourceMap;
-use crate::workflow::model::{Offer, Param};
+use crate::workflow::model::{Code as Rule, Offer, Param, ParamKind};
 use crate::workflow::placeholders;
+use crate::workflow::secrets::is_secret_name;
 use crate::workflow::shell::Script;
 
 pub(in crate::workflow) const VERSION: &str = "VERSION";
@@ -56,13 +59,20 @@ impl Reader<'_> {
                 let raw = &text[word.range.clone()];
                 for found in VARIABLE.captures_iter(raw) {
                     let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
-                    if may_be_given(name.as_str()) {
+                    let is_declared = self.front.params.iter().any(|param| param.value.0 == name.as_str());
+                    if is_declared || may_be_given(name.as_str()) {
                         let offset = map.source(word.range.start + whole.start());
                         self.reads.entry(name.as_str().to_owned()).or_default().push(offset);
                     }
                 }
                 if let Some((name, _)) = raw.split_once('=').filter(|(name, _)| may_be_given(name)) {
                     self.set.insert(name.to_owned());
+                }
+            }
+            for simple in &statement.commands {
+                let mut words = simple.words.iter().map(|word| &text[word.range.clone()]);
+                if words.next() == Some("read") {
+                    self.set.extend(words.filter(|name| may_be_given(name)).map(str::to_owned));
                 }
             }
         }
@@ -101,6 +111,7 @@ impl Reader<'_> {
         let chosen = chosen.filter(|text| {
             version.is_none() || counts.get(text.as_str()).is_some_and(|(releases, _)| *releases)
         });
+        let mut has_literal = false;
         if let Some(default) = chosen {
             let mut offsets: Vec<usize> = self
                 .literals
@@ -119,10 +130,11 @@ impl Reader<'_> {
                 let occurrences = places.collect();
                 params.insert(0, Param { default, occurrences, ..self.param(VERSION) });
             }
-            return params;
+            has_literal = true;
         }
         for (name, mut offsets) in std::mem::take(&mut self.reads) {
-            if self.set.contains(&name) {
+            // Beside a literal the document has its version already; a secret it cannot have.
+            if self.set.contains(&name) || has_literal && !is_secret_name(&name) {
                 continue;
             }
             offsets.sort_unstable();
@@ -138,9 +150,36 @@ impl Reader<'_> {
                 }
             }
         }
+        self.declared_params(&mut params);
+        for param in params.iter_mut().filter(|param| !param.declared) {
+            param.kind = ParamKind::told_by(&param.name, &param.default);
+        }
+        for param in params.iter().filter(|param| !param.is_asked()) {
+            if let Some(place) = param.occurrences.first() {
+                self.findings.note_at(Rule::SecretInText, *place, param.name.clone());
+            }
+        }
         // The version is what an operator looks for first.
         params.sort_by_key(|param| param.name != VERSION);
         params
+    }
+
+    /// What the head says of parameters; one that nothing reads is asked for all the same, since a
+    /// script may read it.
+    fn declared_params(&mut self, params: &mut Vec<Param>) {
+        let of_head = std::mem::take(&mut self.front.params);
+        let order: Vec<String> = of_head.iter().map(|param| param.value.0.clone()).collect();
+        for At { value: (name, declared), .. } in of_head {
+            let at = params.iter().position(|param| param.name == name).unwrap_or(params.len());
+            if at == params.len() {
+                params.push(self.param(&name));
+            }
+            let Some(param) = params.get_mut(at) else { continue };
+            let Declared { kind, preset, about } = declared;
+            *param = Param { kind, preset, about, declared: true, ..param.clone() };
+        }
+        let place = |param: &Param| order.iter().position(|name| *name == param.name).unwrap_or(usize::MAX);
+        params.sort_by_key(place);
     }
 
     /// One parameter for all placeholders of one name, in the order of the document.
@@ -177,13 +216,7 @@ impl Reader<'_> {
             _ if is_version || matches!(name, "TAG" | "RELEASE") => Some(Offer::NextSemver),
             _ => None,
         };
-        Param {
-            name: name.to_owned(),
-            default: String::new(),
-            placeholders: Vec::new(),
-            offer,
-            occurrences: Vec::new(),
-        }
+        Param { name: name.to_owned(), offer, ..Param::default() }
     }
 }
 
@@ -202,7 +235,10 @@ pub(in crate::workflow) fn reads(text: &str, name: &str) -> bool {
 /// Whether a variable that nothing sets is a value of the release: the operator's own environment has
 /// many others, and asking for these would help nobody.
 fn may_be_given(name: &str) -> bool {
-    matches!(name, "VERSION" | "TAG" | "RELEASE") || name.ends_with("_VERSION") || name.ends_with("_TAG")
+    matches!(name, "VERSION" | "TAG" | "RELEASE")
+        || name.ends_with("_VERSION")
+        || name.ends_with("_TAG")
+        || is_secret_name(name)
 }
 
 fn is_of_the_past(name: &str) -> bool {

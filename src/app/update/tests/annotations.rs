@@ -52,7 +52,7 @@ fn a_rollout_of_before_the_release_answers_nothing() {
 
 #[test]
 fn a_held_check_asks_for_the_reason_of_an_override() {
-    let mut script = with_gate("approvals=2 distinct");
+    let mut script = with_gate("distinct");
     script.model.view.cursor = Some(Row::Check(NOTES.into()));
     press(&mut script, "space");
     let purpose = script.model.view.prompt.as_ref().map(|prompt| prompt.purpose.clone());
@@ -98,4 +98,57 @@ fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
     let Some(Panel::Run(panel)) = &script.model.view.panel else { panic!("the run panel is open") };
     assert_eq!(panel.choice, Some(1));
     assert!(script.model.state().commands.is_empty(), "nothing runs by itself");
+}
+
+#[test]
+fn the_second_person_is_asked_for_by_name() {
+    let mut script = with_gate("approvals=2 evidence=value");
+    script.model.view.cursor = Some(Row::Check(NOTES.into()));
+    press(&mut script, "space");
+    script.type_text("12 notes");
+    press(&mut script, "enter");
+    assert_eq!(answer(&script), None, "one of two");
+    script.model.view.cursor = Some(Row::Check(NOTES.into()));
+    press(&mut script, "space");
+    let purpose = script.model.view.prompt.as_ref().map(|prompt| prompt.purpose.clone());
+    assert_eq!(purpose, Some(Purpose::Approve(NOTES.into())), "ana counts once");
+    script.type_text("ana");
+    press(&mut script, "enter");
+    script.type_text("12");
+    press(&mut script, "enter");
+    assert!(told(&script).contains("ana has confirmed it"), "{}", told(&script));
+    script.model.view.cursor = Some(Row::Check(NOTES.into()));
+    press(&mut script, "space");
+    script.type_text("bo");
+    press(&mut script, "enter");
+    let purpose = script.model.view.prompt.as_ref().map(|prompt| prompt.purpose.clone());
+    assert_eq!(purpose, Some(Purpose::Typed { check: NOTES.into(), person: Some("bo".into()) }));
+    script.type_text("twelve, or 12");
+    press(&mut script, "enter");
+    assert_eq!(answer(&script), Some(&Answer::Confirmed));
+    let mark = &script.model.state().checks[&NOTES.into()];
+    let people: Vec<String> = mark.approvals.iter().map(ToString::to_string).collect();
+    assert_eq!(people, ["ana: 12 notes", "bo, key pressed by ana: twelve, or 12"]);
+}
+
+#[test]
+fn the_keyboard_is_handed_over_in_the_panel_of_people() {
+    let mut script = with_gate("not=runner");
+    press(&mut script, "o");
+    for _ in 0..9 {
+        press(&mut script, "j");
+    }
+    press(&mut script, "enter");
+    assert_eq!(
+        script.model.view.prompt.as_ref().map(|prompt| prompt.purpose.clone()),
+        Some(Purpose::Keyboard)
+    );
+    script.type_text("ana");
+    press(&mut script, "enter");
+    assert!(told(&script).contains("only with a new name"), "{}", told(&script));
+    press(&mut script, "enter");
+    script.type_text("bo");
+    press(&mut script, "enter");
+    assert_eq!(script.model.me.name, "bo");
+    assert!(script.model.state().operators.contains_key("bo"));
 }

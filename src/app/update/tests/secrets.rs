@@ -1,0 +1,78 @@
+//! Secrets at the keyboard: typed unseen, kept in memory, refused wherever they would be recorded.
+
+use super::*;
+use crate::app::model::FieldKind;
+
+const HEAD: &str = "---\nname: release\nroles: [ops]\nparams: {CHAT_TOKEN: secret}\n---\n";
+const VALUE: &str = "hunter2-and-more";
+
+fn script() -> Script {
+    let text = format!(
+        "{HEAD}# R\n\n## Steps\n\n### 1. Tell\n\n```bash\ncurl -H \"Authorization: $CHAT_TOKEN\" https://chat.example\n```\n\n- [ ] Told\n"
+    );
+    let mut script = Script::opened_with(&text, Vec::new());
+    let Some(Panel::Start(form)) = &mut script.model.view.panel else { panic!("it starts with the form") };
+    form.fields[0].kind = FieldKind::Secret("CHAT_TOKEN".to_owned());
+    form.fields[0].value.clear();
+    script.model.preflight.clear();
+    script
+}
+
+fn type_it(script: &mut Script, value: &str) -> Vec<Ask> {
+    press(script, "enter");
+    script.type_text(value);
+    press(script, "enter")
+}
+
+#[test]
+fn a_secret_is_typed_on_the_form_and_goes_to_the_commands_alone() {
+    let mut script = script();
+    press(&mut script, "r");
+    assert!(told(&script).contains("CHAT_TOKEN is missing"), "{}", told(&script));
+    type_it(&mut script, "abc");
+    assert!(told(&script).contains("shorter than") && !told(&script).contains("abc"), "{}", told(&script));
+    let asks = type_it(&mut script, VALUE);
+    assert!(matches!(asks.as_slice(), [Ask::Keep(secrets)] if secrets.has("CHAT_TOKEN")), "{asks:?}");
+    let begun = press(&mut script, "r");
+    assert!(begun.iter().any(|ask| matches!(ask, Ask::Append { .. })), "{}", told(&script));
+    assert!(script.model.state().begun_at.is_some() && script.model.state().params.is_empty());
+    let everything = format!("{:?} {:?} {begun:?} {asks:?}", script.model.view, script.model.state());
+    assert!(!everything.contains(VALUE));
+}
+
+#[test]
+fn what_holds_a_secret_is_not_recorded() {
+    let mut script = script();
+    type_it(&mut script, VALUE);
+    press(&mut script, "r");
+    press(&mut script, "n");
+    script.type_text(&format!("the token is {VALUE}"));
+    press(&mut script, "enter");
+    assert!(told(&script).contains("the value of CHAT_TOKEN stands in it"), "{}", told(&script));
+    assert_eq!(script.model.state().notes.len(), 0);
+    press(&mut script, "enter");
+    press(&mut script, "e");
+    script.type_text(&format!(" -d {VALUE}"));
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    assert!(told(&script).contains("write $CHAT_TOKEN instead"), "{}", told(&script));
+    assert!(script.model.state().commands.is_empty());
+}
+
+#[test]
+fn a_resumed_release_asks_for_it_before_the_command_that_reads_it() {
+    let mut script = script();
+    type_it(&mut script, VALUE);
+    press(&mut script, "r");
+    script.model.secrets = crate::workflow::Secrets::default();
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let purpose = script.model.view.prompt.as_ref().map(|prompt| prompt.purpose.clone());
+    assert_eq!(purpose, Some(Purpose::Secret("CHAT_TOKEN".to_owned())));
+    script.type_text(VALUE);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let (_, track) = script.model.state().commands.iter().next().expect("it runs");
+    assert!(track.attempts[0].run.env.contains(&"CHAT_TOKEN".to_owned()));
+    assert!(!track.attempts[0].run.text.contains(VALUE));
+}
