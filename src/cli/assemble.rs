@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::WrapErr as _;
@@ -274,7 +273,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         me: me.clone(),
         release: state.id.clone(),
         way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
-        document: (Arc::new(OnDisk::of(&document.path)), release.document().edition()),
+        document: (std::sync::Arc::new(OnDisk::of(&document.path)), release.document().edition()),
         tools: World::tools(texts),
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,

@@ -9,7 +9,7 @@ use super::{Effect, Refusal, Release, name};
 use crate::release::Operator;
 use crate::watch::Moment;
 use crate::workflow::{
-    Check, CheckId, Command, CommandId, CommandKind, Edition, RoleName, Step, StepId, Workflow,
+    Check, CheckId, CheckTerms, Command, CommandId, CommandKind, Edition, RoleName, Step, StepId, Workflow,
 };
 
 /// No record is larger: a journal is read as a whole. Units: bytes.
@@ -139,14 +139,18 @@ impl Release {
         if new.steps.is_empty() {
             why.push("the new text has no step to walk through".to_owned());
         }
-        let values = &self.state.params;
-        let asked = new.params.iter().filter(|param| !param.is_secret() && self.state.begun_at.is_some());
-        why.extend(asked.filter_map(|param| match values.get(&param.name) {
-            Some(value) => param.check(value).err().map(|why| format!("in the new text, {why}")),
-            None => {
-                Some(format!("the new text asks for {}, which this release has no value for", param.name))
-            }
-        }));
+        let is_known = |param: &&crate::workflow::Param| match param.is_secret() {
+            // Its value is in no state: it was asked for if the old text asked for it.
+            true => old.params.iter().any(|known| known.name == param.name && known.is_secret()),
+            false => self.state.params.contains_key(&param.name),
+        };
+        let missing = new.params.iter().filter(|param| param.is_asked()).find(|param| !is_known(param));
+        if let Some(param) = missing.filter(|_| self.state.begun_at.is_some()) {
+            why.push(format!("the new text asks for {}, which this release has no value for", param.name));
+        }
+        // What was only read from the environment may now stand in a command as it is.
+        let values = new.params.iter().filter_map(|param| Some((param, self.state.params.get(&param.name)?)));
+        why.extend(values.filter_map(|(param, value)| param.check(value).err()));
         if edition.size() > LARGEST {
             why.push(format!("the new text has {} bytes, more than a journal takes", edition.size()));
         }
@@ -261,15 +265,10 @@ fn first_line(command: &Command) -> &str {
 }
 
 fn is_same_check(old: &Check, new: &Check) -> bool {
-    old.text == new.text
-        && old.optional == new.optional
-        && old.probe == new.probe
-        && old.annotated.gate == new.annotated.gate
-        && old.annotated.sign_off == new.annotated.sign_off
-        && old.annotated.typed == new.annotated.typed
-        && old.annotated.hold == new.annotated.hold
-        && old.annotated.roles == new.annotated.roles
-        && old.annotated.killer == new.annotated.killer
+    // What it waits for counts blocks, and a block may have come between.
+    let terms =
+        |check: &Check| CheckTerms { after: Vec::new(), weakened: Vec::new(), ..check.annotated.clone() };
+    old.text == new.text && old.optional == new.optional && old.probe == new.probe && terms(old) == terms(new)
 }
 
 fn is_same_command(old: &Command, new: &Command) -> bool {

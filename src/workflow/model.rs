@@ -234,6 +234,8 @@ pub struct Param {
     /// A value worth offering, which only the caller can know.
     pub offer: Option<Offer>,
     pub occurrences: Vec<Place>,
+    /// Whether a called workflow writes its value into its text.
+    pub written_below: bool,
 }
 
 /// A value that a caller with a clock and a repository can offer.

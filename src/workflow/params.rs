@@ -23,7 +23,7 @@ impl Param {
     /// Whether its value is written into the text of commands and checks; any other one goes into
     /// their environment alone.
     pub fn is_written(&self) -> bool {
-        !self.default.is_empty() || !self.placeholders.is_empty()
+        !self.default.is_empty() || !self.placeholders.is_empty() || self.written_below
     }
 
     /// Whether a release asks for it. A secret that the document writes into its text is never put

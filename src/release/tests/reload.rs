@@ -171,7 +171,7 @@ fn a_replay_gives_the_same_release_from_the_journal_alone() {
     let mut lines = encode(&Record::new(1, event));
     let edition =
         edited(&[("- [ ] Tests pass", "- [ ] All tests pass"), ("git log --oneline", "git log -n 3")]);
-    let check = |id: &str| Fact::Confirmed { check: id.into(), evidence: vec![], person: None, typed: None };
+    let check = confirmed;
     let facts = [
         Play::begin(),
         check("prerequisites/tests-pass"),

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::super::infer::params::reads;
 use super::super::model::{Command, CommandKind, Param, Workflow};
-use super::super::params::{plain, substituted_by};
+use super::super::params::substituted_by;
 use super::{Call, Called};
 
 /// The value of one parameter of a called workflow.
@@ -33,55 +33,63 @@ impl fmt::Display for Bound {
 /// - Errors: what cannot be meant, as a sentence fragment.
 pub(super) fn bind(
     call: &Call,
-    called: &Workflow,
+    called: &mut Workflow,
     caller: &mut Workflow,
 ) -> Result<BTreeMap<String, Bound>, String> {
     let mut bound = BTreeMap::new();
     for (name, value) in &call.with {
-        let Some(param) = called.params.iter().find(|param| &param.name == name) else {
+        if !called.params.iter().any(|param| &param.name == name) {
             let known: Vec<&str> = called.params.iter().map(|param| param.name.as_str()).collect();
             let known =
                 if known.is_empty() { "has none".to_owned() } else { format!("has {}", known.join(", ")) };
             return Err(format!("`{}` has no parameter {name}; it {known}", call.workflow));
-        };
-        let value = passed(value, &caller.params)?;
-        if let Bound::Value(value) = &value {
-            match param.is_secret() {
-                true => return Err(format!("{name} is a secret, and a document is read by others")),
-                false => param.check(value)?,
-            }
         }
-        if bound.insert(name.clone(), value).is_some() {
+        if bound.insert(name.clone(), passed(value, &caller.params)?).is_some() {
             return Err(format!("{name} is passed twice"));
         }
     }
-    for param in &called.params {
+    for param in &mut called.params {
+        let passed = bound.get(&param.name).cloned().unwrap_or_else(|| Bound::Of(param.name.clone()));
+        match &passed {
+            Bound::Value(_) if param.is_secret() => {
+                return Err(format!("{} is a secret, and a document is read by others", param.name));
+            }
+            Bound::Value(value) => param.check(value)?,
+            Bound::Of(name) => {
+                if let Some(known) = caller.params.iter_mut().find(|known| known.name == *name) {
+                    meet(known, param)?;
+                }
+            }
+        }
         if bound.contains_key(&param.name) {
             continue;
         }
-        match caller.params.iter_mut().find(|known| known.name == param.name) {
-            // What it declares holds for whoever gives it a value.
-            Some(known) if param.declared && !known.declared => {
-                *known = Param {
-                    kind: param.kind.clone(),
-                    declared: true,
-                    preset: param.preset.clone(),
-                    about: param.about.clone(),
-                    ..known.clone()
-                };
-            }
-            Some(_) => {}
+        if !caller.params.iter().any(|known| known.name == param.name) {
             // Its example and its places are those of another text.
-            None => caller.params.push(Param {
+            caller.params.push(Param {
                 default: String::new(),
                 placeholders: Vec::new(),
                 occurrences: Vec::new(),
+                written_below: param.is_written(),
                 ..param.clone()
-            }),
+            });
         }
         bound.insert(param.name.clone(), Bound::Of(param.name.clone()));
     }
     Ok(bound)
+}
+
+/// One value for two texts: what either of them must not let out stays in.
+fn meet(outer: &mut Param, inner: &mut Param) -> Result<(), String> {
+    if inner.is_secret() && !outer.is_secret() {
+        return Err(format!("{} is a secret there and none here: declare it as one", inner.name));
+    }
+    if outer.is_secret() {
+        inner.kind = outer.kind.clone();
+    }
+    // What a called text holds as it is must be plain, whatever the caller does with it.
+    outer.written_below |= inner.is_written();
+    Ok(())
 }
 
 fn passed(value: &str, caller: &[Param]) -> Result<Bound, String> {
@@ -101,8 +109,15 @@ fn passed(value: &str, caller: &[Param]) -> Result<Bound, String> {
     if let Some(param) = caller.iter().find(is_literal) {
         return Ok(Bound::Of(param.name.clone()));
     }
-    plain("the value", value, false)?;
-    Ok(Bound::Value(value.to_owned()))
+    // It is written into commands as it is.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
+    match value.chars().find(|c| !plain(*c)) {
+        Some(bad) => {
+            Err(format!("the value {value} holds {bad:?}, which a shell may read as something else"))
+        }
+        None if value.is_empty() || value.starts_with('-') => Err(format!("the value `{value}` is no value")),
+        None => Ok(Bound::Value(value.to_owned())),
+    }
 }
 
 impl Called {
@@ -117,7 +132,10 @@ impl Called {
             Bound::Value(value) => Some(value.clone()),
             Bound::Of(name) => release.get(name).cloned(),
         };
-        self.bound.iter().filter_map(|(name, bound)| Some((name.clone(), value(bound)?))).collect()
+        let is_secret =
+            |name: &String| self.params.iter().any(|param| param.name == *name && param.is_secret());
+        let open = self.bound.iter().filter(|(name, _)| !is_secret(name));
+        open.filter_map(|(name, bound)| Some((name.clone(), value(bound)?))).collect()
     }
 }
 

@@ -215,9 +215,9 @@ impl Placing<'_> {
         self.n_steps += 1;
         let document = read(Source { file: &answer.file, bytes: text.as_bytes(), siblings: &|_| false });
         chain.push(Link { name: call.workflow.clone(), sha256 });
-        let document = self.workflow(document, Some(&answer.file), chain, Some(caret));
+        let mut document = self.workflow(document, Some(&answer.file), chain, Some(caret));
         chain.pop();
-        let bound = match bound::bind(call, &document, caller) {
+        let bound = match bound::bind(call, &mut document, caller) {
             Ok(bound) => bound,
             Err(why) => return held(why),
         };

@@ -291,3 +291,20 @@ proptest! {
         prop_assert_eq!(placed(again, &kept), workflow);
     }
 }
+
+#[test]
+fn a_value_that_a_called_text_writes_must_be_plain_there_too() {
+    let release =
+        RELEASE.replace("roles: [lead]", "roles: [lead]\nparams: {NOTE: string, CHAT_TOKEN: secret}");
+    let migrate = MIGRATE.replace("./look v0.9.0", "./look <note> $CHAT_TOKEN");
+    let workflow = with(&release, &files(&[("migrate.md", &migrate)]));
+    let note = workflow.params.iter().find(|param| param.name == "NOTE").unwrap();
+    assert!(note.check("two words; reboot").is_err(), "it stands in a command of the called workflow");
+    assert_eq!(note.check("words"), Ok(()));
+    let alone = read(Source { file: "release.md", bytes: release.as_bytes(), siblings: &|_| false });
+    let note = alone.params.iter().find(|param| param.name == "NOTE").unwrap();
+    assert_eq!(note.check("two words; reboot"), Ok(()), "alone it is read from the environment only");
+    let given = BTreeMap::from([("CHAT_TOKEN".to_owned(), "hunter2x".to_owned())]);
+    let filled = workflow.with_params(&given);
+    assert!(filled.commands().all(|command| !command.text.contains("hunter2x")));
+}

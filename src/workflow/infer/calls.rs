@@ -154,38 +154,38 @@ pub(super) fn of_list(list: &List) -> Vec<(&Inline, CallLine, Option<String>)> {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> Option<(String, Vec<(String, String)>, Option<String>)> {
-        CallLine::of(text).map(|line| (line.name, line.with, line.condition))
-    }
-
-    fn with(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn call(name: &str, with: &[(&str, &str)], condition: Option<&str>) -> Option<CallLine> {
+        let with = with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Some(CallLine { name: name.to_owned(), with, condition: condition.map(str::to_owned) })
     }
 
     #[test]
     fn a_line_names_a_workflow_what_it_passes_and_when() {
-        let name = |name: &str| name.to_owned();
-        assert_eq!(line("→ workflow: rollback"), Some((name("rollback"), with(&[]), None)));
-        assert_eq!(
-            line("-> Workflow : rollback VERSION=v1.1.0, with TAG=\"a\"."),
-            Some((name("rollback"), with(&[("VERSION", "v1.1.0"), ("TAG", "a")]), None))
-        );
-        assert_eq!(
-            line("If the smoke tests fail → workflow: rollback"),
-            Some((name("rollback"), with(&[]), Some("If the smoke tests fail".into())))
-        );
-        assert_eq!(
-            line("→ workflow : rollback si les tests échouent"),
-            Some((name("rollback"), with(&[]), Some("si les tests échouent".into())))
-        );
-        assert_eq!(line("→ skill: git"), None);
-        assert_eq!(line("the workflow: rollback"), None);
+        for (text, expected) in [
+            ("→ workflow: rollback", call("rollback", &[], None)),
+            (
+                "-> Workflow : rollback VERSION=v1.1.0, with TAG=\"a\".",
+                call("rollback", &[("VERSION", "v1.1.0"), ("TAG", "a")], None),
+            ),
+            (
+                "If the smoke tests fail → workflow: rollback",
+                call("rollback", &[], Some("If the smoke tests fail")),
+            ),
+            (
+                "→ workflow : rollback si les tests échouent",
+                call("rollback", &[], Some("si les tests échouent")),
+            ),
+            ("→ skill: git", None),
+            ("the workflow: rollback", None),
+        ] {
+            assert_eq!(CallLine::of(text), expected, "{text}");
+        }
     }
 
     #[test]
     fn words_that_say_something_else_guess_no_name() {
-        let told = line("→ workflow: deploy to staging first");
-        assert_eq!(told, Some(("deploy to staging first".into(), vec![], None)));
-        assert_eq!(line("→ workflow: deploy (see below)").map(|it| it.0), Some("deploy".into()));
+        let told = CallLine::of("→ workflow: deploy to staging first");
+        assert_eq!(told, call("deploy to staging first", &[], None));
+        assert_eq!(CallLine::of("→ workflow: deploy (see below)"), call("deploy", &[], None));
     }
 }
