@@ -84,6 +84,13 @@ fn meet(outer: &mut Param, inner: &mut Param) -> Result<(), String> {
     if inner.is_secret() && !outer.is_secret() {
         return Err(format!("{} is a secret there and none here: declare it as one", inner.name));
     }
+    if inner.declared && !outer.declared {
+        // What it declares holds for whoever gives it a value.
+        outer.declared = true;
+        outer.kind = inner.kind.clone();
+        outer.preset = inner.preset.clone();
+        outer.about = inner.about.clone();
+    }
     if outer.is_secret() {
         inner.kind = outer.kind.clone();
     }
