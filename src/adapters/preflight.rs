@@ -25,7 +25,7 @@ pub(super) async fn run(settings: Arc<WorldSettings>, acting: Arc<Acting>, news:
 
 fn cluster_line(settings: &WorldSettings, acting: &Acting) -> Option<Preflight> {
     let Some(options) = &settings.cluster else {
-        let why = "the workflow names no workload: nothing is watched";
+        let why = "the workflow names no workload: nothing is watched; start with --target deployment/NAME, or with --param where it leaves the name open";
         return acting.left_out.is_empty().then(|| Preflight::limited("cluster", why));
     };
     Some(match options.settle() {

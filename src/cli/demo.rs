@@ -7,7 +7,7 @@ use color_eyre::eyre::{WrapErr as _, bail};
 
 use super::assemble::{self, Place};
 use super::document::{self, Document};
-use super::release::{Opening, checked_params, needs_a_terminal, open, runtime};
+use super::release::{Opening, aimed, checked_params, needs_a_terminal, open, runtime};
 use super::search_path::{self, Text};
 use super::{Demo, Setup};
 use crate::adapters::clock::Clock;
@@ -40,7 +40,7 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
                 params.entry(param.name.clone()).or_insert(value);
             }
         }
-        let place = Place::practice(&document.workflow, &practice);
+        let place = Place::practice(&aimed(&document.workflow, &params), &practice);
         let me = assemble::operator(Some("you".to_owned()), &config, &place);
         let practice = Some((practice, directory));
         let (code, _) = open(Opening { config, document, params, place, me, practice }).await?;

@@ -42,7 +42,7 @@ pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
         prometheus: flags.prometheus,
         health: flags.health,
     };
-    let place = Place::settle(&document.workflow, place, &config)?;
+    let place = Place::settle(&aimed(&document.workflow, &params), place, &config)?;
     if let (Some(context), None, Some(why)) = (&place.context, &place.cluster, place.left_out.last()) {
         // Without it the commands would go to whatever context is the current one.
         bail!("the release is meant for context {context}, which cannot be used: {why}");
@@ -179,7 +179,7 @@ async fn take_up(
     };
     let clock = practice.as_ref().map_or_else(Clock::real, practice_clock).not_before(last);
     let place = match &practice {
-        Some(practice) => Place::practice(&document.workflow, practice),
+        Some(practice) => Place::practice(&at_targets_of(&release), practice),
         None => place_of(&release, &opened, cluster, &config)?,
     };
     let operator = practice.is_some().then(|| opened.by.map(|by| by.name)).flatten();
@@ -222,7 +222,7 @@ async fn watch(
     let (mut journal, read) = ReadOnly::open(state_dir, id)?;
     let Kept { document, release, last, opened } = kept(journal.folder().document()?, &read)?;
     let place = match &release.state().practice {
-        Some(world) => place_of_practice(&document.workflow, world),
+        Some(world) => place_of_practice(&release, world),
         None => place_of(&release, &opened, cluster, &config)?,
     };
     let clock = clock_beside(&release, last);
@@ -329,8 +329,8 @@ pub(super) fn kept(bytes: Vec<u8>, read: &ReadJournal) -> color_eyre::Result<Kep
 }
 
 /// The practice world of the process that plays the release.
-pub(super) fn place_of_practice(workflow: &Workflow, world: &PracticeWorld) -> Place {
-    Place::practice_of_another(workflow, Path::new(&world.directory), world.speed)
+pub(super) fn place_of_practice(release: &Release, world: &PracticeWorld) -> Place {
+    Place::practice_of_another(&at_targets_of(release), Path::new(&world.directory), world.speed)
 }
 
 /// The clock of a release that another process may play.
@@ -342,6 +342,24 @@ pub(super) fn clock_beside(release: &Release, last: Moment) -> Clock {
     }
 }
 
+/// The document with the workloads that these values lead it to, for settling its place.
+pub(super) fn aimed(workflow: &Workflow, params: &BTreeMap<String, String>) -> Workflow {
+    Workflow { targets: workflow.targets_with(params), ..workflow.clone() }
+}
+
+/// The document with the workloads that its release was opened for.
+fn at_targets_of(release: &Release) -> Workflow {
+    let target = |target: &crate::watch::TargetRef| workflow::Target {
+        kind: target.kind,
+        name: target.name.clone(),
+        namespace: Some(target.namespace.clone()),
+        context: None,
+        container: target.container.clone(),
+    };
+    let targets = release.state().targets.iter().map(target).collect();
+    Workflow { targets, ..(**release.document()).clone() }
+}
+
 /// The place that a release was opened at, reached anew.
 pub(super) fn place_of(
     release: &Release,
@@ -350,15 +368,7 @@ pub(super) fn place_of(
     config: &Config,
 ) -> color_eyre::Result<Place> {
     let state = release.state();
-    let target = |target: &crate::watch::TargetRef| workflow::Target {
-        kind: target.kind,
-        name: target.name.clone(),
-        namespace: Some(target.namespace.clone()),
-        context: None,
-        container: target.container.clone(),
-    };
-    let mut document = (**release.document()).clone();
-    document.targets = state.targets.iter().map(target).collect();
+    let document = at_targets_of(release);
     let signals = match &opened.fact {
         Fact::Opened { signals, .. } => signals.clone(),
         _ => SignalSources::default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::infer::params::literals;
 use super::model::{Check, Command, CommandKind, Param, ParamKind, Place, Step, Workflow};
 use super::placeholders::filled;
+use super::{Source, Target, read};
 
 /// One line that a parameter changes, for the operator to agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +122,18 @@ impl Workflow {
             in_text(text);
         }
         workflow
+    }
+
+    /// The workloads that the document names once these values stand in their places: one that writes
+    /// `deployment/<deployment>` names none before.
+    pub fn targets_with(&self, values: &BTreeMap<String, String>) -> Vec<Target> {
+        let given = self.given(values);
+        if !self.targets.is_empty() || given.is_empty() {
+            return self.targets.clone();
+        }
+        let lines = self.text.split_inclusive('\n').map(|line| self.substituted(line, &given));
+        let text: String = lines.collect();
+        read(Source { file: &self.file, bytes: text.as_bytes(), siblings: &|_| false }).targets
     }
 
     /// The values of this document's own parameters.
@@ -267,6 +280,18 @@ mod tests {
         let n = param("N", ParamKind::Number { min: Some(1.0), max: Some(9.0) }, true, true);
         assert_eq!(n.check("9"), Ok(()));
         assert!(n.check("10").unwrap_err().contains("above 9"));
+    }
+
+    #[test]
+    fn a_workload_behind_a_placeholder_is_known_with_its_value() {
+        let text = "# R\n\n## Steps\n\n### 1. A\n\n```bash\nkubectl set image deployment/<deployment> app=x:v1.2.0\n```\n";
+        let workflow = read(Source { file: "r.md", bytes: text.as_bytes(), siblings: &|_| false });
+        assert_eq!(workflow.targets, []);
+        assert_eq!(workflow.targets_with(&BTreeMap::new()), []);
+        let values = BTreeMap::from([("DEPLOYMENT".to_owned(), "shop".to_owned())]);
+        let names: Vec<String> =
+            workflow.targets_with(&values).into_iter().map(|target| target.name).collect();
+        assert_eq!(names, ["shop"]);
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl Opening {
             return Ok(Opening::Refused(USAGE, words));
         }
         let mut place = match &state.practice {
-            Some(world) => place_of_practice(&kept.document.workflow, world),
+            Some(world) => place_of_practice(&kept.release, world),
             None => place_of(&kept.release, &kept.opened, flags.cluster.clone(), config)?,
         };
         match &mut place.cluster {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::super::infer::params::reads;
 use super::super::model::{Command, CommandKind, Param, Workflow};
-use super::super::params::substituted_by;
+use super::super::params::{plain, substituted_by};
 use super::{Call, Called};
 
 /// The value of one parameter of a called workflow.
@@ -117,14 +117,8 @@ fn passed(value: &str, caller: &[Param]) -> Result<Bound, String> {
         return Ok(Bound::Of(param.name.clone()));
     }
     // It is written into commands as it is.
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
-    match value.chars().find(|c| !plain(*c)) {
-        Some(bad) => {
-            Err(format!("the value {value} holds {bad:?}, which a shell may read as something else"))
-        }
-        None if value.is_empty() || value.starts_with('-') => Err(format!("the value `{value}` is no value")),
-        None => Ok(Bound::Value(value.to_owned())),
-    }
+    plain("the value", value, true)?;
+    Ok(Bound::Value(value.to_owned()))
 }
 
 impl Called {
