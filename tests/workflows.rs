@@ -1,16 +1,19 @@
 //! Whole documents: the shipped library, the seed and its twins, and bad input.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail and skip like tests")]
 
+mod sound;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use gonogo::workflow::{
-    Check, Code, CommandKind, CriterionKind, EvidenceKind, Item, LIBRARY, Language, Metric, Operator, Probe,
+    Code, CommandKind, CriterionKind, EvidenceKind, Item, LIBRARY, Language, Metric, Operator, Probe,
     Severity, Source, Workflow, lint_text, plan_json, plan_text, read,
 };
 use proptest::prelude::*;
 use serde_json::Value;
+use sound::{Where, assert_sound, assert_sound_at};
 use unicode_width::UnicodeWidthStr;
 
 fn root() -> &'static Path {
@@ -629,46 +632,6 @@ fn hostile_documents_are_read_to_their_end() {
     }
 }
 
-fn assert_sound(workflow: &Workflow) {
-    let lines: Vec<&str> = workflow.text.split('\n').collect();
-    let inside = |line: usize, column: usize| {
-        let line = lines.get(line - 1).unwrap_or_else(|| panic!("line {line} of {}", lines.len()));
-        assert!(column <= line.chars().count() + 1, "column {column} of {line:?}");
-    };
-    for found in &workflow.diagnostics {
-        inside(found.place.line, found.place.column);
-        assert!(found.end_column > found.place.column);
-        found.related.iter().for_each(|place| inside(place.line, place.column));
-    }
-    workflow.checks().for_each(|Check { place, .. }| inside(place.line, place.column));
-    workflow.commands().for_each(|command| inside(command.place.line, command.place.column));
-    for step in &workflow.steps {
-        assert_eq!(step.order.len(), step.commands.len() + step.groups.len());
-    }
-    for param in &workflow.params {
-        for place in &param.occurrences {
-            let at: String = lines[place.line - 1].chars().skip(place.column - 1).collect();
-            let marks = param.placeholders.iter().any(|mark| at.starts_with(mark.as_str()));
-            let named = at.starts_with('$') && at.contains(&param.name);
-            let full = param.placeholders.len() == 8;
-            assert!(
-                at.starts_with(&param.default) || marks || named || full,
-                "{place:?} is not at {}",
-                param.name
-            );
-        }
-    }
-    let mut ids: Vec<&str> = workflow.checks().map(|check| check.id.as_str()).collect();
-    ids.extend(workflow.commands().map(|command| command.id.as_str()));
-    let n = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), n, "ids are unique");
-    plan_json(workflow);
-    plan_text(workflow);
-    lint_text(workflow, false);
-}
-
 const TWIN: &str = include_str!("fixtures/workflows/livraison.fr.md");
 
 proptest! {
@@ -676,12 +639,23 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        assert_sound(&read(Source { file: "x.md", bytes: &bytes, siblings: &|_| true }));
+        assert_sound_at(Where::Document, &bytes);
     }
 
     #[test]
     fn any_markdown_is_read(text in "(# |## |### |Steps\n|Rollback\n|- \\[ \\] |- |1\\. |```bash\n|```\n|---\n|name: |\n|git tag v1.2.0|# ou\n|> |\\||\\*\\*|→|é|\"|'|\\$\\(|<<E\n|  |5 min|x2|:| ){0,60}") {
         assert_sound(&parsed(&text));
+    }
+
+    #[test]
+    fn anything_in_an_annotation_is_read(text in "(id|after|approvals|metric|max|for|soak|hold|=|=2|=1%|=error-rate|\"|'|,|\\.\\.| |\\\\|-->|<!--|é|\n){0,24}") {
+        assert_sound_at(Where::Annotation, text.as_bytes());
+    }
+
+    #[test]
+    fn anything_in_a_block_is_read(text in "(git tag|export A=|kubectl|\\$ |# |> |\"|'|\\$\\(|\\)|<<E|E\n|```|\\|\\||;|\\{|\\}|if |done|<x>|v1\\.2\\.0|é|\t| |\n){0,40}") {
+        assert_sound_at(Where::Shell, text.as_bytes());
+        assert_sound_at(Where::Console, text.as_bytes());
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct StepTerms {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CheckTerms {
+    /// Where its words lead, as the document links them.
+    pub links: Vec<String>,
     pub roles: Vec<RoleName>,
     /// Always applies.
     pub killer: bool,
@@ -263,6 +265,7 @@ impl CheckTerms {
         if self.killer {
             terms.push(Term::says("always applies"));
         }
+        terms.extend(self.links.iter().map(|link| Term::says(format!("see {link}"))));
         terms.extend(of_after(&self.after));
         terms.extend(self.gate.as_ref().map(|gate| Term::says(format!("answered by {gate}"))));
         terms.extend(of_weakened(&self.weakened));

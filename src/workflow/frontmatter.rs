@@ -314,6 +314,11 @@ fn understand(entries: Vec<(At<String>, At<Node>)>) -> Frontmatter {
             "name" => front.name = front.word(node, "name"),
             "title" => front.title = front.word(node, "title"),
             "description" => front.description = front.word(node, "description"),
+            // What a template of GitHub calls it.
+            "about" => {
+                let about = front.word(node, "about");
+                front.description = front.description.take().or(about);
+            }
             "calls" => front.calls = front.list(node, "calls"),
             "roles" => front.roles = front.list(node, "roles"),
             "targets" => front.targets = front.list(node, "targets"),

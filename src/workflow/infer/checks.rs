@@ -88,7 +88,11 @@ impl<'d> Reader<'_> {
 
     pub(super) fn check(&mut self, inline: &Inline, under: Under<'_>) -> Check {
         self.note_literals(&inline.text, &inline.map, &Script::default());
-        self.check_of(&inline.text, inline.span.start, under)
+        let mut check = self.check_of(&inline.text, inline.span.start, under);
+        // A place in the same page is no other place, and a bare address stands in the words.
+        let leads_away = |link: &&String| !link.starts_with('#') && !inline.text.contains(link.as_str());
+        check.annotated.links = inline.links.iter().filter(leads_away).cloned().collect();
+        check
     }
 
     /// A check in words that stand at `offset`.
