@@ -21,17 +21,17 @@ fn the_seed_is_played_to_its_report_by_at_most_seventy_keys() {
     assert!(report.status.success());
     let report = words(&report);
     // The twin says in words of its own what the seed says.
-    let last = if report.contains("Équipe notifiée") {
-        "Équipe notifiée du succès"
+    let (last, deployed) = if report.contains("Équipe notifiée") {
+        ("Équipe notifiée du succès", "gh workflow run deploy-prod.yml --ref v1.3.0")
     } else {
-        "L'équipe le sait"
+        ("L'équipe le sait", "gh workflow run ship-prod.yml --ref v1.3.0")
     };
     let last = format!("| {last} | ☑ confirmed | you |");
     for told in [
         "| Outcome | **completed** |",
         "| Parameter | `VERSION` = `v1.3.0` |",
         "git push origin v1.3.0",
-        "gh workflow run deploy-prod.yml --ref v1.3.0",
+        deployed,
         "**exit 0** · took",
         "| kept |",
         &last,
