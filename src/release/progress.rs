@@ -102,6 +102,16 @@ impl Release {
         Some(format!("“{}” is open", open.text))
     }
 
+    /// When the first command of a production step was started, also one that a reload took out of the
+    /// document.
+    pub fn production_started(&self) -> Option<Moment> {
+        let steps = self.workflow.steps.iter().filter(|step| step.production);
+        let commands = steps.flat_map(|step| &step.commands);
+        let attempts = commands.filter_map(|command| self.state.commands.get(&command.id)?.attempts.first());
+        let before = self.state.reloads.iter().filter_map(|reload| reload.production_since);
+        attempts.map(|attempt| attempt.started).chain(before).min()
+    }
+
     /// Open items of steps that do not gate: they may stay open, and the report names them.
     pub fn pending(&self) -> Vec<&Check> {
         let loose = self.workflow.steps.iter().filter(|step| !step.gating);

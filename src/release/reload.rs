@@ -78,11 +78,7 @@ impl Release {
         if let Some(why) = reload.blocked.first() {
             return Err(Refusal::new(why.clone(), "the release goes on with the document as it has it"));
         }
-        let production =
-            self.workflow.steps.iter().filter(|step| step.production).flat_map(|step| &step.commands);
-        let production =
-            production.filter_map(|command| self.state.commands.get(&command.id)?.attempts.first());
-        let production_since = production.map(|attempt| attempt.started).min();
+        let production_since = self.production_started();
         let Reload { document, workflow, n_kept, lost, ran, kept, .. } = reload;
         self.state.reloads.push(Reloaded {
             at,

@@ -150,12 +150,7 @@ impl Release {
 
     /// Known good is what ran before this release touched anything: a later reading is not taken.
     pub(super) fn pinned(&mut self, pins: &[Pin], routes: &[RoutePin]) -> Vec<Effect> {
-        let production_started =
-            self.workflow.steps.iter().filter(|step| step.production).any(|step| {
-                step.commands.iter().any(|command| self.state.last_attempt(&command.id).is_some())
-            });
-        let before = self.state.reloads.iter().any(|reload| reload.production_since.is_some());
-        if production_started || before || self.state.rollback.is_some() || self.is_pinned() {
+        if self.production_started().is_some() || self.state.rollback.is_some() || self.is_pinned() {
             return Vec::new();
         }
         self.state.pins = pins.to_vec();

@@ -129,12 +129,8 @@ impl Release {
     }
 
     fn has_run(&self, person: &str) -> bool {
-        let attempts = self.state.commands.values().flat_map(|track| &track.attempts);
-        let before = self.state.reloads.iter().flat_map(|reload| &reload.ran);
-        attempts
-            .chain(before)
-            .filter_map(|attempt| attempt.by.as_ref())
-            .any(|by| same_person(&by.name, person))
+        let mut runners = self.state.attempts().filter_map(|attempt| attempt.by.as_ref());
+        runners.any(|by| same_person(&by.name, person))
     }
 
     /// The way out: whom to ask, by role and name.

@@ -438,6 +438,12 @@ impl State {
         pin.or_else(|| self.first_templates.get(target)).map(String::as_str)
     }
 
+    /// Everything that was run, also what a reload took out of the document.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        let standing = self.commands.values().flat_map(|track| &track.attempts);
+        standing.chain(self.reloads.iter().flat_map(|reload| &reload.ran))
+    }
+
     /// Whether anything outside may have been changed by this release.
     pub fn changed_anything(&self) -> bool {
         self.rollback.is_some()

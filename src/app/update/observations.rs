@@ -201,13 +201,11 @@ fn expectation(model: &Model, target: &TargetRef) -> Expectation {
         return expect;
     }
     let Some(seen) = seen else { return expect };
-    let attempts = state.commands.values().flat_map(|track| &track.attempts);
-    let moved = state.reloads.iter().flat_map(|reload| &reload.ran);
-    let Some(first) = attempts.chain(moved).map(|attempt| attempt.started).min() else {
+    let Some(first) = state.attempts().map(|attempt| attempt.started).min() else {
         expect.template = ExpectedTemplate::Unchanged { print: known_good.to_owned() };
         return expect;
     };
-    let production = production_started(model);
+    let production = model.release.production_started();
     // A tag or a pipeline may roll out without a command of the production step, so any new template
     // with our version is ours; but until one is there, nothing is waited for.
     if production.is_none() && seen.facts.template_print == known_good {
@@ -246,15 +244,6 @@ fn is_told(model: &Model, pin: &Pin, patched_at: Moment) -> bool {
     let was_back =
         state.rollouts.get(&pin.target).is_some_and(|seen| seen.template_print == pin.template_print);
     !is_replaced || was_back || model.now.wall.duration_since(patched_at.wall) > ECHO
-}
-
-/// When the first command of a production step was started.
-fn production_started(model: &Model) -> Option<Moment> {
-    let workflow = model.release.workflow();
-    let commands = workflow.steps.iter().filter(|step| step.production).flat_map(|step| &step.commands);
-    let attempts = commands.filter_map(|command| model.state().commands.get(&command.id)?.attempts.first());
-    let before = model.state().reloads.iter().filter_map(|reload| reload.production_since);
-    attempts.map(|attempt| attempt.started).chain(before).min()
 }
 
 /// Judges every measured criterion and tells the release what changed.
