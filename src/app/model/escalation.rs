@@ -133,13 +133,17 @@ impl Model {
         levels.find(|level| level.is_current && level.called.is_empty())
     }
 
-    /// Whom a line names, with the person who answers for it today.
-    pub fn whom(&self, roles: &[RoleName]) -> String {
-        let named = roles.iter().map(|role| match self.state().roster.get(role) {
+    /// Whom a line names, each role with the person who answers for it today.
+    pub fn named(&self, roles: &[RoleName]) -> impl Iterator<Item = String> {
+        roles.iter().map(|role| match self.state().roster.get(role) {
             Some(person) => format!("{role} ({person})"),
             None => role.to_string(),
-        });
-        named.collect::<Vec<_>>().join(" + ")
+        })
+    }
+
+    /// The same in one go: `ops (ana) + tech-lead`.
+    pub fn whom(&self, roles: &[RoleName]) -> String {
+        self.named(roles).collect::<Vec<_>>().join(" + ")
     }
 
     /// The note that says that a level was called.

@@ -110,11 +110,7 @@ pub fn people<'a>(paint: &Paint<'a>, selected: usize, width: usize) -> Sheet<'a>
         sheet.push(paint.line("whom to call", Role::Dim));
     }
     for line in &workflow.escalation {
-        let roles = line.roles.iter().map(|role| match model.state().roster.get(role) {
-            Some(person) => format!("{role} ({person})"),
-            None => role.to_string(),
-        });
-        let parts: Vec<String> = roles.chain(line.actions.iter().cloned()).collect();
+        let parts: Vec<String> = model.named(&line.roles).chain(line.actions.iter().cloned()).collect();
         let head = paint.line(format!("  {} → ", line.trigger), Role::Text);
         sheet.hanging(paint, head, &parts.join(" + "), Role::Title);
     }

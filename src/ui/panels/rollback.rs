@@ -261,11 +261,8 @@ fn next_measures<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>) {
                 .push(format!("take the bad side away: kubectl -n {namespace} scale {target} --replicas=0"));
         }
         for line in &model.release.workflow().escalation {
-            let roles = line.roles.iter().map(|role| match state.roster.get(role) {
-                Some(person) => format!("{role} ({person})"),
-                None => role.to_string(),
-            });
-            measures.push(format!("call {}: {}", roles.collect::<Vec<_>>().join(", "), line.trigger));
+            let whom: Vec<String> = model.named(&line.roles).collect();
+            measures.push(format!("call {}: {}", whom.join(", "), line.trigger));
         }
     }
     let mut label = "next";
