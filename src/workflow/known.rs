@@ -208,10 +208,12 @@ impl Said {
         lines.extend(failed.command.lines().map(|line| ("the command", folded(line))));
         let mut kinds = Vec::new();
         for (kind, signs) in SIGNS {
+            // Every line is compared with each: they are made comparable before that.
+            let signs: Vec<(&str, String)> = signs.iter().map(|sign| (*sign, format!(" {sign} "))).collect();
             let told = lines.iter().find_map(|(place, line)| {
                 // What a command was going to do is no sign of how it failed, but for what it is about.
                 let counts = *place != "the command" || *kind == "migration";
-                let sign = signs.iter().find(|sign| counts && line.contains(&format!(" {sign} ")))?;
+                let (sign, _) = signs.iter().find(|(_, padded)| counts && line.contains(padded))?;
                 // A reason is one word, and is told as Kubernetes writes it.
                 let sign = if *place == "the reason" { failed.reason } else { sign };
                 Some(format!("{place} says “{sign}”"))

@@ -74,7 +74,7 @@ impl Model {
         known_errors(rows, &failed)
     }
 
-    /// What the rows are asked about where the operator stands.
+    /// What failed where the operator stands, when a row speaks of it.
     pub fn known_here(&self) -> Option<KnownOf> {
         use super::{Panel, Row};
         let of_command = |command: &CommandId| {
@@ -92,7 +92,8 @@ impl Model {
             },
             Some(_) => None,
         };
+        let has_rows = |of: &KnownOf| !self.known(of).is_empty();
         let pods = || self.shown().map(|seen| KnownOf::Pods(seen.facts.target.clone()));
-        near.filter(|of| !self.known(of).is_empty()).or_else(pods)
+        near.filter(has_rows).or_else(|| pods().filter(has_rows))
     }
 }

@@ -98,9 +98,8 @@ impl Model {
                 }
                 CommandState::Running => vec![A::StopCommand, A::Up, A::Close],
                 _ => {
-                    let known = self.known_here().is_some_and(|of| !self.known(&of).is_empty());
                     let mut offers = vec![A::Up, A::Down];
-                    offers.extend(known.then_some(A::KnownErrors));
+                    offers.extend(self.known_here().map(|_| A::KnownErrors));
                     offers.push(A::Close);
                     offers
                 }

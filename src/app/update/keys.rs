@@ -154,7 +154,7 @@ fn panel(model: &mut Model, panel: Panel) -> Vec<Ask> {
 }
 
 fn known_errors(model: &mut Model) -> Vec<Ask> {
-    match model.known_here().filter(|of| !model.known(of).is_empty()) {
+    match model.known_here() {
         Some(of) => panel(model, Panel::Known(of)),
         None => {
             let text = match model.release.workflow().errors.is_empty() {
