@@ -108,22 +108,10 @@ impl SearchPath {
 
 /// The file names under which a workflow may lie in a folder, the best first.
 pub fn file_names(name: &str, language: Language) -> Vec<String> {
-    let mut names = vec![format!("{name}.{}.md", code(language)), format!("{name}.md")];
-    let others = [Language::English, Language::French, Language::German, Language::Spanish];
-    let others = others.into_iter().chain([Language::Portuguese]).filter(|other| *other != language);
-    names.extend(others.map(|other| format!("{name}.{}.md", code(other))));
+    let mut names = vec![format!("{name}.{}.md", language.code()), format!("{name}.md")];
+    let others = Language::ALL.into_iter().filter(|other| *other != language);
+    names.extend(others.map(|other| format!("{name}.{}.md", other.code())));
     names
-}
-
-/// As in file names and in `--lang`.
-pub fn code(language: Language) -> &'static str {
-    match language {
-        Language::French => "fr",
-        Language::English => "en",
-        Language::German => "de",
-        Language::Spanish => "es",
-        Language::Portuguese => "pt",
-    }
 }
 
 /// A name leads out of no folder.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use color_eyre::eyre::{WrapErr as _, bail};
 use serde_json::{Value, json};
 
-use super::search_path::{self, Found, Origin, SearchPath, Text, code};
+use super::search_path::{self, Found, Origin, SearchPath, Text};
 use super::{DONE, Format, Lang, document, print};
 use crate::workflow::{LIBRARY, Language, Source, Workflow, read};
 
@@ -152,7 +152,7 @@ fn markdown_files(folder: &Path) -> Vec<(String, PathBuf)> {
 fn name_of(file: &str) -> Option<&str> {
     let stem = file.strip_suffix(".md")?;
     let name = match stem.rsplit_once('.') {
-        Some((name, "en" | "fr" | "de" | "es" | "pt")) => name,
+        Some((name, code)) if Language::of_code(code).is_some() => name,
         _ => stem,
     };
     (!name.is_empty() && !name.starts_with(['.', '-'])).then_some(name)
@@ -164,7 +164,7 @@ fn as_json(rows: &[Row]) -> Value {
         .map(|row| {
             json!({
                 "name": row.name,
-                "language": code(row.language),
+                "language": row.language.code(),
                 "title": row.title,
                 "description": row.description,
                 "n_steps": row.n_steps,
@@ -201,7 +201,7 @@ fn as_text(rows: &[Row], here: &Path) -> String {
     let mut text = String::new();
     for (place, rows) in &lines {
         let Some(first) = rows.iter().find(|row| row.language == spoken()).or(rows.first()) else { continue };
-        let languages: Vec<&str> = rows.iter().map(|row| code(row.language)).collect();
+        let languages: Vec<&str> = rows.iter().map(|row| row.language.code()).collect();
         let words = if first.description.is_empty() { &first.title } else { &first.description };
         let line = format!("{:names$}  {:5}  {place:places$}  {words}", first.name, languages.join(" "));
         text.push_str(line.trim_end());

@@ -196,6 +196,25 @@ pub enum Language {
 }
 
 impl Language {
+    /// In the order in which they are offered.
+    pub const ALL: [Language; 5] =
+        [Language::English, Language::French, Language::German, Language::Spanish, Language::Portuguese];
+
+    /// As in file names and on the command line: `fr`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::French => "fr",
+            Language::English => "en",
+            Language::German => "de",
+            Language::Spanish => "es",
+            Language::Portuguese => "pt",
+        }
+    }
+
+    pub fn of_code(code: &str) -> Option<Language> {
+        Language::ALL.into_iter().find(|language| language.code() == code)
+    }
+
     /// Its English name.
     pub fn as_str(self) -> &'static str {
         match self {

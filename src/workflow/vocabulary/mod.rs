@@ -342,13 +342,7 @@ pub(super) fn language(prose: &str) -> Language {
             best = (language, score);
         }
     }
-    match best.0 {
-        "fr" => Language::French,
-        "de" => Language::German,
-        "es" => Language::Spanish,
-        "pt" => Language::Portuguese,
-        _ => Language::English,
-    }
+    Language::of_code(best.0).unwrap_or(Language::English)
 }
 
 #[cfg(test)]
