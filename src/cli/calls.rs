@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::document;
-use super::search_path::{self, Origin, SearchPath, Text};
+use super::search_path::{self, SearchPath, Text};
 use crate::adapters::DocumentSource;
 use crate::workflow::{self, CalledFiles, CalledFrom, Edition, LIBRARY, Language, Shelf, Source, Workflow};
 
@@ -62,17 +62,9 @@ impl DocumentSource for OnDisk {
 impl Shelf for OnDisk {
     fn find(&self, by: Option<&str>, name: &str, language: Language) -> Vec<(String, CalledFrom)> {
         let found = self.path(by).find(name, language);
-        let told = found.into_iter().map(|found| {
-            let from = match found.origin {
-                Origin::Beside => CalledFrom::Beside,
-                Origin::Repository => CalledFrom::Repository,
-                Origin::User => CalledFrom::User,
-                Origin::BuiltIn => CalledFrom::BuiltIn,
-            };
-            match found.text {
-                Text::File(file) => (self.name(&file), from),
-                Text::BuiltIn(it) => (format!("{BUILT_IN}{}", it.file), from),
-            }
+        let told = found.into_iter().map(|found| match found.text {
+            Text::File(file) => (self.name(&file), found.origin),
+            Text::BuiltIn(it) => (format!("{BUILT_IN}{}", it.file), found.origin),
         });
         told.collect()
     }

@@ -1,54 +1,23 @@
 //! Where workflows are looked for by name: beside the document, in the repository, at home, in gonogo.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::workflow::{self, Language, Shipped};
+use crate::workflow::{self, CalledFrom, Language, Shipped};
 
 /// The folder of a repository, and of a person's settings, that holds workflows.
 const FOLDER: &str = "workflows";
 
-/// From where a workflow comes; the nearer first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// Next to the document that names it.
-    Beside,
-    /// `workflows/` of the repository.
-    Repository,
-    /// `$XDG_CONFIG_HOME/gonogo/workflows`.
-    User,
-    /// The library that gonogo brings along.
-    BuiltIn,
-}
-
-impl Origin {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Origin::Beside => "beside",
-            Origin::Repository => "repository",
-            Origin::User => "user",
-            Origin::BuiltIn => "built-in",
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 /// Folders in the order in which they are looked through; the built-in library comes after all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchPath {
-    pub folders: Vec<(PathBuf, Origin)>,
+    pub folders: Vec<(PathBuf, CalledFrom)>,
 }
 
 /// A workflow that was found by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    pub origin: Origin,
+    pub origin: CalledFrom,
     pub text: Text,
 }
 
@@ -73,11 +42,11 @@ fn among(document: Option<&Path>, directory: &Path, settings: Option<&Path>) -> 
     let beside = document.as_deref().and_then(Path::parent);
     let root = repository(beside.unwrap_or(directory));
     let wanted = [
-        (beside.map(Path::to_owned), Origin::Beside),
-        (root.map(|root| root.join(FOLDER)), Origin::Repository),
-        (settings.map(|settings| settings.join(FOLDER)), Origin::User),
+        (beside.map(Path::to_owned), CalledFrom::Beside),
+        (root.map(|root| root.join(FOLDER)), CalledFrom::Repository),
+        (settings.map(|settings| settings.join(FOLDER)), CalledFrom::User),
     ];
-    let mut folders: Vec<(PathBuf, Origin)> = Vec::new();
+    let mut folders: Vec<(PathBuf, CalledFrom)> = Vec::new();
     for (folder, origin) in wanted.into_iter().filter_map(|(folder, origin)| Some((folder?, origin))) {
         if !folders.iter().any(|(known, _)| is_same(known, &folder)) {
             folders.push((folder, origin));
@@ -95,13 +64,13 @@ impl SearchPath {
         if !is_plain(name) {
             return Vec::new();
         }
-        let in_folder = |(folder, origin): &(PathBuf, Origin)| {
+        let in_folder = |(folder, origin): &(PathBuf, CalledFrom)| {
             let files = file_names(name, language).into_iter().map(|file| folder.join(file));
             let file = files.into_iter().find(|file| file.is_file())?;
             Some(Found { origin: *origin, text: Text::File(file) })
         };
         let built_in = workflow::shipped(name, language);
-        let built_in = built_in.map(|it| Found { origin: Origin::BuiltIn, text: Text::BuiltIn(it) });
+        let built_in = built_in.map(|it| Found { origin: CalledFrom::BuiltIn, text: Text::BuiltIn(it) });
         self.folders.iter().filter_map(in_folder).chain(built_in).collect()
     }
 }
@@ -153,7 +122,7 @@ mod tests {
             among(document.as_deref(), &at("repo/deep"), Some(&at("settings")))
         }
 
-        fn found(&self, document: Option<&str>, name: &str, language: Language) -> Vec<(String, Origin)> {
+        fn found(&self, document: Option<&str>, name: &str, language: Language) -> Vec<(String, CalledFrom)> {
             let told = |found: Found| {
                 let file = match found.text {
                     Text::File(file) => file.strip_prefix(self.0.path()).unwrap().display().to_string(),
@@ -176,21 +145,21 @@ mod tests {
         ]);
         let found = files.found(Some("repo/deep/release.md"), "rollback", Language::English);
         let expected = [
-            ("repo/deep/rollback.md", Origin::Beside),
-            ("repo/workflows/rollback.md", Origin::Repository),
-            ("settings/workflows/rollback.en.md", Origin::User),
-            ("rollback.en.md", Origin::BuiltIn),
+            ("repo/deep/rollback.md", CalledFrom::Beside),
+            ("repo/workflows/rollback.md", CalledFrom::Repository),
+            ("settings/workflows/rollback.en.md", CalledFrom::User),
+            ("rollback.en.md", CalledFrom::BuiltIn),
         ];
         assert_eq!(found, expected.map(|(file, origin)| (file.to_owned(), origin)));
         let found = files.found(None, "rollback", Language::French);
-        assert_eq!(found[0], ("repo/workflows/rollback.fr.md".to_owned(), Origin::Repository));
+        assert_eq!(found[0], ("repo/workflows/rollback.fr.md".to_owned(), CalledFrom::Repository));
     }
 
     #[test]
     fn a_folder_that_is_beside_and_the_repositorys_is_looked_through_once() {
         let files = Files::new(&["repo/.git/HEAD", "repo/workflows/release.md", "repo/workflows/other.md"]);
         let found = files.found(Some("repo/workflows/release.md"), "other", Language::English);
-        assert_eq!(found, [("repo/workflows/other.md".to_owned(), Origin::Beside)]);
+        assert_eq!(found, [("repo/workflows/other.md".to_owned(), CalledFrom::Beside)]);
     }
 
     #[test]

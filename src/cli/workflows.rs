@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 use color_eyre::eyre::{WrapErr as _, bail};
 use serde_json::{Value, json};
 
-use super::search_path::{self, Found, Origin, SearchPath, Text};
+use super::search_path::{self, Found, SearchPath, Text};
 use super::{DONE, Format, Lang, document, print};
-use crate::workflow::{LIBRARY, Language, Source, Workflow, read};
+use crate::workflow::{CalledFrom, LIBRARY, Language, Source, Workflow, read};
 
 pub(super) const AFTER_HELP: &str = "They are looked for in workflows/ of the repository, in \
 $XDG_CONFIG_HOME/gonogo/workflows, and in gonogo itself; of two with one name the nearer wins. A call in a \
@@ -95,7 +95,7 @@ struct Row {
     title: String,
     description: String,
     n_steps: usize,
-    origin: Origin,
+    origin: CalledFrom,
     /// `None` for a built-in one.
     path: Option<PathBuf>,
     /// The nearer one of its name.
@@ -116,12 +116,18 @@ fn rows(path: &SearchPath) -> Vec<Row> {
     }
     for it in LIBRARY {
         let workflow = read(Source { file: it.file, bytes: it.text.as_bytes(), siblings: &|_| true });
-        rows.push(row(path, it.name.to_owned(), &workflow, Origin::BuiltIn, None));
+        rows.push(row(path, it.name.to_owned(), &workflow, CalledFrom::BuiltIn, None));
     }
     rows
 }
 
-fn row(path: &SearchPath, name: String, workflow: &Workflow, origin: Origin, file: Option<PathBuf>) -> Row {
+fn row(
+    path: &SearchPath,
+    name: String,
+    workflow: &Workflow,
+    origin: CalledFrom,
+    file: Option<PathBuf>,
+) -> Row {
     let nearest = path.find(&name, workflow.language).into_iter().next();
     let shadowed_by = nearest.filter(|found| found.origin != origin).map(|found| place(&found));
     Row {
@@ -235,7 +241,7 @@ mod tests {
         for (file, text) in files {
             std::fs::write(folder.join(file), text).unwrap();
         }
-        let path = SearchPath { folders: vec![(folder, Origin::Repository)] };
+        let path = SearchPath { folders: vec![(folder, CalledFrom::Repository)] };
         (dir, path)
     }
 
@@ -250,11 +256,11 @@ mod tests {
         let own = &rows[0];
         assert_eq!(
             (own.name.as_str(), own.origin, &own.shadowed_by),
-            ("rollback", Origin::Repository, &None)
+            ("rollback", CalledFrom::Repository, &None)
         );
         let hidden: Vec<&Row> = rows.iter().filter(|row| row.shadowed_by.is_some()).collect();
         assert_eq!(hidden.len(), 2, "{hidden:?}");
-        assert!(hidden.iter().all(|row| row.name == "rollback" && row.origin == Origin::BuiltIn));
+        assert!(hidden.iter().all(|row| row.name == "rollback" && row.origin == CalledFrom::BuiltIn));
         let text = as_text(&rows, dir.path());
         assert!(text.starts_with("rollback "), "{text}");
         assert!(text.contains("hidden by ") && text.contains("Our own way back"), "{text}");

@@ -58,20 +58,31 @@ impl Call {
     }
 }
 
-/// From where a called workflow comes; the nearer first.
+/// From where a workflow comes that is asked for by its name; the nearer first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CalledFrom {
-    /// Next to the document that calls it.
+    /// Next to the document that names it.
     Beside,
     /// `workflows/` of the repository.
     Repository,
-    /// The user's own workflows.
+    /// `$XDG_CONFIG_HOME/gonogo/workflows`.
     User,
+    /// The library that gonogo brings along.
     BuiltIn,
 }
 
 impl CalledFrom {
+    /// As machines read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CalledFrom::Beside => "beside",
+            CalledFrom::Repository => "repository",
+            CalledFrom::User => "user",
+            CalledFrom::BuiltIn => "built-in",
+        }
+    }
+
     pub fn words(self) -> &'static str {
         match self {
             CalledFrom::Beside => "beside this file",
