@@ -28,8 +28,8 @@ for _ in $(seq 600); do [ -e go ] && break; sleep 0.1; done
 "#;
 
 /// The command runs, and asks for a name.
-fn asked(home: &Home, size: (u16, u16)) -> Terminal {
-    let file = home.write("asks.md", ASKS);
+fn asked(home: &Home, document: &str, size: (u16, u16)) -> Terminal {
+    let file = home.write("asks.md", document);
     let mut terminal = home.open_sized(&["run", &file.to_string_lossy()], size);
     terminal.wait("begin the release");
     terminal.press("r");
@@ -44,7 +44,7 @@ fn asked(home: &Home, size: (u16, u16)) -> Terminal {
 #[test]
 fn a_command_that_asks_is_answered_in_its_pane_and_keeps_no_secret() {
     let home = Home::new();
-    let mut terminal = asked(&home, (80, 24));
+    let mut terminal = asked(&home, ASKS, (80, 24));
     let size = home.read("size.txt");
     assert_eq!(size.trim(), "17 44", "the pane's own size, from the first moment on");
     // Letters that are keys of the cockpit are letters here.
@@ -82,7 +82,7 @@ fn a_command_that_asks_is_answered_in_its_pane_and_keeps_no_secret() {
 #[test]
 fn a_command_in_a_terminal_that_the_kill_cut_is_in_doubt() {
     let home = Home::new();
-    let terminal = asked(&home, (120, 30));
+    let terminal = asked(&home, ASKS, (120, 30));
     home.wait_for_record("command-spawned");
     terminal.kill();
     let terminal = home.open(&["resume"]);
@@ -94,15 +94,7 @@ fn the_pane_follows_the_window_and_the_command_is_told() {
     let home = Home::new();
     let text = ASKS.replace("printf 'your", "trap 'stty size > size.txt' WINCH\nprintf 'your");
     let text = text.replace("read -r name", "read -r name || true");
-    let file = home.write("asks.md", text);
-    let mut terminal = home.open_sized(&["run", &file.to_string_lossy()], (80, 24));
-    terminal.wait("begin the release");
-    terminal.press("r");
-    terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
-    terminal.press("enter");
-    terminal.wait_for("the run panel", |screen| screen.has_panel("Run"));
-    terminal.press("r");
-    terminal.wait("your name?");
+    let mut terminal = asked(&home, &text, (80, 24));
     terminal.resize(120, 40);
     // bash runs a trap between two commands, so it is brought to where it only waits.
     terminal.type_line("ana");
