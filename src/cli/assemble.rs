@@ -14,6 +14,7 @@ use super::calls::OnDisk;
 use super::cluster::{ClusterFlags, target_of};
 use super::document::Document;
 use super::form::{self, Known};
+use super::variable;
 use crate::adapters::clock::Clock;
 use crate::adapters::kube::ConnectOptions;
 use crate::adapters::prometheus::PrometheusSettings;
@@ -163,7 +164,7 @@ impl Place {
 
 /// Who sits here: by flag, settings, git, the user of the kubeconfig's context, or the login.
 pub(super) fn operator(flag: Option<String>, config: &Config, place: &Place) -> Operator {
-    let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let login = || variable("USER");
     // On a jump host everybody logs in as the same user; the kubeconfig is more often one's own.
     let cluster = || place.cluster.as_ref()?.user();
     let name = flag.or_else(|| config.operator.clone());
@@ -208,7 +209,7 @@ pub(super) fn cockpit(parts: Parts<'_>) -> color_eyre::Result<Cockpit> {
 pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     let Parts { config, place, document, me, clock, release, mode, .. } = parts;
     let ascii = is_ascii(config);
-    let secrets = form::secrets_of(&document.workflow, |name| std::env::var(name).ok());
+    let secrets = form::secrets_of(&document.workflow, variable);
     let mut shell = Shell::new(std::env::vars_os())
         .without_variable("GIT_DIR")
         .without_variable("GIT_WORK_TREE")
@@ -252,7 +253,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
             today: &today,
             next: next.as_deref(),
         };
-        let form = form::start_form(workflow, &known, |name| std::env::var(name).ok());
+        let form = form::start_form(workflow, &known, variable);
         view.start = Some(form.clone());
         view.panel = Some(Panel::Start(form));
     }
@@ -338,8 +339,7 @@ pub(super) fn is_ascii(config: &Config) -> bool {
 
 /// Whether the locale says UTF-8; a terminal that was told nothing is taken for a modern one.
 fn speaks_unicode() -> bool {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")) {
+    match variable("LC_ALL").or_else(|| variable("LC_CTYPE")).or_else(|| variable("LANG")) {
         Some(locale) => {
             let locale = locale.to_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")

@@ -344,6 +344,11 @@ fn complain(error: &color_eyre::Report) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Prints to standard output; a reader that has gone away, such as `head`, is no error.
 fn print(text: &str) -> color_eyre::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use color_eyre::eyre::eyre;
 
+use super::variable;
 use crate::app::model::ThemeChoices;
 use crate::config::Config;
 use crate::ui::theme::{Depth, Theme, Themes};
@@ -16,9 +17,8 @@ const MOST: usize = 100;
 /// - Errors: the theme of the settings is not there or cannot be read. Another that is broken is told
 ///   when it is asked for.
 pub(super) fn themes(config: &Config) -> color_eyre::Result<(Themes, ThemeChoices)> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let depth = Depth::of_terminal(set("COLORTERM").as_deref(), set("TERM").as_deref());
-    let no_color = set("NO_COLOR").is_some();
+    let depth = Depth::of_terminal(variable("COLORTERM").as_deref(), variable("TERM").as_deref());
+    let no_color = variable("NO_COLOR").is_some();
     let settings = Config::default_path();
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let folder = settings.as_deref().and_then(Path::parent).map(|folder| folder.join("themes"));

@@ -7,7 +7,7 @@ use color_eyre::eyre::{WrapErr as _, bail};
 use serde_json::{Value, json};
 
 use super::search_path::{self, Found, SearchPath, Text};
-use super::{DONE, Format, Lang, document, print};
+use super::{DONE, Format, Lang, document, print, variable};
 use crate::workflow::{CalledFrom, LIBRARY, Language, Source, Workflow, read};
 
 pub(super) const AFTER_HELP: &str = "They are looked for in workflows/ of the repository, in \
@@ -55,8 +55,7 @@ pub fn workflows(flags: &Flags) -> color_eyre::Result<u8> {
 
 /// The language of the locale, where the library has it.
 pub(super) fn spoken() -> Language {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")) {
+    match variable("LC_ALL").or_else(|| variable("LC_MESSAGES")).or_else(|| variable("LANG")) {
         Some(locale) if locale.starts_with("fr") => Language::French,
         _ => Language::English,
     }
