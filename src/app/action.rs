@@ -51,7 +51,7 @@ pub enum Action {
     Diff,
     Reason,
     CancelRollback,
-    /// Let the release roll back by itself on a criterion, at its start.
+    /// Let the release roll back by itself on a criterion, at its start; say what an unclear block is.
     Accept,
     /// What rolls back by itself.
     Policy,

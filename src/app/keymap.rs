@@ -11,6 +11,7 @@ use super::action::Action;
 pub enum Context {
     StartPanel,
     RunPanel,
+    UnclearPanel,
     DoubtPanel,
     OutputPanel,
     /// The terminal of a command: no key but those of its own is looked up.
@@ -42,6 +43,7 @@ impl Context {
             }
             Context::StartPanel
             | Context::RunPanel
+            | Context::UnclearPanel
             | Context::DoubtPanel
             | Context::OutputPanel
             | Context::Terminal
@@ -60,6 +62,7 @@ impl Context {
         match self {
             Context::StartPanel => "Start",
             Context::RunPanel => "Run panel",
+            Context::UnclearPanel => "Unclear block",
             Context::DoubtPanel => "Command in doubt",
             Context::OutputPanel => "Command output",
             Context::Terminal => "Terminal of a command",
@@ -286,6 +289,10 @@ const TABLE: &[(Context, &str, Action)] = {
         (C::RunPanel, "s", A::Skip),
         (C::RunPanel, "-", A::NotApplicable),
         (C::RunPanel, "q esc", A::Close),
+        (C::UnclearPanel, "space", A::Accept),
+        (C::UnclearPanel, "down j", A::Down),
+        (C::UnclearPanel, "up k", A::Up),
+        (C::UnclearPanel, "q esc", A::Close),
         (C::DoubtPanel, "y", A::SettledGood),
         (C::DoubtPanel, "f", A::SettledBad),
         (C::DoubtPanel, "q esc", A::Close),

@@ -52,10 +52,10 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
 fn wanted(named: Option<&Path>, language: Language, directory: &Path) -> color_eyre::Result<Document> {
     let Some(named) = named else { return built_in(USUAL, language, directory) };
     let name = named.to_str().filter(|text| !text.contains('/') && !text.ends_with(".md"));
-    let Some(name) = name.filter(|_| !named.exists()) else { return Ok(document::read(named)?) };
+    let Some(name) = name.filter(|_| !named.exists()) else { return Ok(document::read_as_settled(named)?) };
     let here = std::env::current_dir().wrap_err("cannot tell the current directory")?;
     match search_path::of(None, &here).find(name, language).into_iter().next().map(|found| found.text) {
-        Some(Text::File(file)) => Ok(document::read(&file)?),
+        Some(Text::File(file)) => Ok(document::read_as_settled(&file)?),
         Some(Text::BuiltIn(it)) => built_in(it.name, language, directory),
         None => {
             bail!("no workflow is called {name}, nor any file; gonogo workflows lists those that there are")
@@ -68,7 +68,7 @@ fn wanted(named: Option<&Path>, language: Language, directory: &Path) -> color_e
 fn built_in(name: &str, language: Language, directory: &Path) -> color_eyre::Result<Document> {
     let folder = laid_out(directory)?;
     match crate::workflow::shipped(name, language) {
-        Some(it) => Ok(document::read(&folder.join(it.file))?),
+        Some(it) => Ok(document::read_as_settled(&folder.join(it.file))?),
         None => bail!("the library has no {name}"),
     }
 }
@@ -96,7 +96,7 @@ async fn led_to_practice(
     let led = led.wrap_err("the practice nginx cannot start")?;
     let copy = laid_out(directory)?.join(document.path.file_name().unwrap_or("workflow.md".as_ref()));
     std::fs::write(&copy, led).wrap_err_with(|| format!("cannot write {}", copy.display()))?;
-    Ok(document::read(&copy)?)
+    Ok(document::read_as_settled(&copy)?)
 }
 
 /// What a rehearsal fills in for a parameter: what the document offers, what the practice world has of

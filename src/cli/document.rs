@@ -5,7 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::calls;
+use super::{calls, complain};
+use crate::adapters::store;
 use crate::workflow::{self, Source, Workflow};
 
 /// No release document is larger; a larger file is some other file. Units: bytes.
@@ -38,6 +39,28 @@ pub fn read(path: &Path) -> Result<Document, DocumentError> {
     let document = understood(path, bytes(path)?);
     let files = Arc::new(calls::of(path, &document.workflow));
     Ok(Document { workflow: workflow::placed(document.workflow, &files), ..document })
+}
+
+/// The same with what people said on this machine of blocks that nothing tells for certain.
+pub fn read_as_settled(path: &Path) -> Result<Document, DocumentError> {
+    let document = read(path)?;
+    if document.workflow.settlings().is_empty() {
+        return Ok(document);
+    }
+    let remembered = match store::state_dir().and_then(|state_dir| store::remembered(&state_dir)) {
+        Ok(remembered) => remembered,
+        Err(error) => {
+            // Without it there are questions again, and nothing worse.
+            complain(&error.into());
+            return Ok(document);
+        }
+    };
+    let settled = document.workflow.settled_as(&remembered).rulings();
+    let workflow = match settled.is_empty() {
+        true => document.workflow,
+        false => document.workflow.settled_as(&settled),
+    };
+    Ok(Document { workflow, ..document })
 }
 
 /// The bytes of a file that can be a document.

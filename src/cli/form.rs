@@ -67,7 +67,7 @@ pub(super) fn start_form(
         value: String::new(),
         note: String::new(),
     });
-    StartForm { fields: params.chain(people).chain(policy).collect(), selected: 0 }
+    StartForm::new(params.chain(people).chain(policy).collect(), workflow)
 }
 
 fn secret_field(param: &Param, known: &Known<'_>) -> Field {

@@ -166,7 +166,7 @@ pub fn explain(place: &str) -> color_eyre::Result<u8> {
         },
         _ => (place, None),
     };
-    let workflow = document::read(Path::new(file))?.workflow;
+    let workflow = document::read_as_settled(Path::new(file))?.workflow;
     if let Some(line) = line.filter(|line| *line > workflow.text.lines().count()) {
         bail!("{file} has no line {line}; it ends at {}", workflow.text.lines().count());
     }

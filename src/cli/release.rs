@@ -33,7 +33,7 @@ use crate::workflow::{self, Workflow};
 pub fn run(flags: Run, setup: &Setup) -> color_eyre::Result<u8> {
     needs_a_terminal("gonogo plan FILE prints what would be done; gonogo lint FILE checks it")?;
     let config = setup.settings()?;
-    let document = document::read(&flags.file)?;
+    let document = document::read_as_settled(&flags.file)?;
     let params = checked_params(&document.workflow, flags.params)?;
     let cluster = flags.cluster.clone();
     let place = PlaceFlags {
@@ -113,6 +113,7 @@ pub(super) async fn open(opening: Opening) -> color_eyre::Result<(u8, Option<Wat
                 speed: practice.clock().speed,
             }),
             called: document.workflow.called.as_deref().cloned(),
+            settled: document.workflow.settled.clone(),
         },
     };
     let (release, effects) = Release::open(Arc::new(document.workflow.clone()), &opened)?;

@@ -378,6 +378,7 @@ mod tests {
             practice: None,
             signals: crate::release::SignalSources::default(),
             called: None,
+            settled: Default::default(),
         };
         event(seconds, fact)
     }

@@ -17,7 +17,8 @@ use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
 use crate::workflow::nginx::{Colour, NginxSite, Side, Through};
 use crate::workflow::{
-    CallAnswer, CalledFiles, CalledFrom, CheckId, CommandId, CriterionId, Edition, Kind, RoleName, StepId,
+    BlockPrint, CallAnswer, CalledFiles, CalledFrom, CheckId, CommandId, CriterionId, Edition, Kind, Meaning,
+    RoleName, Ruling, Settled, StepId,
 };
 
 /// What a sample is made of, so that the same facts serve a fixed snapshot and arbitrary texts.
@@ -104,6 +105,12 @@ fn every_fact(words: &Words) -> Vec<Fact> {
         [(); 2].map(|()| Side { colour: colour(), addresses: vec![id.clone()], health: flag.then(text) });
     site.through = flag.then(|| Through { url: text(), says: id.clone() });
     site.nginx = vec![text()];
+    let ruling = || Ruling { meaning: Meaning::Commands, by: text(), on: id.clone() };
+    let settled = || {
+        let mut settled = Settled::default();
+        settled.set(BlockPrint(id.clone()), flag.then(ruling));
+        settled
+    };
     vec![
         Fact::Opened {
             id: ReleaseId(id.clone()),
@@ -116,6 +123,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             signals: crate::release::SignalSources::default(),
             practice: flag.then(|| PracticeWorld { directory: text(), scenario: id.clone(), speed: 2.5 }),
             called: None,
+            settled: settled(),
         },
         Fact::Begun {
             params: BTreeMap::from([(id.clone(), text())]),
@@ -278,6 +286,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 },
             }),
         },
+        Fact::Settled { block: BlockPrint(id.clone()), meaning: flag.then_some(Meaning::Text) },
     ]
 }
 
@@ -339,9 +348,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::TrafficFirst { .. } => 51,
         Fact::KeyboardTaken { .. } => 52,
         Fact::Reloaded { .. } => 53,
+        Fact::Settled { .. } => 54,
     }
 }
-const N_VARIANTS: usize = 54;
+const N_VARIANTS: usize = 55;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

@@ -8,7 +8,7 @@ use super::pin::Pin;
 use super::route::RoutePin;
 use crate::watch::TargetRef;
 use crate::workflow::nginx::NginxSite;
-use crate::workflow::{CommandId, CriterionId, Probe};
+use crate::workflow::{BlockPrint, CommandId, CriterionId, Probe, Ruling};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -46,6 +46,8 @@ pub enum Effect {
     CountDown { criterion: CriterionId, seconds: u64 },
     /// Roll back by policy, if the way back is proven. Answered by `RollbackFired` or `PolicyHeldBack`.
     FireByPolicy { criterion: CriterionId },
+    /// Keep for later releases what a person said of an unclear block, or that it is a question again.
+    Remember { block: BlockPrint, ruling: Option<Ruling> },
     /// Sound the terminal's bell.
     Ring,
 }

@@ -17,7 +17,9 @@ pub use crate::watch::rollout::Blocker;
 use crate::watch::rollout::RolloutState;
 pub use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef};
-use crate::workflow::{CalledFiles, CheckId, CommandId, CriterionId, Edition, RoleName, StepId};
+use crate::workflow::{
+    BlockPrint, CalledFiles, CheckId, CommandId, CriterionId, Edition, Meaning, RoleName, Settled, StepId,
+};
 
 /// Something that happened, when, and through whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,6 +122,9 @@ pub enum Fact {
         /// journal without it is of a gonogo that placed no calls.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         called: Option<CalledFiles>,
+        /// What people said, on earlier days, of its unclear blocks.
+        #[serde(default, skip_serializing_if = "Settled::is_empty")]
+        settled: Settled,
     },
     /// Parameters and roster are settled; from here on the checklist is live.
     Begun {
@@ -133,6 +138,12 @@ pub enum Fact {
     Reloaded {
         #[serde(flatten)]
         edition: Box<Edition>,
+    },
+    /// A person says what an unclear block is; without a meaning it is a question again.
+    Settled {
+        block: BlockPrint,
+        #[serde(default, rename = "is", skip_serializing_if = "Option::is_none")]
+        meaning: Option<Meaning>,
     },
     /// A process let go of the release, which stays open.
     Left {

@@ -78,7 +78,8 @@ impl Release {
     /// - Errors: a [`Refusal`] when `event` is not [`Fact::Opened`], or when the document is not the
     ///   one that it names.
     pub fn open(document: Arc<Workflow>, event: &Event) -> Result<(Self, Vec<Effect>), Refusal> {
-        let Fact::Opened { id, sha256, targets, context, directory, practice, called, .. } = &event.fact
+        let Fact::Opened { id, sha256, targets, context, directory, practice, called, settled, .. } =
+            &event.fact
         else {
             return Err(Refusal::new("a journal starts with the opening of a release", "this one does not"));
         };
@@ -93,6 +94,10 @@ impl Release {
                 Arc::new(workflow::placed(Arc::unwrap_or_clone(document), &Arc::new(files.clone())))
             }
             _ => document,
+        };
+        let document = match document.settled == *settled {
+            true => document,
+            false => Arc::new(document.settled_as(settled)),
         };
         let mut operators = BTreeMap::new();
         if let Some(by) = &event.by {
@@ -201,6 +206,7 @@ impl Release {
             Fact::Begun { params, roster } => self.begin(at, params, roster),
             Fact::Reopened => Ok(self.reopen(at)),
             Fact::Reloaded { edition } => self.reload(at, by, edition),
+            Fact::Settled { block, meaning } => self.settle(at, by, block, *meaning),
             Fact::Left { .. } => Ok(Vec::new()),
             Fact::Held { reason } => {
                 self.state.phase = Phase::Held;

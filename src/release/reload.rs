@@ -9,7 +9,8 @@ use super::{Effect, Refusal, Release, name};
 use crate::release::Operator;
 use crate::watch::Moment;
 use crate::workflow::{
-    Check, CheckId, CheckTerms, Command, CommandId, CommandKind, Edition, RoleName, Step, StepId, Workflow,
+    BlockPrint, Check, CheckId, CheckTerms, Command, CommandId, CommandKind, Edition, Meaning, RoleName,
+    Ruling, Step, StepId, Workflow,
 };
 
 /// No record is larger: a journal is read as a whole. Units: bytes.
@@ -74,21 +75,68 @@ impl Release {
         if edition.is_of(&self.document) {
             return Err(Refusal::new("the document is what the release runs", "there is nothing to reload"));
         }
-        let reload = self.reload_of(edition, &Arc::new(edition.workflow(&self.document.file)));
+        let document = edition.workflow(&self.document.file, &self.document.settled);
+        let reload = self.reload_of(edition, &Arc::new(document));
         if let Some(why) = reload.blocked.first() {
             return Err(Refusal::new(why.clone(), "the release goes on with the document as it has it"));
         }
-        let production_since = self.production_started();
-        let Reload { document, workflow, n_kept, lost, ran, kept, .. } = reload;
         self.state.reloads.push(Reloaded {
             at,
             by: name(by),
-            sha256: document.sha256.clone(),
-            n_kept,
-            lost,
-            ran,
-            production_since,
+            sha256: reload.document.sha256.clone(),
+            n_kept: reload.n_kept,
+            lost: reload.lost.clone(),
+            ran: reload.ran.clone(),
+            production_since: self.production_started(),
         });
+        self.take(reload);
+        Ok(Vec::new())
+    }
+
+    /// A person says what an unclear block is: the document is read anew with that, and what is settled
+    /// besides stays.
+    pub(super) fn settle(
+        &mut self,
+        at: Moment,
+        by: Option<&Operator>,
+        block: &BlockPrint,
+        meaning: Option<Meaning>,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let Some(person) = by else {
+            return Err(Refusal::new("what a block is, a person says", "give a name"));
+        };
+        let known = self.document.settling(block);
+        let Some(known) = known.and_then(|command| command.settling.as_ref()) else {
+            return Err(Refusal::new("the document has no unclear block of that content", "it was edited"));
+        };
+        if known.ruling.as_ref().map(|ruling| ruling.meaning) == meaning {
+            return Err(Refusal::new("that is what was said of it already", "nothing changes"));
+        }
+        let ruling = meaning.map(|meaning| Ruling {
+            meaning,
+            by: person.name.clone(),
+            on: at.wall.strftime("%Y-%m-%d").to_string(),
+        });
+        let mut settled = self.document.settled.clone();
+        settled.set(block.clone(), ruling.clone());
+        let document = self.document.settled_as(&settled);
+        let reload = self.reload_of(&document.edition(), &Arc::new(document));
+        if let Some(why) = reload.blocked.first() {
+            return Err(Refusal::new(why.clone(), "the block stays what it is"));
+        }
+        if let Some(lost) = reload.lost.first() {
+            // An answer was given for the block as it was: who gave it takes it back first.
+            return Err(Refusal::new(
+                format!("it would undo what was settled: {lost}"),
+                "open that again first",
+            ));
+        }
+        self.take(reload);
+        Ok(vec![Effect::Remember { block: block.clone(), ruling }])
+    }
+
+    fn take(&mut self, reload: Reload) {
+        let Reload { document, workflow, kept, .. } = reload;
         self.document = document;
         self.workflow = workflow;
         self.state.checks = kept.checks;
@@ -98,7 +146,6 @@ impl Release {
         self.state.entered = kept.entered;
         self.state.soaks = kept.soaks;
         self.state.timeboxes = kept.timeboxes;
-        Ok(Vec::new())
     }
 
     fn what_blocks(&self, new: &Workflow, edition: &Edition) -> Vec<String> {

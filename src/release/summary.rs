@@ -7,7 +7,7 @@ use super::pin::Pin;
 use super::route::RoutePin;
 use super::state::{PlanAction, State};
 use crate::watch::rollout::RolloutState;
-use crate::workflow::{CheckId, CommandId, StepId, Workflow};
+use crate::workflow::{CheckId, CommandId, Meaning, StepId, Workflow};
 
 /// - Shape: `None` for facts that a reader of the story does not need, such as a timer.
 ///   `state` tells what a command really ran: one of its alternatives, or an edited text.
@@ -32,6 +32,11 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
         Fact::Begun { .. } => format!("{who} began the release"),
         Fact::Reopened => format!("{who} took the release up again"),
         Fact::Reloaded { .. } => format!("{who} reloaded {}", workflow.file),
+        Fact::Settled { block, meaning } => {
+            let what = workflow.settling(block).map(|known| first_line(&known.text)).unwrap_or_default();
+            let said = meaning.map_or("a question again", Meaning::words);
+            format!("{who} said what “{what}” is: {said}")
+        }
         Fact::Left { why } => format!("{who} left: {why}"),
         Fact::Held { reason } => format!("{who} HOLD: {reason}"),
         Fact::Released => format!("{who} ended the hold"),

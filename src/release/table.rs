@@ -14,6 +14,8 @@ pub enum Deed {
     Observe,
     /// Take the document over as it lies on disk.
     Reload,
+    /// Say whether an unclear block is commands.
+    Settle,
     Hold,
     Release,
     Abort,
@@ -58,6 +60,7 @@ impl Deed {
             Fact::Opened { .. } => Deed::Open,
             Fact::Begun { .. } => Deed::Begin,
             Fact::Reloaded { .. } => Deed::Reload,
+            Fact::Settled { .. } => Deed::Settle,
             Fact::Held { .. } => Deed::Hold,
             Fact::Released => Deed::Release,
             Fact::Aborted { .. } => Deed::Abort,
@@ -124,6 +127,7 @@ pub const PHASES: &[(Deed, &[Phase])] = &[
     (Deed::Begin, &[Preparing]),
     (Deed::Observe, ALL),
     (Deed::Reload, &[Running, Held]),
+    (Deed::Settle, &[Preparing, Running, Held]),
     (Deed::Hold, &[Running]),
     (Deed::Release, &[Held]),
     (Deed::Abort, &[Preparing, Running, Held, RollbackFailed]),

@@ -405,6 +405,7 @@ fn draw_panel(paint: &Paint, buffer: &mut Buffer, area: Rect, panel: &Panel, scr
 fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
     match panel {
         Panel::Start(form) => panels::start::sheet(paint, form, width),
+        Panel::Unclear(block) => panels::unclear::sheet(paint, block, width),
         Panel::Run(panel) => panels::run::sheet(paint, panel, width),
         Panel::Doubt { command, attempt } => panels::doubt::sheet(paint, command, *attempt, width),
         Panel::Rollback { diff } => panels::rollback::sheet(paint, *diff, width),

@@ -8,6 +8,7 @@ mod past;
 mod policy;
 mod reload;
 mod terminal;
+mod unclear;
 mod watching;
 
 use insta::assert_snapshot;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::CalledFiles;
 use super::model::Workflow;
-use super::{Source, placed, read};
+use super::settled::Settled;
+use super::{Source, placed, read_settled};
 
 /// A document as it lies on disk, or lay there.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,9 +18,10 @@ pub struct Edition {
 }
 
 impl Edition {
-    /// What it means; `file` is the name of the document.
-    pub fn workflow(&self, file: &str) -> Workflow {
-        let plain = read(Source { file, bytes: self.text.as_bytes(), siblings: &|_| false });
+    /// What it means; `file` is the name of the document, `settled` what people said of its blocks.
+    pub fn workflow(&self, file: &str, settled: &Settled) -> Workflow {
+        let source = Source { file, bytes: self.text.as_bytes(), siblings: &|_| false };
+        let plain = read_settled(source, settled);
         placed(plain, &Arc::new(self.called.clone()))
     }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::infer::duration;
 use super::lint_text::visible;
 use super::model::{
-    Applied, Bound, Check, Command, CommandKind, CriterionKind, Place, Probe, Step, Workflow,
+    Applied, BlockClass, Bound, Check, Command, CommandKind, CriterionKind, Place, Probe, Step, Workflow,
 };
 use super::vocabulary;
 
@@ -353,10 +353,15 @@ impl Story<'_> {
                 ("runs when asked for, nothing waits for it", "code in the words of a check".to_owned())
             }
             CommandKind::Note => ("is shown", "comments only".to_owned()),
+            CommandKind::Reference if command.class == BlockClass::Unsure => {
+                ("? is shown, never run", "lines that may be commands or not".to_owned())
+            }
             CommandKind::Reference => {
                 ("is shown, never run", "no shell block, a script, or a pointer elsewhere".to_owned())
             }
         };
+        let ruling = command.settling.as_ref().and_then(|settling| settling.ruling.as_ref());
+        let rule = ruling.map_or(rule, |ruling| ruling.to_string());
         self.say(command.place, &item, "kind", value, own, rule);
         for choice in &command.choices {
             let value = if choice.text.is_some() {

@@ -29,6 +29,7 @@ mod plan_json;
 mod plan_text;
 pub mod scaffold;
 mod secrets;
+mod settled;
 mod shell;
 mod vocabulary;
 
@@ -50,6 +51,7 @@ pub use placeholders::unresolved;
 pub use plan_json::plan_json;
 pub use plan_text::plan_text;
 pub use secrets::Secrets;
+pub use settled::{BlockPrint, Meaning, Ruling, Settled, Settling};
 
 use std::fmt;
 
@@ -78,6 +80,11 @@ impl fmt::Debug for Source<'_> {
 /// - Errors: none; see [`Workflow::diagnostics`].
 /// - Cost: linear in the length of the text.
 pub fn read(source: Source<'_>) -> Workflow {
+    read_settled(source, &Settled::default())
+}
+
+/// Reads a document of whose unclear blocks people said this.
+pub fn read_settled(source: Source<'_>, settled: &Settled) -> Workflow {
     let mut findings = lint::Findings::default();
     let (text, damage) = decode(source.bytes);
     if let Some((offset, what)) = damage {
@@ -97,6 +104,7 @@ pub fn read(source: Source<'_>) -> Workflow {
         front,
         body_start,
         siblings: source.siblings,
+        settled,
         findings,
     };
     let (mut workflow, mut findings) = infer::infer(document);

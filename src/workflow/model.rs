@@ -13,6 +13,7 @@ pub use super::calls::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom}
 use super::infer::ANYONE;
 use super::nginx::NginxSite;
 pub use super::param_kind::ParamKind;
+use super::settled::{Settled, Settling};
 
 /// A place in the document, for people: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,6 +96,8 @@ pub struct Workflow {
     pub calls: Vec<Call>,
     /// What was found for its calls; `None` as long as nobody asked.
     pub called: Option<Arc<CalledFiles>>,
+    /// What people said of unclear blocks, by which this was read.
+    pub settled: Settled,
     pub params: Vec<Param>,
     /// In release order; a rollback goes through them in reverse.
     pub targets: Vec<Target>,
@@ -449,6 +452,8 @@ pub struct Command {
     pub kind: CommandKind,
     /// What the block is, whatever its label says.
     pub class: BlockClass,
+    /// There for a block of which a person says whether it runs.
+    pub settling: Option<Settling>,
     /// The block as it stands in the document, without its fence, prompts and answers, ending in a
     /// newline; before it the lines that carry what an earlier block has set.
     pub text: String,
@@ -493,6 +498,8 @@ pub enum BlockClass {
     Pointer,
     /// May be commands or not: shown, and never run by gonogo.
     Unsure,
+    /// The same, and a person said that it is something to read.
+    SaidText,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

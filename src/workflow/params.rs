@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::infer::params::literals;
-use super::model::{Check, Command, CommandKind, Param, ParamKind, Place, Step, Workflow};
+use super::model::{BlockClass, Check, Command, CommandKind, Param, ParamKind, Place, Step, Workflow};
 use super::placeholders::filled;
 use super::{Source, Target, read};
 
@@ -204,11 +204,16 @@ fn in_step(step: &mut Step, in_text: &impl Fn(&mut String)) {
 }
 
 fn in_command(command: &mut Command, in_text: &impl Fn(&mut String)) {
-    // What never runs stays the document's own words.
-    if matches!(command.kind, CommandKind::Reference | CommandKind::Note) {
+    // What never runs stays the document's own words; what nobody settled a person runs elsewhere.
+    if matches!(command.kind, CommandKind::Reference | CommandKind::Note)
+        && command.class != BlockClass::Unsure
+    {
         return;
     }
     in_text(&mut command.text);
+    if let Some(settling) = &mut command.settling {
+        in_text(&mut settling.commands);
+    }
     for choice in &mut command.choices {
         in_text(&mut choice.label);
         choice.text.iter_mut().for_each(in_text);

@@ -115,6 +115,7 @@ fn command(command: &Command) -> Value {
         "caption": command.caption,
         "kind": command.kind,
         "class": command.class,
+        "settling": command.settling.as_ref().map(|it| json!({ "block": it.block, "said": it.ruling })),
         "warnings": command.warnings,
         "text": command.text,
         "choices": list(&command.choices, |choice| json!({ "label": choice.label, "text": choice.text })),

@@ -215,6 +215,7 @@ fn one_command(page: &mut Page, command: &Command, above: Option<&str>) {
                 if matches!(command.class, BlockClass::Pointer | BlockClass::Unsure) { "? " } else { "· " };
             let what = match command.class {
                 BlockClass::Unsure => "not run, may be commands or not".to_owned(),
+                BlockClass::SaidText => "not run, text".to_owned(),
                 BlockClass::Output => "not run, output".to_owned(),
                 BlockClass::Message => "not run, a message".to_owned(),
                 BlockClass::Script => format!("not run, a whole {language} script"),
@@ -244,6 +245,9 @@ fn one_command(page: &mut Page, command: &Command, above: Option<&str>) {
                 }
             }
         }
+    }
+    if let Some(ruling) = command.settling.as_ref().and_then(|settling| settling.ruling.as_ref()) {
+        page.line_with(INDENT + 2, "· ", &ruling.to_string());
     }
     terms(page, command.annotated.terms());
 }

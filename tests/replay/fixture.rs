@@ -73,6 +73,7 @@ fn step(id: &str, number: u32, title: &str, commands: Vec<Command>, groups: Vec<
         gating: true,
         calls: Vec::new(),
         called: None,
+        settled: Default::default(),
         annotated: Default::default(),
     }
 }
@@ -160,6 +161,7 @@ pub fn workflow() -> Arc<Workflow> {
         roles: roles.map(|name| Role { name: name.into(), declared: true }).to_vec(),
         calls: Vec::new(),
         called: None,
+        settled: Default::default(),
         params: vec![Param {
             name: "VERSION".into(),
             default: "v1.2.0".into(),
@@ -246,6 +248,7 @@ impl Live {
             signals: gonogo::release::SignalSources::default(),
             practice: None,
             called: None,
+            settled: Default::default(),
         };
         let event = Event { at: at(0), by: Some(ana()), fact };
         let (release, _) = Release::open(document, &event).expect("the document is its own");

@@ -140,6 +140,7 @@ impl Stage {
                 practice: None,
                 signals: SignalSources::default(),
                 called: None,
+                settled: Default::default(),
             },
             Fact::Pinned { pins: vec![pin], routes: vec![] },
             Fact::Begun { params: [].into(), roster: [].into() },

@@ -84,6 +84,7 @@ impl Operator {
             signals: SignalSources::default(),
             practice: None,
             called: None,
+            settled: Default::default(),
         };
         let event = Event { at: clock.now(), by: None, fact: opened };
         let (release, _) = Release::open(document, &event).unwrap();

@@ -22,6 +22,7 @@ mod list;
 mod locks;
 mod medium;
 mod past;
+mod settled;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
@@ -36,6 +37,7 @@ pub use follow::ReadOnly;
 pub use list::{Summary, list, resolve};
 pub use locks::{LockFile, Locks};
 pub use past::{Pasts, pasts};
+pub use settled::{remember, remembered};
 pub use writer::{Writer, Written};
 
 use crate::journal::{self, JournalError, ReadJournal, TornTail};

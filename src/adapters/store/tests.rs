@@ -47,6 +47,7 @@ fn opened(name: &str) -> Record {
             signals: crate::release::SignalSources::default(),
             practice: None,
             called: None,
+            settled: Default::default(),
         },
     )
 }

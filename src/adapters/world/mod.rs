@@ -23,7 +23,7 @@ use super::health::Health;
 use super::kube::{ConnectOptions, KubeWorld};
 use super::prometheus::PrometheusSettings;
 use super::shell::{Shell, Stopper, Terminal};
-use super::store::{Folder, Locks, Writer, Written};
+use super::store::{self, Folder, Locks, Writer, Written};
 use super::{preflight, save};
 use crate::journal::Record;
 use crate::journal::past::WorkloadPast;
@@ -32,7 +32,7 @@ use crate::release::{
     StepResult, Template,
 };
 use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef, TerminalScreen};
-use crate::workflow::{CommandId, Edition, Probe, Secrets};
+use crate::workflow::{BlockPrint, CommandId, Edition, Probe, Ruling, Secrets};
 use lock::{Keeper, Keeping};
 
 /// News that may wait for the loop. Log readers are held back when it is full, facts wait for a place.
@@ -317,6 +317,7 @@ impl World {
             Effect::GiveLock { why } => self.with_lock(|keeper| async move { keeper.give(&why).await }),
             Effect::Sense { probe: Probe::TagPushed } => self.sense_tag(params),
             Effect::WakeAt { at, timer } => self.wake_at(at, timer),
+            Effect::Remember { block, ruling } => self.remember(&block, ruling.as_ref()),
             // These are answered within the loop: from the model, and by the screen.
             Effect::Sense { probe: Probe::RolloutComplete }
             | Effect::PinBaseline { .. }
@@ -343,6 +344,15 @@ impl World {
         }
         let terminals = self.terminals.lock().unwrap_or_else(PoisonError::into_inner);
         terminals.values().for_each(|terminal| terminal.resize(columns, rows));
+    }
+
+    /// Keeps what was said of a block for later releases. That it cannot be kept costs a question then.
+    fn remember(&self, block: &BlockPrint, ruling: Option<&Ruling>) {
+        let Some(acting) = &self.acting else { return };
+        if let Err(error) = store::remember(acting.folder.state_dir(), block, ruling) {
+            let text = format!("it holds for this release, and will be asked again: {error}");
+            let _ = self.news.try_send(News::Told { text, is_refusal: true });
+        }
     }
 
     /// Why nothing outside may be changed, if that is so.
@@ -379,6 +389,7 @@ impl World {
             | Effect::WakeAt { .. }
             | Effect::CountDown { .. }
             | Effect::FireByPolicy { .. }
+            | Effect::Remember { .. }
             | Effect::Ring => return,
         };
         let (news, fact) = (self.news.clone(), fact_of(&self.settings.clock, fact));

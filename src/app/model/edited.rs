@@ -20,7 +20,7 @@ impl Edited {
         if edition.is_of(runs) {
             return None;
         }
-        let document = Arc::new(edition.workflow(&runs.file));
+        let document = Arc::new(edition.workflow(&runs.file, &runs.settled));
         Some(Self { document, changes: runs.differences(&edition), edition })
     }
 }

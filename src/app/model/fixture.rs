@@ -200,6 +200,7 @@ impl Script {
             signals: crate::release::SignalSources::default(),
             practice: None,
             called: None,
+            settled: Default::default(),
         };
         let (release, _) = Release::open(Arc::clone(&document), &Event { at, by: Some(ana()), fact: opened })
             .expect("the document is its own");
@@ -223,7 +224,7 @@ impl Script {
                 note: String::new(),
             }))
             .collect();
-        let form = StartForm { fields, selected: 0 };
+        let form = StartForm::new(fields, &document);
         let preflight = [
             ("git", PreflightOutcome::Fine, "git 2.47.1"),
             ("kubectl", PreflightOutcome::Fine, "v1.33.2"),

@@ -13,6 +13,7 @@ impl Model {
         let panel = self.view.panel.as_ref().map(|panel| match panel {
             Panel::Start(_) => Context::StartPanel,
             Panel::Run(_) => Context::RunPanel,
+            Panel::Unclear(_) => Context::UnclearPanel,
             Panel::Doubt { .. } => Context::DoubtPanel,
             Panel::Output { .. } => Context::OutputPanel,
             Panel::Terminal { .. } => Context::Terminal,
@@ -80,16 +81,18 @@ impl Model {
         use Action as A;
         match panel {
             Panel::Start(form) => {
-                let is_policy = |field: &super::Field| matches!(field.kind, super::FieldKind::Policy(_));
+                use super::FieldKind::{Block, Policy};
+                let is_decided = |field: &super::Field| matches!(field.kind, Policy(_) | Block(_));
                 let mut offers = vec![A::Run];
                 match form.fields.get(form.selected) {
-                    Some(field) if is_policy(field) => offers.push(A::Accept),
+                    Some(field) if is_decided(field) => offers.push(A::Accept),
                     _ => offers.push(A::Edit),
                 }
                 offers.extend([A::Down, A::Quit]);
                 offers
             }
             Panel::Terminal { .. } => vec![A::LeaveTerminal],
+            Panel::Unclear(_) => vec![A::Accept, A::Close],
             Panel::Run(_) => vec![A::Run, A::Edit, A::Skip, A::NotApplicable, A::Close, A::Terminal],
             Panel::Doubt { .. } => vec![A::SettledGood, A::SettledBad, A::Close],
             Panel::Output { command, attempt } => match self.state().command(command) {

@@ -16,7 +16,7 @@ use crate::release::ReleaseId;
 use crate::watch::logs::LogView;
 use crate::watch::rollout::argo::Order;
 use crate::watch::{Moment, TargetRef, TerminalScreen};
-use crate::workflow::{CheckId, CommandId, CriterionId, RoleName, StepId};
+use crate::workflow::{BlockPrint, CheckId, CommandId, CriterionId, RoleName, StepId, Workflow};
 
 /// Lines kept of one attempt's output; the file beside the journal has more.
 pub const OUTPUT_LINES: usize = 4_000;
@@ -91,6 +91,8 @@ pub enum Panel {
     /// Parameters, roster, preflight: before the release begins.
     Start(StartForm),
     Run(RunPanel),
+    /// A block that may be commands or not: what it is, a person says here.
+    Unclear(BlockPrint),
     /// A command whose end was not seen.
     Doubt {
         command: CommandId,
@@ -168,8 +170,53 @@ pub enum Panel {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartForm {
+    /// Parameters, then people, then unclear blocks, then what may roll back by itself.
     pub fields: Vec<Field>,
     pub selected: usize,
+    /// Parameters that the document does not ask for at the moment, with what was typed.
+    aside: Vec<Field>,
+}
+
+impl StartForm {
+    pub fn new(fields: Vec<Field>, document: &Workflow) -> Self {
+        let mut form = Self { fields, selected: 0, aside: Vec::new() };
+        form.fit(document);
+        form
+    }
+
+    /// Makes its fields those that the document asks for now; what was typed stays, and so does what is
+    /// selected.
+    pub fn fit(&mut self, document: &Workflow) {
+        let selected = self.fields.get(self.selected).map(|field| field.kind.clone());
+        let is_param = |field: &Field| matches!(field.kind, FieldKind::Param(_) | FieldKind::Secret(_));
+        let (known, rest): (Vec<Field>, Vec<Field>) = self.fields.drain(..).partition(is_param);
+        self.aside.extend(known);
+        let mut params = Vec::new();
+        for param in document.params.iter().filter(|param| param.is_asked()) {
+            let kind = match param.is_secret() {
+                true => FieldKind::Secret(param.name.clone()),
+                false => FieldKind::Param(param.name.clone()),
+            };
+            params.push(match self.aside.iter().position(|field| field.kind == kind) {
+                Some(known) => self.aside.remove(known),
+                None => {
+                    let (value, note) = (param.preset.clone(), param.about.clone());
+                    Field { kind, value: value.unwrap_or_default(), note: note.unwrap_or_default() }
+                }
+            });
+        }
+        let blocks = document.settlings().into_iter().filter_map(|command| command.settling.as_ref());
+        let blocks = blocks.map(|settling| Field {
+            kind: FieldKind::Block(settling.block.clone()),
+            value: String::new(),
+            note: String::new(),
+        });
+        let is_role = |field: &Field| matches!(field.kind, FieldKind::Role(_));
+        let (people, policies): (Vec<Field>, Vec<Field>) = rest.into_iter().partition(is_role);
+        self.fields = params.into_iter().chain(people).chain(blocks).chain(policies).collect();
+        let again = selected.and_then(|kind| self.fields.iter().position(|field| field.kind == kind));
+        self.selected = again.unwrap_or(self.selected).min(self.fields.len().saturating_sub(1));
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +234,8 @@ pub enum FieldKind {
     /// Its value is kept in [`super::Model::secrets`] alone.
     Secret(String),
     Role(RoleName),
+    /// A block that may be commands or not.
+    Block(BlockPrint),
     /// A criterion on which the release may roll back by itself, once it is accepted.
     Policy(CriterionId),
 }

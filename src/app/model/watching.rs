@@ -33,6 +33,7 @@ pub fn no_release(at: Moment) -> Release {
         signals: SignalSources::default(),
         practice: None,
         called: None,
+        settled: Default::default(),
     };
     let opened = Event { at, by: None, fact: opened };
     let (release, _) = Release::open(Arc::new(document), &opened).expect("the document is its own");

@@ -14,6 +14,7 @@ mod policy;
 mod prompts;
 mod reload;
 mod secrets;
+mod settle;
 mod terminal;
 mod themes;
 mod watching;

@@ -1,7 +1,8 @@
 //! What a key does inside a panel.
 
 use super::{
-    Ask, deed, escalation, flash, keys, leave, lock, policy, prompts, reload, secrets, themes, watching,
+    Ask, deed, escalation, flash, keys, leave, lock, policy, prompts, reload, secrets, settle, themes,
+    watching,
 };
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, KnownOf, Model, Panel, Purpose, READ_ONLY, RunPanel};
@@ -57,12 +58,19 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
                 Some(Field { kind: FieldKind::Policy(_), .. }) => {
                     flash(model, "nothing is typed here: space accepts it, or withdraws that", true);
                 }
+                Some(Field { kind: FieldKind::Block(_), .. }) => {
+                    flash(model, "nothing is typed here: space says whether it is commands", true);
+                }
                 Some(field) => prompts::open(model, Purpose::Field(form.selected), &field.value),
                 None => {}
             }
             Vec::new()
         }
-        (A::Accept, Panel::Start(_)) => policy::toggle(model),
+        (A::Accept, Panel::Start(form)) => match form.fields.get(form.selected).map(|field| &field.kind) {
+            Some(FieldKind::Block(block)) => settle::turn(model, block),
+            _ => policy::toggle(model),
+        },
+        (A::Accept, Panel::Unclear(block)) => settle::turn(model, &block),
         (A::Choose, Panel::Policy { selected }) => policy::withdraw(model, selected),
         (A::Run, Panel::Run(panel)) => run(model, &panel),
         (A::Run, Panel::Output { command, .. }) => open_command(model, &command),
@@ -221,6 +229,10 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
     let Some(command) = workflow.command(id) else { return Vec::new() };
     let attempt = model.state().last_attempt(id).map(|attempt| attempt.run.attempt);
     model.view.panel_scroll = 0;
+    if let Some(settling) = command.settling.as_ref().filter(|_| command.kind == CommandKind::Reference) {
+        model.view.panel = Some(Panel::Unclear(settling.block.clone()));
+        return Vec::new();
+    }
     model.view.panel = Some(match (model.state().command(id), command.kind, attempt) {
         (_, CommandKind::Note | CommandKind::Reference, _) => Panel::Text {
             title: command.caption.clone().unwrap_or_else(|| "Text of the document".to_owned()),
@@ -423,8 +435,8 @@ pub(super) fn begin(model: &mut Model, fields: &[Field]) -> Vec<Ask> {
             FieldKind::Role(role) => {
                 roster.insert(role.clone(), value(field));
             }
-            // Each was accepted by a key of its own, or was not.
-            FieldKind::Policy(_) => {}
+            // Each was decided by a key of its own, or was not.
+            FieldKind::Policy(_) | FieldKind::Block(_) => {}
         }
     }
     let makes_tag = model.release.workflow().commands().any(|command| command.text.contains("git tag "));
@@ -456,7 +468,9 @@ pub(super) fn field_typed(model: &mut Model, index: usize, text: &str) -> Vec<As
                 (None, secrets::TYPED.to_owned(), vec![Ask::Keep(model.secrets.clone())])
             }
         },
-        FieldKind::Role(_) | FieldKind::Policy(_) => (None, text.to_owned(), Vec::new()),
+        FieldKind::Role(_) | FieldKind::Policy(_) | FieldKind::Block(_) => {
+            (None, text.to_owned(), Vec::new())
+        }
     };
     match refused {
         Some(why) => flash(model, why, true),

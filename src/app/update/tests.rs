@@ -7,6 +7,7 @@ mod outage;
 mod policy;
 mod reload;
 mod secrets;
+mod settle;
 mod terminal;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};

@@ -56,6 +56,7 @@ pub(super) async fn open(
             practice: None,
             signals: SignalSources::new(place.prometheus.clone(), place.health.clone()),
             called: None,
+            settled: Default::default(),
         },
         Fact::Pinned { pins: vec![pin], routes: Vec::new() },
         Fact::Begun { params: [].into(), roster: [].into() },

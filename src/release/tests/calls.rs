@@ -70,6 +70,7 @@ fn a_journal_alone_gives_the_same_plan_and_an_older_one_none_of_it() {
         signals: crate::release::SignalSources::default(),
         practice: None,
         called: Some((*files()).clone()),
+        settled: Default::default(),
     };
     events.push(Event { at: second(0), by: Some(person("ana")), fact });
     let line = crate::journal::encode(&Record::new(1, events.remove(0)));

@@ -15,6 +15,7 @@ mod polls;
 mod properties;
 mod reload;
 mod rollback;
+mod settle;
 mod sign_off;
 mod soaks;
 mod tables;
@@ -28,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, TargetRef};
-use crate::workflow::{CommandId, Edition, Kind, Source, StepId, Workflow, read};
+use crate::workflow::{BlockPrint, CommandId, Edition, Kind, Meaning, Source, StepId, Workflow, read};
 
 const DOCUMENT: &str = r#"---
 name: release
@@ -280,6 +281,7 @@ impl Play {
             signals: crate::release::SignalSources::default(),
             practice: None,
             called: document.called.as_deref().cloned(),
+            settled: document.settled.clone(),
         };
         let event = Event { at: second(0), by: Some(person("ana")), fact };
         let (release, effects) = Release::open(document, &event).expect("the document is its own");

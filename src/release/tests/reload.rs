@@ -165,6 +165,7 @@ fn a_replay_gives_the_same_release_from_the_journal_alone() {
         signals: crate::release::SignalSources::default(),
         practice: None,
         called: None,
+        settled: Default::default(),
     };
     let event = Event { at: second(0), by: Some(person("ana")), fact: opened };
     let (mut release, _) = Release::open(document(), &event).unwrap();

@@ -16,11 +16,12 @@ const PHASES: [Phase; 8] = [
 ];
 
 /// One letter per phase of [`PHASES`]: `y` takes the deed, `.` refuses it.
-const DEEDS: [(Deed, &str); 31] = [
+const DEEDS: [(Deed, &str); 32] = [
     (Deed::Open, "........"),
     (Deed::Begin, "y......."),
     (Deed::Observe, "yyyyyyyy"),
     (Deed::Reload, ".yy....."),
+    (Deed::Settle, "yyy....."),
     (Deed::Hold, ".y......"),
     (Deed::Release, "..y....."),
     (Deed::Abort, "yyy..y.."),
@@ -103,6 +104,7 @@ fn sample(play: &Play, deed: Deed) -> Fact {
             signals: crate::release::SignalSources::default(),
             practice: None,
             called: None,
+            settled: Default::default(),
         },
         Deed::Begin => Play::begin(),
         Deed::Observe => Fact::HealthChanged { healthy: true, summary: "db ok".to_owned() },
@@ -110,6 +112,7 @@ fn sample(play: &Play, deed: Deed) -> Fact {
             let text = play.release.document().text.replace("- [ ] Notes ready", "- [ ] Notes are ready");
             Fact::Reloaded { edition: Box::new(Edition { text, called: Default::default() }) }
         }
+        Deed::Settle => Fact::Settled { block: BlockPrint("none".to_owned()), meaning: Some(Meaning::Text) },
         Deed::Hold => Fact::Held { reason },
         Deed::Release => Fact::Released,
         Deed::Abort => Fact::Aborted { reason },

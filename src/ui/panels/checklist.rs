@@ -13,7 +13,7 @@ use crate::ui::signs::Sign;
 use crate::ui::theme::Role;
 use crate::ui::widgets::text;
 use crate::watch::Moment;
-use crate::workflow::{Check, CheckId, CommandId, CommandKind, GateId, Step, StepId};
+use crate::workflow::{BlockClass, Check, CheckId, Command, CommandId, CommandKind, GateId, Step, StepId};
 
 /// Rows that the text of the current item may take.
 const CURRENT_ROWS: usize = 3;
@@ -417,7 +417,7 @@ impl<'p, 'a> Pane<'p, 'a> {
         let Some(command) = model.release.workflow().command(id) else { return Vec::new() };
         let state = model.state().command(id);
         let attempt = model.state().last_attempt(id);
-        let (mark, mut right) = self.command_state(command.kind, state);
+        let (mark, mut right) = self.command_state(command, state);
         if let Some(attempt) = attempt {
             let words = match (&attempt.end, state) {
                 (_, CommandState::InDoubt) => "in doubt".to_owned(),
@@ -464,10 +464,13 @@ impl<'p, 'a> Pane<'p, 'a> {
         lines
     }
 
-    fn command_state(&self, kind: CommandKind, state: CommandState) -> ((Sign, Role), Line<'a>) {
-        let (mark, word) = match (kind, state) {
+    fn command_state(&self, command: &Command, state: CommandState) -> ((Sign, Role), Line<'a>) {
+        let (mark, word) = match (command.kind, state) {
             (CommandKind::Stream, CommandState::Running) => ((Sign::Stream, Role::Info), "following"),
             (CommandKind::Stream, _) => ((Sign::Stream, Role::Dim), "follows, is not awaited"),
+            (CommandKind::Reference, _) if command.class == BlockClass::Unsure => {
+                ((Sign::Unknown, Role::Warning), "may be commands")
+            }
             (CommandKind::Note | CommandKind::Reference, _) => ((Sign::Note, Role::Dim), "to read"),
             (CommandKind::Offer, CommandState::Ready) => ((Sign::Command, Role::Dim), "offered"),
             (CommandKind::Choice, CommandState::Ready) => ((Sign::Command, Role::Accent), "choose one"),

@@ -30,5 +30,6 @@ pub mod start;
 pub mod status;
 pub mod terminal;
 pub mod themes;
+pub mod unclear;
 
 pub use sheet::Sheet;

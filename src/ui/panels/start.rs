@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ratatui::text::Line;
 
-use super::{Sheet, policy};
+use super::{Sheet, policy, unclear};
 use crate::app::action::Action;
 use crate::app::model::{FieldKind, PreflightOutcome, StartForm};
 use crate::release::unstaffed;
@@ -28,6 +28,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, form: &'a StartForm, width: usize) -> Sheet<
     }
     fields(paint, &mut sheet, form);
     roster(paint, &mut sheet, form);
+    unclear::fields(paint, &mut sheet, form);
     policy::fields(paint, &mut sheet, form);
     sheet.blank();
     preflight(paint, &mut sheet);
@@ -35,6 +36,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, form: &'a StartForm, width: usize) -> Sheet<
     diagnostics(paint, &mut sheet);
     let edit = match form.fields.get(form.selected).map(|field| &field.kind) {
         Some(FieldKind::Policy(_)) => paint.hint(Action::Accept, "accept, or withdraw that"),
+        Some(FieldKind::Block(_)) => paint.hint(Action::Accept, unclear::TURN),
         _ => paint.hint(Action::Edit, "type a value"),
     };
     sheet.keys([
@@ -52,7 +54,7 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
         let (name, is_role) = match &field.kind {
             FieldKind::Param(name) | FieldKind::Secret(name) => (name.as_str(), false),
             FieldKind::Role(role) => (role.as_str(), true),
-            FieldKind::Policy(_) => continue,
+            FieldKind::Policy(_) | FieldKind::Block(_) => continue,
         };
         if is_role && !was_role && index > 0 {
             sheet.blank();
@@ -83,7 +85,7 @@ fn fields<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &'a StartForm) {
 fn roster<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
     let named = form.fields.iter().filter_map(|field| match &field.kind {
         FieldKind::Role(role) => Some((role.clone(), field.value.clone())),
-        FieldKind::Param(_) | FieldKind::Secret(_) | FieldKind::Policy(_) => None,
+        FieldKind::Param(_) | FieldKind::Secret(_) | FieldKind::Policy(_) | FieldKind::Block(_) => None,
     });
     for words in unstaffed(paint.model.release.document(), &named.collect()) {
         sheet.hanging(paint, paint.line("  ▲ ", Role::Warning), &words, Role::Warning);
@@ -121,7 +123,7 @@ fn changes<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, form: &StartForm) {
         .filter(|field| !field.value.is_empty())
         .filter_map(|field| match &field.kind {
             FieldKind::Param(name) => Some((name.clone(), field.value.clone())),
-            FieldKind::Secret(_) | FieldKind::Role(_) | FieldKind::Policy(_) => None,
+            FieldKind::Secret(_) | FieldKind::Role(_) | FieldKind::Policy(_) | FieldKind::Block(_) => None,
         })
         .collect();
     let changes = paint.model.release.document().param_diff(&values);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::lint::Findings;
 use super::super::model::{Code, CommandKind, Item, Place, RoleName, Severity, Step, Workflow};
-use super::super::{Source, read, sha256, vocabulary};
+use super::super::{Source, read_settled, sha256, vocabulary};
 use super::part::{Part, ids_of, unused};
 use super::under::Under;
 use super::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom, DEEPEST, bound, under};
@@ -213,7 +213,8 @@ impl Placing<'_> {
         }
         // Counted before it is known how it ends: each costs a reading of its file.
         self.n_steps += 1;
-        let document = read(Source { file: &answer.file, bytes: text.as_bytes(), siblings: &|_| false });
+        let source = Source { file: &answer.file, bytes: text.as_bytes(), siblings: &|_| false };
+        let document = read_settled(source, &caller.settled);
         chain.push(Link { name: call.workflow.clone(), sha256 });
         let mut document = self.workflow(document, Some(&answer.file), chain, Some(caret));
         chain.pop();

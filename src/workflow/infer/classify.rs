@@ -2,7 +2,7 @@
 //! to people, data, or something only a person can tell.
 
 use super::session;
-use crate::workflow::markdown::Code;
+use crate::workflow::markdown::{Code, SourceMap};
 use crate::workflow::model::BlockClass;
 use crate::workflow::shell::{self, Script, Statement};
 use crate::workflow::vocabulary;
@@ -158,6 +158,26 @@ pub(super) fn class(code: &Code, script: &Script, message: bool) -> BlockClass {
     } else {
         BlockClass::Output
     }
+}
+
+/// A block as commands, without the lines that a program printed.
+pub(super) fn without_answers(code: &Code) -> Code {
+    let script = shell::scan(&code.text);
+    let printed = script.statements().filter(|statement| is_printed(statement, &code.text));
+    let mut printed = printed.map(|statement| statement.range.clone()).peekable();
+    let mut kept =
+        Code { language: "bash".into(), text: String::new(), map: SourceMap::default(), ..code.clone() };
+    let mut at = 0;
+    for line in code.text.split_inclusive('\n') {
+        let first = at + (line.len() - line.trim_start().len());
+        while printed.next_if(|range| range.end <= at).is_some() {}
+        if !printed.peek().is_some_and(|range| range.contains(&first)) {
+            kept.map.push(kept.text.len(), code.map.source(at));
+            kept.text.push_str(line);
+        }
+        at += line.len();
+    }
+    kept
 }
 
 /// Whether a statement is no command but something that a program prints: `error: no such tag`,

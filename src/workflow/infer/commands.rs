@@ -7,6 +7,7 @@ use super::session::{self, Session};
 use super::{Reader, classify, programs};
 use crate::workflow::markdown::{Code, Inline};
 use crate::workflow::model::{BlockClass, Choice, Code as Rule, Command, CommandId, CommandKind};
+use crate::workflow::settled::{BlockPrint, Meaning, Settled, Settling};
 use crate::workflow::shell::{self, Piece, Script};
 use crate::workflow::vocabulary;
 
@@ -15,9 +16,30 @@ struct Reading<'c> {
     code: Cow<'c, Code>,
     script: Script,
     class: BlockClass,
+    settling: Option<Settling>,
 }
 
 impl<'c> Reading<'c> {
+    /// What the block is once people had their say; where they had none, it is what it says itself.
+    fn settled(code: &'c Code, caption: Option<&str>, settled: &Settled) -> Self {
+        let reading = Self::of(code, caption);
+        if reading.class != BlockClass::Unsure {
+            return reading;
+        }
+        let Some((commands, script)) = meant(code) else { return reading };
+        let block = BlockPrint::of(code);
+        let ruling = settled.get(&block).cloned();
+        let meaning = ruling.as_ref().map(|ruling| ruling.meaning);
+        let settling = Some(Settling { block, commands: commands.text.clone(), ruling });
+        match meaning {
+            Some(Meaning::Commands) => {
+                Self { code: Cow::Owned(commands), script, class: BlockClass::Runnable, settling }
+            }
+            Some(Meaning::Text) => Self { class: BlockClass::SaidText, settling, ..reading },
+            None => Self { settling, ..reading },
+        }
+    }
+
     fn of(code: &'c Code, caption: Option<&str>) -> Self {
         let (code, unclear) = match session::read(code, classify::is_shell(code)) {
             Some(Session::Typed(typed)) => (Cow::Owned(typed), false),
@@ -30,8 +52,19 @@ impl<'c> Reading<'c> {
             () if classify::is_shell(&code) && is_script(&code, &script) => BlockClass::Script,
             () => classify::class(&code, &script, classify::is_for_people(caption)),
         };
-        Self { code, script, class }
+        Self { code, script, class, settling: None }
     }
+}
+
+/// What an unclear block would run, were it commands; nothing where it cannot be any.
+fn meant(code: &Code) -> Option<(Code, Script)> {
+    if !code.closed {
+        return None;
+    }
+    let commands = session::said_to_be_typed(code).unwrap_or_else(|| classify::without_answers(code));
+    let script = shell::scan(&commands.text);
+    let runs = script.statements().next().is_some() && !is_script(&commands, &script);
+    runs.then_some((commands, script))
 }
 
 /// Whether a block holds something that gonogo would run.
@@ -68,8 +101,9 @@ impl Numbering {
         Self { prefix: prefix.to_owned(), n_commands: 0, n_references: 0 }
     }
 
-    fn next(&mut self, kind: CommandKind) -> String {
-        if kind == CommandKind::Reference {
+    /// A block that a person settles is counted as a command whatever they say: no id moves by that.
+    fn next(&mut self, kind: CommandKind, settles: bool) -> String {
+        if kind == CommandKind::Reference && !settles {
             self.n_references += 1;
             format!("{}/reference-{}", self.prefix, self.n_references)
         } else {
@@ -82,8 +116,11 @@ impl Numbering {
 impl Reader<'_> {
     /// Reads a code block; `caption` is the sentence before it.
     pub(super) fn command(&mut self, code: &Code, caption: Option<&Inline>, ids: &mut Numbering) -> Command {
-        let reading = Reading::of(code, caption.map(|inline| inline.text.as_str()));
-        let Reading { code, script, class } = &reading;
+        let reading = Reading::settled(code, caption.map(|inline| inline.text.as_str()), self.settled);
+        if reading.settling.is_some() && reading.class != BlockClass::Runnable {
+            self.note_meant(code, reading.class);
+        }
+        let Reading { code, script, class, settling } = &reading;
         let block = Block { code, script, class: *class };
         let alternatives = block.alternatives(caption);
         let kind = if *class != BlockClass::Runnable {
@@ -112,8 +149,9 @@ impl Reader<'_> {
         let place = if code.map.is_empty() { code.span.start } else { code.map.source(0) };
         Command {
             class: *class,
+            settling: settling.clone(),
             warnings: Vec::new(),
-            id: CommandId(self.command_ids.unique(ids.next(kind))),
+            id: CommandId(self.command_ids.unique(ids.next(kind, settling.is_some()))),
             place: self.places.at(place),
             language: code.language.clone(),
             caption,
@@ -121,6 +159,16 @@ impl Reader<'_> {
             text,
             choices: if kind == CommandKind::Choice { alternatives.choices } else { Vec::new() },
             annotated: Default::default(),
+        }
+    }
+
+    /// What an unclear block names counts before anybody settles it: whoever runs it, its workload is
+    /// watched and its values are asked for.
+    fn note_meant(&mut self, code: &Code, class: BlockClass) {
+        let Some((commands, script)) = meant(code) else { return };
+        self.workloads.extend(script.commands().flat_map(programs::workloads));
+        if class == BlockClass::Unsure {
+            self.note_literals(&commands.text, &commands.map, &script);
         }
     }
 
@@ -134,8 +182,9 @@ impl Reader<'_> {
     ) -> Command {
         Command {
             class: BlockClass::Pointer,
+            settling: None,
             warnings: Vec::new(),
-            id: CommandId(self.command_ids.unique(ids.next(CommandKind::Reference))),
+            id: CommandId(self.command_ids.unique(ids.next(CommandKind::Reference, false))),
             place: self.places.at(inline.span.start),
             language: String::new(),
             caption: None,
@@ -152,8 +201,9 @@ impl Reader<'_> {
         self.workloads.extend(script.commands().flat_map(programs::workloads));
         Command {
             class: BlockClass::Runnable,
+            settling: None,
             warnings: Vec::new(),
-            id: CommandId(self.command_ids.unique(ids.next(CommandKind::Offer))),
+            id: CommandId(self.command_ids.unique(ids.next(CommandKind::Offer, false))),
             place: self.places.at(check.span.start),
             language: "bash".into(),
             caption: Some(check.text.split_whitespace().collect::<Vec<_>>().join(" ")),
@@ -189,6 +239,8 @@ impl Reader<'_> {
                 "this script is no step: it has an interpreter line or reads arguments".to_owned()
             } else if *class == BlockClass::Unsure {
                 "these lines may be commands, and nothing says so for certain".to_owned()
+            } else if *class == BlockClass::SaidText {
+                "somebody said that this is no command".to_owned()
             } else if classify::is_shell(code) {
                 "this block holds what a program printed".to_owned()
             } else if code.language.is_empty() {

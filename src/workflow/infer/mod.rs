@@ -33,6 +33,7 @@ use super::model::{
     Target, Workflow,
 };
 use super::places::Places;
+use super::settled::Settled;
 use super::vocabulary;
 
 /// More checks than this between two pauses are shortcut, not read (field rule 1).
@@ -50,6 +51,7 @@ pub(super) struct Reader<'r> {
     places: &'r Places<'r>,
     file: &'r str,
     siblings: &'r dyn Fn(&str) -> bool,
+    settled: &'r Settled,
     front: Frontmatter,
     findings: Findings,
     literals: Vec<Literal>,
@@ -102,6 +104,8 @@ pub(super) struct Document<'r> {
     pub(super) front: Frontmatter,
     pub(super) body_start: usize,
     pub(super) siblings: &'r dyn Fn(&str) -> bool,
+    /// What people said of blocks that nothing tells for certain.
+    pub(super) settled: &'r Settled,
     pub(super) findings: Findings,
 }
 
@@ -112,6 +116,7 @@ pub(super) fn infer(document: Document<'_>) -> (Workflow, Findings) {
         places: document.places,
         file: document.file,
         siblings: document.siblings,
+        settled: document.settled,
         front: document.front,
         findings: document.findings,
         literals: Vec::new(),
@@ -160,6 +165,7 @@ impl<'r> Reader<'r> {
             roles: Vec::new(),
             calls: Vec::new(),
             called: None,
+            settled: self.settled.clone(),
             params: Vec::new(),
             targets: Vec::new(),
             nginx: self.front.nginx.clone(),

@@ -1,5 +1,6 @@
 //! Terminal sessions: which lines of a block were typed, and which are answers.
 
+use super::classify;
 use crate::workflow::markdown::{Code, SourceMap};
 use crate::workflow::{shell, vocabulary};
 
@@ -37,13 +38,28 @@ pub(super) fn read(code: &Code, is_shell: bool) -> Option<Session> {
         is_shell && lines.find(|line| !line.starts_with('#')).is_some_and(|line| typed(line).is_some())
     };
     if prompted {
-        return Some(Session::Typed(unprompted(code)));
+        return Some(Session::Typed(unprompted(code, typed)));
     }
-    let root = |line: &str| {
-        line.strip_prefix("# ")
-            .is_some_and(|rest| !rest.trim().is_empty() && vocabulary::alternative_label(line).is_none())
-    };
-    (labelled && code.text.lines().any(root)).then_some(Session::Unclear)
+    let by_root = |line: &str| typed_by_root(line).is_some();
+    (labelled && code.text.lines().any(by_root)).then_some(Session::Unclear)
+}
+
+/// What was typed into a block of which a person says that it holds commands; `None` when it has no
+/// prompts.
+pub(super) fn said_to_be_typed(code: &Code) -> Option<Code> {
+    if code.text.lines().any(|line| typed(line).is_some()) {
+        return Some(unprompted(code, typed));
+    }
+    // Behind prompts stand commands, behind the marks of comments stand words.
+    let behind: String =
+        code.text.lines().filter_map(typed_by_root).map(|line| format!("{line}\n")).collect();
+    (is_session(code) && classify::looks_like_commands(&behind)).then(|| unprompted(code, typed_by_root))
+}
+
+/// What follows `# `, which may be the prompt of root; never a line that says “or”.
+fn typed_by_root(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("# ").filter(|rest| !rest.trim().is_empty())?;
+    vocabulary::alternative_label(line).is_none().then_some(rest)
 }
 
 /// What follows a prompt: `$ `, `❯ `, `ana@host:~/app$ `, `[ana@host app]$ `.
@@ -62,7 +78,7 @@ pub(super) fn typed(line: &str) -> Option<&str> {
     fits.then_some(rest)
 }
 
-fn unprompted(code: &Code) -> Code {
+fn unprompted(code: &Code, typed: fn(&str) -> Option<&str>) -> Code {
     let mut commands =
         Code { language: "bash".into(), text: String::new(), map: SourceMap::default(), ..code.clone() };
     let mut budget = code.text.len() * MAX_READINGS + MAX_PROMPTED;
