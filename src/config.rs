@@ -14,6 +14,9 @@ use crate::workflow::Metric;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where it was read from, or would have been.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// The operator's name; else git's `user.name`, the kubeconfig's user, the login name.
     pub operator: Option<String>,
     pub context: Option<String>,
@@ -61,6 +64,7 @@ pub struct PrometheusConfig {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            file: None,
             operator: None,
             context: None,
             namespace: None,
@@ -114,11 +118,12 @@ impl Config {
 
     /// Reads a file; one that does not exist gives the defaults.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Config::parse(path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
-            Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
-        }
+        let config = match std::fs::read_to_string(path) {
+            Ok(text) => Config::parse(path, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Config::default(),
+            Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
+        };
+        Ok(Config { file: Some(path.to_owned()), ..config })
     }
 
     /// - Errors: the first thing that is wrong, with its place and what would be right.

@@ -673,6 +673,50 @@ proptest! {
 }
 
 #[test]
+fn a_table_of_levels_is_read_in_every_language_and_any_other_table_is_text() {
+    for header in [
+        "Level | Who | When",
+        "Niveau | Qui | Délai",
+        "Stufe | Wer | Wann",
+        "Nivel | Quién | Cuándo",
+        "Nível | Quem | Quando",
+    ] {
+        let text = format!(
+            "---\nroles: [ops, cto]\n---\n# R\n\n## Escalation\n\n| {header} |\n|---|---|---|\n\
+             | 1 | `ops` | 0 min |\n| 2 | ops, cto (+33 6 12) | 15-30 min |\n| 3 | cto | — |\n| 4 | | 2 h |\n"
+        );
+        let workflow = parsed(&text);
+        let shown: Vec<(&str, Vec<&str>, Option<u64>)> = workflow
+            .escalation
+            .iter()
+            .map(|level| {
+                (
+                    level.trigger.as_str(),
+                    level.roles.iter().map(|role| role.as_str()).collect(),
+                    level.after_s,
+                )
+            })
+            .collect();
+        let level = header.split(' ').next().expect("a first column");
+        let triggers = [format!("{level} 1, 0 min"), format!("{level} 2, 15-30 min"), format!("{level} 3")];
+        let expected = [
+            (triggers[0].as_str(), vec!["ops"], Some(0)),
+            (triggers[1].as_str(), vec!["ops", "cto"], Some(900)),
+            (triggers[2].as_str(), vec!["cto"], None),
+        ];
+        assert_eq!(shown, expected, "{header}");
+        assert_eq!(workflow.escalation[1].answer, "ops, cto (+33 6 12)");
+        assert_eq!(workflow.escalation[1].place.line, 11);
+    }
+    let of = |table: &str| parsed(&format!("# R\n\n## Escalation\n\n{table}\n")).escalation;
+    assert_eq!(of("| Who | Phone |\n|---|---|\n| ops | 112 |"), [], "nobody says when");
+    assert_eq!(of("| Level | When |\n|---|---|\n| 1 | 5 min |"), [], "nobody is named");
+    let contact = of("| After | Contact | Phone |\n|---|---|---|\n| 1 hour | Ana | 112 |");
+    assert_eq!((contact[0].answer.as_str(), contact[0].after_s), ("Ana, 112", Some(3_600)));
+    assert_eq!(contact[0].trigger, "1 hour");
+}
+
+#[test]
 fn a_level_of_escalation_has_the_time_that_the_document_gives_it() {
     let text = "# R\n## Escalation\n- After 15 minutes → `lead`\n- 30-60 min → `cto`, +33 6 12\n\
                 - Level 3: `ops` after 1h30\n- Broken → `ops` (answers within 5 min)\n- Data lost → `dpo`\n";

@@ -1,6 +1,7 @@
 //! The workflows that a document calls, from disk and from the built-in library.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::document;
 use super::search_path::{self, SearchPath, Text};
@@ -16,14 +17,17 @@ pub(super) fn of(file: &Path, workflow: &Workflow) -> CalledFiles {
 }
 
 /// A document and the folders around it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct OnDisk {
     document: PathBuf,
+    /// What the document itself meant when it was read last: what it calls is looked for every second.
+    plain: Mutex<Option<Workflow>>,
 }
 
 impl OnDisk {
     pub(super) fn of(document: &Path) -> Self {
-        Self { document: std::path::absolute(document).unwrap_or_else(|_| document.to_owned()) }
+        let document = std::path::absolute(document).unwrap_or_else(|_| document.to_owned());
+        Self { document, plain: Mutex::default() }
     }
 
     fn folder(&self) -> &Path {
@@ -45,16 +49,14 @@ impl OnDisk {
 impl DocumentSource for OnDisk {
     fn changed_since(&self, last: &Edition) -> Option<Edition> {
         let text = String::from_utf8(document::bytes(&self.document).ok()?).ok()?;
-        let is_as_it_was = |(file, known): (&String, &String)| {
-            // One that is gone for a moment is being saved; gone for good it is told with the next edit.
-            self.text(file).is_none_or(|text| text == *known)
-        };
-        if text == last.text && last.called.texts.iter().all(is_as_it_was) {
-            return None;
-        }
-        let file = self.document.to_string_lossy();
-        let plain = workflow::read(Source { file: &file, bytes: text.as_bytes(), siblings: &|_| false });
+        let mut known = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        let plain = known.take().filter(|plain| plain.text == text).unwrap_or_else(|| {
+            let file = self.document.to_string_lossy();
+            workflow::read(Source { file: &file, bytes: text.as_bytes(), siblings: &|_| false })
+        });
+        // What answers its calls may go, come back, or come nearer without a word of it being edited.
         let called = workflow::gather(&plain, self);
+        *known = Some(plain);
         Some(Edition { text, called }).filter(|edition| edition != last)
     }
 }
@@ -76,5 +78,32 @@ impl Shelf for OnDisk {
         let bytes = document::bytes(&self.folder().join(file)).ok()?;
         // As the document itself is read: what is no UTF-8 shows, and is told.
         Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_called_file_that_goes_or_comes_back_is_another_edition() {
+        let folder = tempfile::tempdir().unwrap();
+        let (document, called) = (folder.path().join("release.md"), folder.path().join("mine.md"));
+        let text = "# R\n\n## Steps\n\n### 1. A\n\n→ **workflow**: mine\n\n- [ ] a\n";
+        let other = "# M\n\n## Steps\n\n### 1. B\n\n- [ ] b\n";
+        std::fs::write(&document, text).unwrap();
+        std::fs::write(&called, other).unwrap();
+        let source = OnDisk::of(&document);
+        let first = source.changed_since(&Edition::default()).expect("it was never read");
+        assert_eq!(first.called.texts.values().collect::<Vec<_>>(), [other]);
+        assert_eq!(source.changed_since(&first), None);
+        std::fs::remove_file(&called).unwrap();
+        let without = source.changed_since(&first).expect("nothing answers the call any more");
+        assert_eq!((without.text.as_str(), without.called.texts.len()), (text, 0));
+        assert_eq!(source.changed_since(&without), None, "it is told once");
+        std::fs::write(&called, other).unwrap();
+        assert_eq!(source.changed_since(&without), Some(first));
+        std::fs::remove_file(&document).unwrap();
+        assert_eq!(source.changed_since(&without), None, "the document itself is being saved");
     }
 }

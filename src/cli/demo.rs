@@ -29,16 +29,21 @@ pub fn demo(flags: Demo, setup: &Setup) -> color_eyre::Result<u8> {
         let exe = std::env::current_exe().wrap_err("cannot tell where this program is")?;
         let document = wanted(flags.workflow.as_deref(), Language::from(flags.lang), &directory)?;
         let options = Options { dir: directory.clone(), scenario: flags.scenario, speed: flags.speed, exe };
-        let stage = Stage::of(&document.workflow);
-        let practice = Practice::start_on(options, stage).await;
-        let mut practice = practice.wrap_err("the practice world cannot start")?;
-        let document = led_to_practice(document, &mut practice, &directory).await?;
         let mut params = checked_params(&document.workflow, flags.params)?;
         // A date is filled in by the start panel.
         for param in document.workflow.params.iter().filter(|param| param.offer != Some(Offer::Today)) {
-            if let Some(value) = practice_value(&document.workflow, param, &practice) {
+            if let Some(value) = practice_value(&document.workflow, param) {
                 params.entry(param.name.clone()).or_insert(value);
             }
+        }
+        // What a document leaves open is on the stage by the name that the rehearsal gives it.
+        let stage = Stage::of(&aimed(&document.workflow, &params).with_params(&params));
+        let practice = Practice::start_on(options, stage).await;
+        let mut practice = practice.wrap_err("the practice world cannot start")?;
+        let document = led_to_practice(document, &mut practice, &directory).await?;
+        if let Some(commit) = document.workflow.params.iter().find(|param| is_commit(param)) {
+            let newest = || practice.newest_fix().unwrap_or_else(|| "main".to_owned());
+            params.entry(commit.name.clone()).or_insert_with(newest);
         }
         let place = Place::practice(&aimed(&document.workflow, &params), &practice);
         let me = assemble::operator(Some("you".to_owned()), &config, &place);
@@ -99,10 +104,15 @@ async fn led_to_practice(
     Ok(document::read_as_settled(&copy)?)
 }
 
-/// What a rehearsal fills in for a parameter: what the document offers, what the practice world has of
+/// A parameter that only the repository of a practice world can answer, once there is one.
+fn is_commit(param: &Param) -> bool {
+    param.name == "COMMIT" && param.preset.is_none() && !param.is_secret()
+}
+
+/// What a rehearsal fills in for a parameter: what the document offers, what every practice world has of
 /// that name, else a value of its kind. A secret is typed by whoever rehearses.
-fn practice_value(workflow: &Workflow, param: &Param, practice: &Practice) -> Option<String> {
-    if param.is_secret() {
+fn practice_value(workflow: &Workflow, param: &Param) -> Option<String> {
+    if param.is_secret() || is_commit(param) {
         return None;
     }
     let known = match param.name.as_str() {
@@ -110,7 +120,6 @@ fn practice_value(workflow: &Workflow, param: &Param, practice: &Practice) -> Op
         "UNLEASH_HOST" => Some("unleash.example.com".to_owned()),
         "HOST" => Some("shop.example.com".to_owned()),
         "DEPLOYMENT" | "CONTAINER" | "IMAGE" => Some("app".to_owned()),
-        "COMMIT" => Some(practice.newest_fix().unwrap_or_else(|| "main".to_owned())),
         _ => None,
     };
     let of_kind = || match &param.kind {

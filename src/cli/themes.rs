@@ -39,8 +39,10 @@ pub(super) fn themes(config: &Config) -> color_eyre::Result<(Themes, ThemeChoice
         }
     };
     let known = themes.names().map(|(name, problem)| (name.to_owned(), problem.map(str::to_owned))).collect();
-    let kept_in =
-        settings.map_or_else(|| "the settings".to_owned(), |path| as_written(&path, home.as_deref()));
+    let kept_in = match &config.file {
+        Some(file) => as_written(file, home.as_deref()),
+        None => "the settings".to_owned(),
+    };
     Ok((themes, ThemeChoices { known, shown, kept_in, no_color }))
 }
 
@@ -95,6 +97,18 @@ mod tests {
         assert!(read(&found[1].1).is_ok());
         let why = read(&found[0].1).unwrap_err();
         assert!(why.contains("bad.yml:2:") && why.contains("extends"), "{why}");
+    }
+
+    #[test]
+    fn the_settings_that_were_read_are_the_ones_that_keep_a_theme() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mine.yaml");
+        for text in ["theme: light\n", ""] {
+            std::fs::write(&file, text).unwrap();
+            let (_, choices) = themes(&Config::load(&file).unwrap()).unwrap();
+            assert_eq!(choices.kept_in, file.display().to_string());
+        }
+        assert_eq!(themes(&Config::default()).unwrap().1.kept_in, "the settings");
     }
 
     #[test]

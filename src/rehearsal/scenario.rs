@@ -94,6 +94,25 @@ pub struct Behaviour {
     pub missing_image: bool,
 }
 
+/// How requests fare at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fare {
+    /// The share that fails, beside what always fails.
+    pub error_ratio: f64,
+    /// What they take, compared with the old version.
+    pub latency_factor: f64,
+}
+
+impl Fare {
+    /// The worse of two that requests meet on their way.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            error_ratio: self.error_ratio.max(other.error_ratio),
+            latency_factor: self.latency_factor.max(other.latency_factor),
+        }
+    }
+}
+
 /// A figure that sets in `after_s` behind readiness with `first` and moves to `last` over `ramp_s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Course {
@@ -188,6 +207,16 @@ pub fn behaviour(scenario: Scenario, image: &str) -> Behaviour {
         return CRASH_LOOP;
     }
     scenario.lesson().map_or_else(|| by_tag(tag), |(_, behaviour)| behaviour)
+}
+
+/// How requests fare that are shown what sleeps behind the feature flag: as with the new version once
+/// its fault has set in fully, because that code was deployed long before the rehearsal.
+pub fn behind_flag(scenario: Scenario) -> Fare {
+    let behaviour = scenario.lesson().map_or(GOOD, |(_, behaviour)| behaviour);
+    Fare {
+        error_ratio: behaviour.errors.map_or(0.0, |course| course.last),
+        latency_factor: behaviour.slowing.map_or(behaviour.latency_factor, |course| course.last),
+    }
 }
 
 /// The conventions of the simulated nodes of `tests/cluster`, so that one table of tests fits both.

@@ -428,6 +428,10 @@ impl State {
         self.commands.get(id).map_or(CommandState::Ready, |track| track.state)
     }
 
+    pub fn attempt(&self, id: &CommandId, attempt: u32) -> Option<&Attempt> {
+        self.commands.get(id)?.attempts.iter().find(|known| known.run.attempt == attempt)
+    }
+
     pub fn last_attempt(&self, id: &CommandId) -> Option<&Attempt> {
         self.commands.get(id)?.attempts.last()
     }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
 /// Shorter ones would be found in every second line of output. Units: characters.
 pub const SHORTEST: usize = 6;
 
@@ -17,7 +20,34 @@ const MASK: &str = "•••••";
 /// Secret values by the names of their variables. They are in the memory of this process and in the
 /// environment of what it starts; no journal, log, screen or report has them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets(BTreeMap<String, String>);
+pub struct Secrets(BTreeMap<String, Secret>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Secret {
+    value: String,
+    /// The value as base64 writes it, alone or with the line end that `echo` puts behind it: as
+    /// `kubectl get secret -o yaml` and `base64` print it.
+    encoded: Vec<String>,
+}
+
+impl Secret {
+    fn new(value: &str) -> Self {
+        let line = format!("{value}\n");
+        // A short value is refused before it comes here; of one that is not, too much would be hidden.
+        let texts = if value.chars().count() < SHORTEST { Vec::new() } else { vec![value, &line] };
+        let alphabets = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD];
+        let of = |text: &str| alphabets.map(|alphabet| alphabet.encode(text));
+        let mut encoded: Vec<String> = texts.into_iter().flat_map(of).collect();
+        encoded.sort();
+        encoded.dedup();
+        Self { value: value.to_owned(), encoded }
+    }
+
+    /// All texts that give the value away.
+    fn forms(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.value).chain(&self.encoded).map(String::as_str)
+    }
+}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +57,7 @@ impl fmt::Debug for Secrets {
 
 impl Secrets {
     pub fn insert(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
+        self.0.insert(name.to_owned(), Secret::new(value));
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -40,22 +70,22 @@ impl Secrets {
 
     /// For the environment of a command, and nothing else.
     pub fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.0.iter()
+        self.0.iter().map(|(name, secret)| (name, &secret.value))
     }
 
-    /// The variable whose value stands in a text, as it is or as JSON writes it.
+    /// The variable whose value stands in a text, as it is, in base64, or as JSON writes it.
     pub fn found_in(&self, text: &str) -> Option<&str> {
         let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-        let stands = |value: &str| text.contains(value) || text.contains(&quoted(value));
-        self.0.iter().find(|(_, value)| stands(value)).map(|(name, _)| name.as_str())
+        let stands = |form: &str| text.contains(form) || text.contains(&quoted(form));
+        self.0.iter().find(|(_, secret)| secret.forms().any(stands)).map(|(name, _)| name.as_str())
     }
 
     /// The text with every value hidden.
     pub fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
-        for value in self.longest_first() {
-            if text.contains(value) {
-                text = Cow::Owned(text.replace(value, MASK));
+        for form in self.longest_first() {
+            if text.contains(form) {
+                text = Cow::Owned(text.replace(form, MASK));
             }
         }
         text
@@ -63,27 +93,28 @@ impl Secrets {
 
     /// Where values stand in a text. Units: byte ranges.
     pub fn places_in(&self, text: &str) -> Vec<Range<usize>> {
-        let of = |value: &'_ String| {
-            let found = text.match_indices(value.as_str()).map(|(at, found)| at..at + found.len());
-            found.collect::<Vec<_>>()
-        };
-        self.0.values().flat_map(of).collect()
+        let of = |form| text.match_indices(form).map(|(at, found)| at..at + found.len());
+        self.forms().flat_map(of).collect()
     }
 
     /// How many bytes at the end may be the beginning of a value whose rest is still to come.
     pub fn unfinished(&self, bytes: &[u8]) -> usize {
-        let begun = |value: &String| {
-            let most = bytes.len().min(value.len().saturating_sub(1));
-            (1..=most).rev().find(|n| bytes.ends_with(&value.as_bytes()[..*n])).unwrap_or(0)
+        let begun = |form: &str| {
+            let most = bytes.len().min(form.len().saturating_sub(1));
+            (1..=most).rev().find(|n| bytes.ends_with(&form.as_bytes()[..*n])).unwrap_or(0)
         };
-        self.0.values().map(begun).max().unwrap_or(0)
+        self.forms().map(begun).max().unwrap_or(0)
+    }
+
+    fn forms(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flat_map(Secret::forms)
     }
 
     /// One secret may be the beginning of another.
-    fn longest_first(&self) -> Vec<&String> {
-        let mut values: Vec<&String> = self.0.values().collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values
+    fn longest_first(&self) -> Vec<&str> {
+        let mut forms: Vec<&str> = self.forms().collect();
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms
     }
 }
 
@@ -129,6 +160,33 @@ mod tests {
         assert_eq!(secrets.unfinished(b"say hunter2"), 0, "t2x does not begin here: {secrets:?}");
         assert_eq!(secrets.unfinished(b"say t2"), 2);
         assert_eq!(secrets.unfinished(b""), 0);
+    }
+
+    #[test]
+    fn a_value_is_hidden_in_base64_too() {
+        // One of each length that pads differently, and characters on which the alphabets differ.
+        for value in ["hunter2", "hunter22", "hunter222", "a?b>c~d\u{ff}\u{fe}"] {
+            let secrets = secrets(&[value]);
+            for text in [value.to_owned(), format!("{value}\n")] {
+                for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+                    let line = format!("  token: {encoded}");
+                    assert_eq!(secrets.masked(&line), "  token: •••••", "{value}");
+                    assert_eq!(secrets.found_in(&line), Some("TOKEN_0"));
+                    assert!(secrets.places_in(&line).iter().any(|place| place.end == line.len()));
+                }
+            }
+        }
+        let short = secrets(&["abc"]);
+        assert_eq!(short.masked("YWJj"), "YWJj", "too short to be hidden in what is no secret");
+    }
+
+    #[test]
+    fn the_beginning_of_an_encoded_value_waits_for_its_rest() {
+        let secrets = secrets(&["hunter2-and-more"]);
+        let encoded = STANDARD.encode("hunter2-and-more");
+        for at in 1..encoded.len() {
+            assert!(secrets.unfinished(&encoded.as_bytes()[..at]) >= at, "{at}");
+        }
     }
 
     #[test]

@@ -99,6 +99,26 @@ fn a_called_workflow_killed_in_its_middle_goes_on_there_whatever_became_of_its_f
 }
 
 #[test]
+fn a_called_file_that_is_deleted_is_noticed_without_another_edit_and_so_is_its_return() {
+    let home = Home::new();
+    let file = home.write("release.md", RELEASE);
+    let called = home.write("migrate.md", MIGRATE);
+    let mut terminal = home.open(&["run", &file.to_string_lossy(), "--param", "VERSION=v1.3.0"]);
+    terminal.wait("begin the release");
+    terminal.press("r");
+    terminal.wait_for("a running release", |screen| screen.status().contains("RUNNING"));
+    std::fs::remove_file(&called).expect("our own file");
+    terminal.wait("changed on disk");
+    terminal.press(":");
+    terminal.type_line("reload");
+    let panel = terminal.wait_for("the panel", |screen| screen.has_panel("Reload"));
+    assert!(panel.says("migrate.md"), "the file that is gone is named");
+    terminal.press("esc");
+    home.write("migrate.md", MIGRATE);
+    terminal.wait_for("nothing to reload", |screen| !screen.says("changed on disk"));
+}
+
+#[test]
 fn a_call_in_a_circle_is_held_and_says_why() {
     let home = Home::new();
     let file = home.write("release.md", RELEASE.replace("workflow**: migrate", "workflow**: release"));

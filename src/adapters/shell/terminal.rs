@@ -2,7 +2,8 @@
 //! prints, and a way in for keys.
 //!
 //! What it prints ends in this screen: nothing of it, no title, no clipboard, no colour that stays,
-//! reaches the terminal that the cockpit is drawn on. What is typed goes in and is kept nowhere.
+//! reaches the terminal that the cockpit is drawn on. What is typed goes in and is kept nowhere; the
+//! few questions that programs ask a terminal are answered by this screen, from what it knows itself.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -125,9 +126,10 @@ pub(super) fn spawn(command: CommandBuilder, size: (u16, u16)) -> std::io::Resul
         let _ = is_over.recv();
     });
     let (watch_size, sized) = tokio::sync::watch::channel(size);
+    let view = View::new(size, sized, keys.clone());
     let terminal = Terminal { keys, master: Arc::new(Mutex::new(pair.master)), size: watch_size };
     let output = FromThread { chunks, rest: Vec::new(), taken: 0 };
-    Ok(Spawned { pid, ended, output, view: View::new(size, sized), terminal })
+    Ok(Spawned { pid, ended, output, view, terminal })
 }
 
 fn size_of((columns, rows): (u16, u16)) -> PtySize {
@@ -164,21 +166,33 @@ impl AsyncRead for FromThread {
 
 /// The screen that reads what the command prints.
 pub(super) struct View {
-    parser: vt100::Parser,
+    parser: vt100::Parser<Answers>,
+    /// The way in, for answers of the screen itself.
+    keys: std::sync::mpsc::SyncSender<Vec<u8>>,
     size: tokio::sync::watch::Receiver<(u16, u16)>,
     shown: TerminalScreen,
 }
 
 impl View {
-    fn new(size: (u16, u16), sized: tokio::sync::watch::Receiver<(u16, u16)>) -> Self {
+    fn new(
+        size: (u16, u16),
+        sized: tokio::sync::watch::Receiver<(u16, u16)>,
+        keys: std::sync::mpsc::SyncSender<Vec<u8>>,
+    ) -> Self {
+        let (rows, columns) = (at_least_one(size.1), at_least_one(size.0));
         // What scrolls away is in the record of the command, so the screen keeps none of it.
-        let parser = vt100::Parser::new(at_least_one(size.1), at_least_one(size.0), 0);
-        Self { parser, size: sized, shown: TerminalScreen::default() }
+        let parser = vt100::Parser::new_with_callbacks(rows, columns, 0, Answers::default());
+        Self { parser, keys, size: sized, shown: TerminalScreen::default() }
     }
 
     pub(super) fn read(&mut self, bytes: &[u8]) {
         self.follow_size();
         self.parser.process(bytes);
+        let answers = std::mem::take(&mut self.parser.callbacks_mut().0);
+        // Whoever asks and does not read gets no more after a while, like one who is typed to.
+        if !answers.is_empty() && self.keys.try_send(answers).is_err() {
+            tracing::debug!("the command asks its terminal and reads no answers");
+        }
     }
 
     /// Ends when the screen has another size than before.
@@ -205,6 +219,45 @@ impl View {
         if self.parser.screen().size() != (rows, columns) {
             self.parser.set_size(rows, columns);
         }
+    }
+}
+
+/// What the screen says when it is asked, in the order of the questions. Without an answer, programs
+/// wait for one, or print what comes of waiting.
+///
+/// - Source: the control sequences DSR, DECXCPR, DA1 and DA2 of xterm.
+#[derive(Default)]
+struct Answers(Vec<u8>);
+
+impl vt100::Callbacks for Answers {
+    fn unhandled_csi(
+        &mut self,
+        screen: &mut vt100::Screen,
+        first: Option<u8>,
+        second: Option<u8>,
+        params: &[&[u16]],
+        end: char,
+    ) {
+        let param = match params {
+            [] | [[]] => 0,
+            [[only]] => *only,
+            _ => return,
+        };
+        let position = || {
+            let ((row, column), (_, columns)) = (screen.cursor_position(), screen.size());
+            // Behind a full line the cursor stands on its last character still.
+            format!("{};{}", row + 1, column.min(columns.get() - 1) + 1)
+        };
+        let answer = match (first, second, param, end) {
+            (None, None, 5, 'n') => "\x1b[0n".to_owned(),
+            (None, None, 6, 'n') => format!("\x1b[{}R", position()),
+            (Some(b'?'), None, 6, 'n') => format!("\x1b[?{}R", position()),
+            // A VT220 with colours: no more than this screen can do.
+            (None, None, 0, 'c') => "\x1b[?62;22c".to_owned(),
+            (Some(b'>'), None, 0, 'c') => "\x1b[>1;0;0c".to_owned(),
+            _ => return,
+        };
+        self.0.extend_from_slice(answer.as_bytes());
     }
 }
 
@@ -320,9 +373,17 @@ fn look_of(cell: &vt100::Cell) -> TerminalLook {
 mod tests {
     use super::*;
 
+    type Size = tokio::sync::watch::Sender<(u16, u16)>;
+
+    /// A screen of three short rows, what changes its size, and what it answers.
+    fn view() -> (View, Size, std::sync::mpsc::Receiver<Vec<u8>>) {
+        let (size, sized) = tokio::sync::watch::channel((20, 3));
+        let (keys, answers) = std::sync::mpsc::sync_channel(2);
+        (View::new((20, 3), sized, keys), size, answers)
+    }
+
     fn shown(bytes: &[u8]) -> TerminalScreen {
-        let (_keep, sized) = tokio::sync::watch::channel((20, 3));
-        let mut view = View::new((20, 3), sized);
+        let (mut view, _size, _answers) = view();
         view.read(bytes);
         view.news(&Secrets::default()).expect("something was printed")
     }
@@ -356,8 +417,7 @@ mod tests {
     fn a_secret_is_hidden_cell_by_cell_also_where_its_line_goes_on() {
         let mut secrets = Secrets::default();
         secrets.insert("TOKEN", "hunter2-and-more");
-        let (_keep, sized) = tokio::sync::watch::channel((20, 3));
-        let mut view = View::new((20, 3), sized);
+        let (mut view, _size, _answers) = view();
         view.read(b"token: hunter2-and-more ok");
         let screen = view.news(&secrets).expect("something was printed");
         assert_eq!(screen.rows[0], [plain(0, "token: *************")]);
@@ -365,9 +425,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_program_asks_its_terminal_is_answered_and_nothing_else_is() {
+        let answer = |asked: &[u8]| {
+            let (mut view, _size, answers) = view();
+            view.read(asked);
+            answers.try_recv().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        };
+        assert_eq!(answer(b"\x1b[5n"), "\x1b[0n");
+        assert_eq!(answer(b"ab\r\n\x1b[6n"), "\x1b[2;1R");
+        assert_eq!(answer(b"\x1b[2;5H\x1b[?6n"), "\x1b[?2;5R");
+        assert_eq!(answer(b"12345678901234567890\x1b[6n"), "\x1b[1;20R", "a full line is not left yet");
+        assert_eq!(answer(b"\x1b[c"), answer(b"\x1b[0c"));
+        assert_eq!(answer(b"\x1b[c\x1b[>c"), "\x1b[?62;22c\x1b[>1;0;0c", "in their order");
+        for silent in
+            [&b"\x1b[1;2n"[..], b"\x1b[1c", b"\x1b[=c", b"\x1b]11;?\x07", b"\x1b[21t", b"\x1bP+q544e\x1b\\"]
+        {
+            assert_eq!(answer(silent), "", "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn one_who_asks_and_never_reads_is_no_reason_to_wait() {
+        let (mut view, _size, answers) = view();
+        for _ in 0..10 {
+            view.read(b"\x1b[5n");
+        }
+        assert_eq!(answers.try_iter().count(), 2);
+    }
+
+    #[test]
     fn a_screen_that_is_as_it_was_is_not_told_again() {
-        let (size, sized) = tokio::sync::watch::channel((20, 3));
-        let mut view = View::new((20, 3), sized);
+        let (mut view, size, _answers) = view();
         view.read(b"x");
         assert!(view.news(&Secrets::default()).is_some());
         view.read(b"\x1b[0m");

@@ -373,15 +373,15 @@ async fn a_secret_is_in_the_environment_and_never_in_the_output() {
     let mut secrets = Secrets::default();
     secrets.insert("TOKEN", "hunter2-and-more");
     shell.clone().keep(secrets);
-    let text = "test \"$TOKEN\" = hunter2-and-more && echo same\necho \"Authorization: $TOKEN\" >&2\nprintf hunter2-; sleep 0.3; printf 'and-more\\n'";
+    let text = "test \"$TOKEN\" = hunter2-and-more && echo same\necho \"Authorization: $TOKEN\" >&2\nprintf hunter2-; sleep 0.3; printf 'and-more\\n'\nprintf aHVudGVyMi1h; sleep 0.3; printf 'bmQtbW9yZQ==\\n'";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("output");
     let running = shell.start(&run(text), &BTreeMap::new(), Some(&file)).await.expect("bash starts");
     let (lines, ended) = to_end(running).await;
     assert_eq!(ended.exit, Exit::Code(0));
-    assert_eq!(texts(&lines, Stream::Out), ["same", "•••••"], "not by halves either");
+    assert_eq!(texts(&lines, Stream::Out), ["same", "•••••", "•••••"], "not by halves either");
     assert_eq!(texts(&lines, Stream::Err), ["Authorization: •••••"]);
     let kept = std::fs::read_to_string(&file).unwrap();
-    assert!(kept.contains("•••••") && !kept.contains("hunter"), "{kept}");
+    assert!(kept.contains("•••••") && !kept.contains("hunter") && !kept.contains("aHVu"), "{kept}");
     assert!(ended.output.lines().all(|line| !line.text.contains("hunter")));
 }

@@ -6,18 +6,21 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Acting, News, WorldSettings, tell};
+use super::{Acting, DocumentSource, News, WorldSettings, tell};
 use crate::adapters::kube::{KubeError, KubeWorld};
 use crate::adapters::prometheus::Prometheus;
 use crate::adapters::store;
 use crate::journal::past;
 use crate::release::Fact;
 use crate::watch::{Link, Moment, Observation, System, TargetRef};
+use crate::workflow::Edition;
 
 /// A cluster that could not be connected to is tried again after this long. Units: wall time.
 const RECONNECT: Duration = Duration::from_secs(5);
 /// The document on disk is looked at this often: editors rename on saving, so it is read anew each time.
-const DOCUMENT: Duration = Duration::from_secs(1);
+const DOCUMENT: Duration = Duration::from_millis(750);
+/// A file that an editor saves is there again by then. Together with the above it is within a second.
+const SAVING: Duration = Duration::from_millis(150);
 
 /// Connects, and goes on trying: a cluster that is away at the start may come.
 pub(super) async fn connect(
@@ -178,13 +181,23 @@ pub(super) async fn watch_document(acting: Arc<Acting>, news: mpsc::Sender<News>
     let (source, mut last) = acting.document.clone();
     loop {
         tokio::time::sleep(DOCUMENT).await;
-        let (source, before) = (Arc::clone(&source), last.clone());
-        let read = tokio::task::spawn_blocking(move || source.changed_since(&before)).await;
-        // While an editor saves, the file may be missing for a moment: that is no difference yet.
-        let Ok(Some(edition)) = read else { continue };
+        let Some(mut edition) = changed_since(&source, &last).await else { continue };
+        // While an editor saves, a called file may be missing for a moment: that is no difference yet.
+        if last.called.texts.keys().any(|file| !edition.called.texts.contains_key(file)) {
+            tokio::time::sleep(SAVING).await;
+            match changed_since(&source, &last).await {
+                Some(still) => edition = still,
+                None => continue,
+            }
+        }
         last = edition.clone();
         tell(&news, News::DocumentChanged(Box::new(edition))).await;
     }
+}
+
+async fn changed_since(source: &Arc<dyn DocumentSource>, last: &Edition) -> Option<Edition> {
+    let (source, last) = (Arc::clone(source), last.clone());
+    tokio::task::spawn_blocking(move || source.changed_since(&last)).await.ok().flatten()
 }
 
 pub(super) async fn signals(news: mpsc::Sender<News>) {

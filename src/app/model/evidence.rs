@@ -1,5 +1,7 @@
 //! The live line beneath a manual check: what is known about it right now, and how old that is.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::Model;
@@ -15,7 +17,7 @@ impl Model {
     pub fn evidence_for(&self, check: &CheckId) -> Vec<Evidence> {
         let kinds =
             self.release.workflow().check(check).map(|check| check.evidence.as_slice()).unwrap_or_default();
-        kinds.iter().flat_map(|kind| self.evidence(*kind, check)).collect()
+        self.masked(kinds.iter().flat_map(|kind| self.evidence(*kind, check)).collect())
     }
 
     /// All that speaks for or against going on, for a poll.
@@ -24,7 +26,7 @@ impl Model {
         evidence.extend(self.health_evidence());
         evidence.extend(self.metric_evidence(Metric::ErrorRate, "error rate"));
         evidence.extend(self.log_evidence());
-        evidence
+        self.masked(evidence)
     }
 
     /// What was on screen when the rollback was fired.
@@ -32,6 +34,16 @@ impl Model {
         let mut evidence = self.criteria_evidence();
         evidence.extend(self.rollout_evidence());
         evidence.extend(self.health_evidence());
+        self.masked(evidence)
+    }
+
+    /// Evidence is what others say, so nobody could be asked to word it otherwise.
+    fn masked(&self, mut evidence: Vec<Evidence>) -> Vec<Evidence> {
+        for text in evidence.iter_mut().flat_map(|seen| [&mut seen.what, &mut seen.value]) {
+            if let Cow::Owned(masked) = self.secrets.masked(text) {
+                *text = masked;
+            }
+        }
         evidence
     }
 

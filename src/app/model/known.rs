@@ -34,8 +34,7 @@ impl Model {
 
     pub fn known_of_command(&self, id: &CommandId, attempt: u32) -> Vec<KnownMatch> {
         let rows = &self.release.workflow().errors;
-        let track = self.state().commands.get(id);
-        let known = track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt));
+        let known = self.state().attempt(id, attempt);
         let exit = known.and_then(|known| known.end.as_ref()).and_then(|(_, exit)| exit.as_ref());
         let (Some(known), Some(exit), false) = (known, exit, rows.is_empty()) else { return Vec::new() };
         let exit_code = match exit {
@@ -44,7 +43,7 @@ impl Model {
             // As a shell tells it.
             Exit::Signal(signal) => 128 + signal,
         };
-        let output = self.view.outputs.get(&(id.clone(), attempt));
+        let output = self.output(id, attempt);
         let of_stream = |is_stderr: bool| {
             let lines = output.into_iter().flat_map(|output| output.lines.iter().rev());
             lines.filter(move |line| line.is_stderr == is_stderr).take(LINES).map(|line| &*line.text)

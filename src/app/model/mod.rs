@@ -35,7 +35,7 @@ use crate::release::{
 };
 use crate::watch::{Link, Moment, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
-use crate::workflow::Secrets;
+use crate::workflow::{CommandId, Secrets};
 
 #[derive(Debug)]
 pub struct Model {
@@ -160,6 +160,13 @@ impl StateWord {
 pub const READ_ONLY: &str = "read-only: nothing outside is changed";
 
 impl Model {
+    /// What one attempt of a command printed.
+    pub fn output(&self, id: &CommandId, attempt: u32) -> Option<&Output> {
+        // A reload may have moved the command; what it printed is kept under the id that it ran under.
+        let ran = &self.state().attempt(id, attempt)?.run;
+        self.view.outputs.get(&(ran.command.clone(), attempt))
+    }
+
     pub fn state(&self) -> &State {
         self.release.state()
     }

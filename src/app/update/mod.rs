@@ -139,6 +139,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
 /// Fires the rollback, from what was `shown` as running now.
 pub fn roll_back(model: &mut Model, shown: Vec<Shown>, reason: Option<String>) -> Vec<Ask> {
     let evidence = model.rollback_evidence();
+    // Its prompt refuses a secret; one that became known after the words were typed is in them still.
+    let reason = reason.map(|reason| model.secrets.masked(&reason).into_owned());
     deed(model, Fact::RollbackFired { reason, shown, evidence, policy: None })
 }
 
@@ -205,15 +207,8 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
         flash(model, text, true);
         return Vec::new();
     }
-    let is_way_back = matches!(
-        fact,
-        Fact::RollbackFired { .. }
-            | Fact::RollbackReason { .. }
-            | Fact::BlockerDeleted { .. }
-            | Fact::TrafficFirst { .. }
-            | Fact::Left { .. }
-    );
-    if let Some(why) = secrets::refuses(model, &fact) {
+    let is_way_back = is_way_back(&fact);
+    if let Some(why) = secrets::refuses(model, &fact).filter(|_| !is_way_back) {
         flash(model, why, true);
         return Vec::new();
     }
@@ -236,6 +231,22 @@ fn deed(model: &mut Model, fact: Fact) -> Vec<Ask> {
             Vec::new()
         }
     }
+}
+
+/// What neither a full disk nor a secret that happens to be the name of a target may keep from
+/// happening. The words in it that somebody typed are looked at before it is made.
+fn is_way_back(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::RollbackFired { .. }
+            | Fact::RollbackReason { .. }
+            | Fact::RollbackCancelled
+            | Fact::BlockerDeleted { .. }
+            | Fact::TrafficFirst { .. }
+            | Fact::CountdownStopped
+            | Fact::Reopened
+            | Fact::Left { .. }
+    )
 }
 
 /// Something the world or the loop found out; the release may have no use for it.

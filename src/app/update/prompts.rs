@@ -142,11 +142,18 @@ fn submit(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Ask> {
         Purpose::Called(level) => return escalation::called(model, level, text),
         Purpose::Note if text.is_empty() => return Vec::new(),
         Purpose::Note => Fact::Noted { text: reason },
-        Purpose::RollbackReason if model.rollback().is_none() => {
-            model.view.rollback_reason = Some(reason);
-            return Vec::new();
+        Purpose::RollbackReason => {
+            // Nothing that belongs to the way back is refused later: its words are looked at here.
+            if let Some(why) = secrets::refuses_words(model, text) {
+                flash(model, why, true);
+                return Vec::new();
+            }
+            if model.rollback().is_none() {
+                model.view.rollback_reason = Some(reason);
+                return Vec::new();
+            }
+            Fact::RollbackReason { reason }
         }
-        Purpose::RollbackReason => Fact::RollbackReason { reason },
         Purpose::Abort if text.is_empty() => {
             flash(model, "aborting needs a reason: it is the first thing asked tomorrow", true);
             return Vec::new();

@@ -35,7 +35,11 @@ pub(super) fn asks_for(model: &mut Model, text: &str) -> bool {
 
 /// Why a fact cannot be recorded: somebody typed the value of a secret into it.
 pub(super) fn refuses(model: &Model, fact: &Fact) -> Option<String> {
-    let text = serde_json::to_string(fact).ok()?;
-    let name = model.secrets.found_in(&text)?;
+    refuses_words(model, &serde_json::to_string(fact).ok()?)
+}
+
+/// The same for words that are looked at by themselves.
+pub(super) fn refuses_words(model: &Model, words: &str) -> Option<String> {
+    let name = model.secrets.found_in(words)?;
     Some(format!("the value of {name} stands in it, and would be written down; write ${name} instead"))
 }

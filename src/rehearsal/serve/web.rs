@@ -21,7 +21,8 @@ pub fn answer(shared: &Arc<Shared>, body: &[u8]) -> Response {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let (status, body) = if host.starts_with("unleash") {
+    // A team's own Unleash has any name; its addresses are always the same.
+    let (status, body) = if host.starts_with("unleash") || path.starts_with("api/admin/projects/") {
         let token = wish["headers"]["authorization"].as_str().unwrap_or_default();
         shared.change(|world| world.flag().answer(text("method"), path, token, text("body")))
     } else {

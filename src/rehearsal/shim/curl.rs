@@ -1,4 +1,4 @@
-//! The practice curl: every host is the practice shop, but `unleash.…`, which is its flag service.
+//! The practice curl: every host is the practice shop, and what is asked of an Unleash its flag service.
 //! Nothing leaves the machine.
 
 use std::io::Write;

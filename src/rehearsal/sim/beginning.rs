@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::deployment::Deployment;
 use super::dice::Dice;
+use super::flags::Flag;
 use super::meta::Meta;
 use super::store::{Kind, Store};
 use super::traffic::{self, Traffic};
@@ -44,7 +45,8 @@ impl World {
             world.deployments.push(Deployment::new(meta, spec, Some(beginning)));
         }
         world.publish();
-        world.lay_routes(stage.route);
+        world.flag = Flag::new(&stage.flag);
+        world.lay_routes(&stage.route);
         world.step(now - SignedDuration::from_hours(49));
         for it in stage.deployments.iter().filter(|it| !it.is_behind) {
             world
@@ -81,7 +83,7 @@ impl World {
             pulled: BTreeSet::new(),
             traffic,
             runs: Vec::new(),
-            flag: super::flags::Flag::default(),
+            flag: Flag::default(),
             outage_played: false,
             store: Store::new(),
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::after;
 use super::dice::chance;
 use super::pod::{Pod, Surroundings};
-use crate::rehearsal::scenario::{Behaviour, Course, Scenario, behaviour};
+use crate::rehearsal::scenario::{Behaviour, Course, Fare, Scenario, behaviour};
 
 /// The kubelet's waits between restarts: doubled from the first to the last.
 const FIRST_BACK_OFF_S: u32 = 10;
@@ -295,6 +295,13 @@ impl Container {
     pub fn latency_factor(&self, scenario: Scenario, now: Timestamp) -> f64 {
         let behaviour = behaviour(scenario, &self.image);
         self.course(behaviour.slowing, now).unwrap_or(behaviour.latency_factor)
+    }
+
+    pub fn fare(&self, scenario: Scenario, now: Timestamp) -> Fare {
+        Fare {
+            error_ratio: self.error_ratio(scenario, now),
+            latency_factor: self.latency_factor(scenario, now),
+        }
     }
 
     fn course(&self, course: Option<Course>, now: Timestamp) -> Option<f64> {

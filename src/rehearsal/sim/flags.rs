@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The flag that there is.
+/// The flag that there is when a document names no other.
 pub const FLAG: &str = "new-checkout";
 /// What a client must send as `Authorization`.
 pub const TOKEN: &str = "*:*.practice-token";
@@ -13,19 +13,36 @@ const STRATEGY: &str = "6f1c0d0e-2b1a-4a57-9a53-2f7c7f3f9a10";
 /// One flag in the environment `production`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
+    #[serde(default = "usual_name")]
+    name: String,
     enabled: bool,
     /// The parameters of its one strategy; the percentage is text, as Unleash has it.
     parameters: Value,
 }
 
+fn usual_name() -> String {
+    FLAG.to_owned()
+}
+
 impl Default for Flag {
     fn default() -> Self {
-        let parameters = json!({"rollout": "0", "stickiness": "default", "groupId": FLAG});
-        Self { enabled: false, parameters }
+        Self::new(FLAG)
     }
 }
 
 impl Flag {
+    /// A flag that is off.
+    pub fn new(name: &str) -> Self {
+        let parameters = json!({"rollout": "0", "stickiness": "default", "groupId": name});
+        Self { name: name.to_owned(), enabled: false, parameters }
+    }
+
+    /// The share of requests that are shown the feature.
+    pub fn share(&self) -> f64 {
+        let percent = self.parameters["rollout"].as_str().and_then(|text| text.parse::<u8>().ok());
+        if self.enabled { f64::from(percent.unwrap_or(0)) / 100.0 } else { 0.0 }
+    }
+
     /// Answers a request below `/api/admin/projects/PROJECT/features/NAME/environments/ENV`.
     ///
     /// - Shape: the status and the body; the status codes are those of Unleash.
@@ -46,7 +63,7 @@ impl Flag {
                 "the practice Unleash knows the environments of a feature only",
             );
         };
-        if *name != FLAG {
+        if *name != self.name {
             return error(404, "NotFoundError", &format!("Could not find feature {name}"));
         }
         match (method, rest) {
@@ -108,8 +125,10 @@ mod tests {
         assert_eq!(flag.answer("POST", &format!("{AT}/on"), TOKEN, "").0, 200);
         let (_, told) = flag.answer("GET", AT, TOKEN, "");
         assert!(told.contains("\"enabled\":true") && told.contains("\"rollout\":\"25\""), "{told}");
+        assert!((flag.share() - 0.25).abs() < 1e-9);
         assert_eq!(flag.answer("POST", &format!("{AT}/off"), TOKEN, "").0, 200);
         assert!(flag.answer("GET", AT, TOKEN, "").1.contains("\"enabled\":false"));
+        assert!(flag.share().abs() < 1e-9, "a percentage of what is off is nothing");
     }
 
     #[test]

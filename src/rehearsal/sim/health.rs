@@ -38,7 +38,8 @@ impl World {
         };
         let container = &pod.containers[0];
         let noise = chance(pod.seed(), now.as_second() as u64);
-        let busy = container.error_ratio(self.scenario, now);
+        let (opened, feature) = self.flagged();
+        let busy = container.error_ratio(self.scenario, now).max(opened * feature.error_ratio);
         let latency_ms = if busy > BUSY { 140.0 + 900.0 * noise } else { 3.0 + 5.0 * noise };
         let started = container.life.as_ref().map_or(pod.meta.created, |life| life.started);
         let body = json!({

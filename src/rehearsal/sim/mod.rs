@@ -64,7 +64,7 @@ use self::revision::Revision;
 use self::statefulset::StatefulSet;
 use self::store::{Key, Kind, Store};
 use self::traffic::Traffic;
-use super::scenario::Scenario;
+use super::scenario::{Fare, Scenario, behind_flag};
 
 pub const NAMESPACE: &str = "shop";
 pub const APPLICATION: &str = "app";
@@ -149,6 +149,11 @@ impl World {
         &mut self.flag
     }
 
+    /// The share of requests that the flag shows its feature, and how those fare.
+    fn flagged(&self) -> (f64, Fare) {
+        (self.flag.share(), behind_flag(self.scenario))
+    }
+
     /// Namespace and name of the Deployment that pipelines deploy.
     pub fn first_deployment(&self) -> (String, String) {
         let first = self.deployments.first().map(|app| (app.meta.namespace.clone(), app.meta.name.clone()));
@@ -217,7 +222,8 @@ impl World {
     fn fire(&mut self, moves: bool) {
         if self.traffic.next_scrape() <= self.now {
             let shares = routes::shares(&self.store, &self.pods);
-            self.traffic.scrape(self.scenario, &self.pods, shares.as_ref(), self.now);
+            let flagged = self.flagged();
+            self.traffic.scrape(self.scenario, &self.pods, shares.as_ref(), flagged, self.now);
             for gone in event::expire(&mut self.events, self.now) {
                 self.store.remove(&key(Kind::Event, &gone.namespace, &gone.name));
             }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::World;
 use super::pod::Pod;
 use super::store::{Kind, Store};
-use super::{APPLICATION, NAMESPACE, World};
-use crate::rehearsal::stage::Route;
+use crate::rehearsal::stage::{Route, VERSION_LABEL};
 
 /// The share of all requests that each pod gets, by its name.
 pub type Shares = BTreeMap<String, f64>;
@@ -18,19 +18,20 @@ pub type Shares = BTreeMap<String, f64>;
 ///   no ready pod: what is sent there is lost, and no other pod gets it instead.
 /// - Source: Istio sends to a destination in proportion to its weight; a Service spreads evenly.
 pub fn shares(store: &Store, pods: &[Pod]) -> Option<Shares> {
-    let service = store.list(Kind::Service, NAMESPACE).next().map(|(_, object)| object.as_ref())?;
+    let (place, service) = store.list(Kind::Service, "").next()?;
+    let namespace = place.namespace.as_str();
     let selector = &service["spec"]["selector"];
     let mut shares = Shares::new();
     let mut spread = |subset: &Value, share: f64| {
         let takes = |pod: &&Pod| {
-            pod.meta.namespace == NAMESPACE && pod.serves() && fits(pod, selector) && fits(pod, subset)
+            pod.meta.namespace == namespace && pod.serves() && fits(pod, selector) && fits(pod, subset)
         };
         let chosen: Vec<&Pod> = pods.iter().filter(takes).collect();
         for pod in &chosen {
             *shares.entry(pod.meta.name.clone()).or_insert(0.0) += share / chosen.len() as f64;
         }
     };
-    let Some((_, mesh)) = store.list(Kind::VirtualService, NAMESPACE).next() else {
+    let Some((_, mesh)) = store.list(Kind::VirtualService, namespace).next() else {
         spread(&Value::Null, 1.0);
         return Some(shares);
     };
@@ -46,7 +47,7 @@ pub fn shares(store: &Store, pods: &[Pod]) -> Option<Shares> {
         let subset = match name.as_str() {
             None => Some(Value::Null),
             // A subset that no rule names is answered with 503.
-            Some(name) => subset(store, name),
+            Some(name) => subset(store, namespace, name),
         };
         if let Some(subset) = subset {
             spread(&subset, weight(route) / all);
@@ -56,8 +57,8 @@ pub fn shares(store: &Store, pods: &[Pod]) -> Option<Shares> {
 }
 
 /// The labels that a DestinationRule gives a subset.
-fn subset(store: &Store, name: &str) -> Option<Value> {
-    let rules = store.list(Kind::DestinationRule, NAMESPACE);
+fn subset(store: &Store, namespace: &str, name: &str) -> Option<Value> {
+    let rules = store.list(Kind::DestinationRule, namespace);
     let mut subsets = rules.flat_map(|(_, rule)| rule["spec"]["subsets"].as_array().into_iter().flatten());
     subsets.find(|subset| subset["name"] == name).map(|subset| subset["labels"].clone())
 }
@@ -69,39 +70,41 @@ fn fits(pod: &Pod, labels: &Value) -> bool {
 
 impl World {
     /// Puts what sends requests in front of the pods.
-    pub(super) fn lay_routes(&mut self, route: Route) {
-        let mut selector = json!({"app": APPLICATION});
-        match route {
+    pub(super) fn lay_routes(&mut self, route: &Route) {
+        let service = match route {
             Route::Any => return,
-            Route::Colour => selector["version"] = "blue".into(),
-            Route::Mesh => {}
+            Route::Colour { service, .. } | Route::Mesh { service, .. } => service,
+        };
+        let mut selector = json!({"app": service.app});
+        if let Route::Colour { label, serves, .. } = route {
+            selector[label] = serves.as_str().into();
         }
-        let service = json!({
-            "metadata": {"name": APPLICATION},
+        let object = json!({
+            "metadata": {"name": service.name},
             "spec": {
                 "type": "ClusterIP", "clusterIP": "10.96.41.7", "selector": selector,
                 "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
             },
         });
-        self.lay(Kind::Service, service);
-        if route == Route::Mesh {
-            let subset = |name: &str| json!({"name": name, "labels": {"version": name}});
-            let rule = json!({
-                "metadata": {"name": APPLICATION},
-                "spec": {"host": APPLICATION, "subsets": [subset("stable"), subset("canary")]},
-            });
-            let to = |subset: &str, weight: u32| json!({"destination": {"host": APPLICATION, "subset": subset}, "weight": weight});
-            let mesh = json!({
-                "metadata": {"name": APPLICATION},
-                "spec": {"hosts": [APPLICATION], "http": [{"route": [to("stable", 100), to("canary", 0)]}]},
-            });
-            self.lay(Kind::DestinationRule, rule);
-            self.lay(Kind::VirtualService, mesh);
-        }
+        self.lay(Kind::Service, &service.namespace, object);
+        let Route::Mesh { mesh, rule, subsets: [first, second], .. } = route else { return };
+        let host = &service.name;
+        let subset = |name: &str| json!({"name": name, "labels": {VERSION_LABEL: name}});
+        let rule = json!({
+            "metadata": {"name": rule},
+            "spec": {"host": host, "subsets": [subset(first), subset(second)]},
+        });
+        let to = |subset: &str, weight: u32| json!({"destination": {"host": host, "subset": subset}, "weight": weight});
+        let mesh = json!({
+            "metadata": {"name": mesh},
+            "spec": {"hosts": [host], "http": [{"route": [to(first, 100), to(second, 0)]}]},
+        });
+        self.lay(Kind::DestinationRule, &service.namespace, rule);
+        self.lay(Kind::VirtualService, &service.namespace, mesh);
     }
 
-    fn lay(&mut self, kind: Kind, object: Value) {
-        self.create(kind, NAMESPACE, object, false).expect("our own objects have the shape of the API");
+    fn lay(&mut self, kind: Kind, namespace: &str, object: Value) {
+        self.create(kind, namespace, object, false).expect("our own objects have the shape of the API");
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
     use crate::rehearsal::scenario::Scenario;
     use crate::rehearsal::sim::change::Part;
-    use crate::rehearsal::sim::key;
+    use crate::rehearsal::sim::{APPLICATION, NAMESPACE, key};
     use crate::rehearsal::stage::Stage;
     use crate::workflow::{Source, read};
 

@@ -342,3 +342,71 @@ fn a_saved_world_goes_on_as_the_unsaved_one_would() {
     let same = serde_json::to_string(&one).unwrap() == serde_json::to_string(&other).unwrap();
     assert!(same, "the saved world went another way");
 }
+
+// ── the feature flag
+
+/// The share of failures, and of requests that take longer than 0.5 s, in the next five minutes.
+fn fared(world: &mut World) -> (f64, f64) {
+    let counted = |world: &World| {
+        let last = world.traffic().scrapes().back().expect("the past is known");
+        let all = |of: fn(&traffic::Counters) -> u64| last.pods.iter().map(of).sum::<u64>() as f64;
+        (
+            all(|pod| pod.codes.iter().sum()),
+            all(|pod| pod.codes[2] + pod.codes[3]),
+            all(|pod| pod.buckets[8..].iter().sum()),
+        )
+    };
+    let before = counted(world);
+    run(world, 300);
+    let after = counted(world);
+    let requests = after.0 - before.0;
+    ((after.1 - before.1) / requests, (after.2 - before.2) / requests)
+}
+
+/// As Unleash is told: a percentage, then the switch.
+fn open_flag(world: &mut World, percent: u8) {
+    let at = format!("/api/admin/projects/default/features/{}/environments/production", flags::FLAG);
+    let strategies = world.flag().answer("GET", &format!("{at}/strategies"), flags::TOKEN, "").1;
+    let strategies: Value = serde_json::from_str(&strategies).unwrap();
+    let id = strategies[0]["id"].as_str().unwrap();
+    let wish = serde_json::json!({"parameters": {"rollout": percent.to_string()}}).to_string();
+    let put = world.flag().answer("PUT", &format!("{at}/strategies/{id}"), flags::TOKEN, &wish);
+    assert_eq!(put.0, 200, "{}", put.1);
+    let switch = if percent == 0 { "off" } else { "on" };
+    assert_eq!(world.flag().answer("POST", &format!("{at}/{switch}"), flags::TOKEN, "").0, 200);
+}
+
+#[test]
+fn a_flag_shows_its_share_of_the_requests_what_the_scenario_holds() {
+    let mut world = world(Scenario::ErrorSpike);
+    let (closed, _) = fared(&mut world);
+    assert!(closed < 0.002, "{closed}");
+    let mut last = closed;
+    for (percent, expected) in [(5, 0.004), (25, 0.02), (100, 0.08)] {
+        open_flag(&mut world, percent);
+        let (errors, _) = fared(&mut world);
+        assert!(errors > last && (errors - expected).abs() < 0.35 * expected, "{percent} %: {errors}");
+        last = errors;
+    }
+    open_flag(&mut world, 0);
+    let (healed, _) = fared(&mut world);
+    assert!(healed < 0.002, "{healed}");
+}
+
+#[test]
+fn a_feature_that_is_slow_is_slow_for_those_who_meet_it() {
+    let mut world = world(Scenario::Latency);
+    let (_, usual) = fared(&mut world);
+    open_flag(&mut world, 50);
+    let (errors, slow) = fared(&mut world);
+    assert!(slow > 3.0 * usual && errors < 0.002, "{usual} {slow} {errors}");
+}
+
+#[test]
+fn a_good_feature_changes_nothing() {
+    let mut world = world(Scenario::Good);
+    let (errors, slow) = fared(&mut world);
+    open_flag(&mut world, 100);
+    let (opened, opened_slow) = fared(&mut world);
+    assert!((errors - opened).abs() < 0.001 && (slow - opened_slow).abs() < 0.01, "{errors} {opened}");
+}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::dice::{Dice, chance};
 use super::pod::Pod;
 use super::routes::Shares;
-use crate::rehearsal::scenario::Scenario;
+use crate::rehearsal::scenario::{Fare, Scenario};
 
 /// World time between two scrapes.
 pub const SCRAPE_S: i64 = 15;
@@ -97,11 +97,15 @@ impl Traffic {
         &self.scrapes
     }
 
+    /// Counts what came since the last scrape.
+    ///
+    /// - `flagged`: the share of requests that a feature flag shows its feature, and how those fare.
     pub(super) fn scrape(
         &mut self,
         scenario: Scenario,
         pods: &[Pod],
         shares: Option<&Shares>,
+        flagged: (f64, Fare),
         now: Timestamp,
     ) {
         let last: Vec<Counters> = self.scrapes.back().map(|last| last.pods.clone()).unwrap_or_default();
@@ -123,7 +127,13 @@ impl Traffic {
             if pod.serves() {
                 let all = load * SCRAPE_S as f64;
                 let share = steered.map_or(all / serving as f64, |share| all * share);
-                self.serve(&mut own, pod, scenario, share, now);
+                let fare = fare(pod, scenario, now);
+                let (opened, feature) = flagged;
+                for (part, fare) in [(1.0 - opened, fare), (opened, fare.and(feature))] {
+                    if part > 0.0 {
+                        self.serve(&mut own, share * part, fare);
+                    }
+                }
             }
             counters.push(own);
         }
@@ -152,23 +162,11 @@ impl Traffic {
         counters
     }
 
-    fn serve(
-        &mut self,
-        counters: &mut Counters,
-        pod: &Pod,
-        scenario: Scenario,
-        requests: f64,
-        now: Timestamp,
-    ) {
+    fn serve(&mut self, counters: &mut Counters, requests: f64, fare: Fare) {
         let noise = self.dice.between(0.96, 1.04);
         let requests = self.count(requests * noise);
-        let (errors, slowness) =
-            pod.containers.iter().fold((0.0_f64, 1.0_f64), |(errors, slowness), container| {
-                let factor = container.latency_factor(scenario, now);
-                (errors.max(container.error_ratio(scenario, now)), slowness.max(factor))
-            });
         let noise = self.dice.between(0.85, 1.15);
-        let failed = self.count(requests as f64 * (errors + USUAL_ERRORS) * noise);
+        let failed = self.count(requests as f64 * (fare.error_ratio + USUAL_ERRORS) * noise);
         let failed = failed.min(requests);
         let unavailable = failed / 4;
         let lost = self.count((requests - failed) as f64 * NOT_FOUND).min(requests - failed);
@@ -177,7 +175,7 @@ impl Traffic {
         counters.codes[2] += failed - unavailable;
         counters.codes[3] += unavailable;
 
-        let slowness = slowness * self.dice.between(0.94, 1.06);
+        let slowness = fare.latency_factor * self.dice.between(0.94, 1.06);
         let mut below = 0_u64;
         for (index, end) in BUCKETS.iter().enumerate() {
             let cumulated = (requests as f64 * share_within(end / slowness)).round() as u64;
@@ -199,6 +197,12 @@ impl Traffic {
     fn count(&mut self, expected: f64) -> u64 {
         expected.floor() as u64 + u64::from(self.dice.between(0.0, 1.0) < expected.fract())
     }
+}
+
+/// How requests fare at a pod: as at the worst of its containers.
+fn fare(pod: &Pod, scenario: Scenario, now: Timestamp) -> Fare {
+    let usual = Fare { error_ratio: 0.0, latency_factor: 1.0 };
+    pod.containers.iter().map(|container| container.fare(scenario, now)).fold(usual, Fare::and)
 }
 
 /// The share of requests that take at most `seconds` at ordinary latency, straight between buckets.

@@ -14,8 +14,7 @@ use crate::ui::widgets::text;
 use crate::workflow::CommandId;
 
 pub fn title<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32) -> Line<'a> {
-    let track = paint.model.state().commands.get(id);
-    let known = track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt));
+    let known = paint.model.state().attempt(id, attempt);
     let words = known.map_or_else(|| id.to_string(), |known| summary::first_line(&known.run.text));
     let mut line = paint.line("Output ── ", Role::Title);
     line.spans.push(paint.span(words, Role::Text));
@@ -60,7 +59,7 @@ pub fn draw(
     if n_keys > 0 {
         text::put(buffer, area, height - 1, &keys);
     }
-    let Some(output) = paint.model.view.outputs.get(&(id.clone(), attempt)) else {
+    let Some(output) = paint.model.output(id, attempt) else {
         if height > 1 + n_known {
             text::put(buffer, area, 1 + n_known, &paint.line("nothing was written yet", Role::Dim));
         }
@@ -86,12 +85,7 @@ pub fn draw(
 }
 
 pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
-    let track = paint.model.state().commands.get(id);
-    let Some(known) =
-        track.and_then(|track| track.attempts.iter().find(|known| known.run.attempt == attempt))
-    else {
-        return Line::default();
-    };
+    let Some(known) = paint.model.state().attempt(id, attempt) else { return Line::default() };
     let (word, role) = match &known.end {
         None if known.stop_asked => {
             (format!("STOPPING  {}", format::clock(paint.since(known.started))), Role::Warning)

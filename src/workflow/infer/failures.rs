@@ -8,7 +8,7 @@ use crate::workflow::markdown::{Block, Inline, ListItem, Table};
 use crate::workflow::model::{
     Call, Code as Rule, CriterionKind, Escalation, KnownError, Policy, RoleName, RollbackSection,
 };
-use crate::workflow::vocabulary::{self, Column, Section};
+use crate::workflow::vocabulary::{self, Column, LevelColumn, Section};
 
 const ARROWS: &[&str] = &["→", "➜", "➡", "->", "=>"];
 
@@ -220,20 +220,75 @@ impl<'d> Reader<'_> {
     }
 
     pub(super) fn escalation(&mut self, chapter: &Chapter<'d>) -> Vec<Escalation> {
-        let mut lines = Vec::new();
+        let mut levels = Vec::new();
         for block in chapter.blocks() {
             match block {
                 Block::List(list) => {
                     list.items.iter().for_each(|item| self.note_unreachable_box(item));
-                    lines.extend(list.items.iter().filter_map(super::checks::first_line));
+                    let lines = list.items.iter().filter_map(super::checks::first_line);
+                    levels.extend(lines.filter_map(|inline| self.escalation_line(inline)));
                 }
                 Block::Paragraph(inline) if ARROWS.iter().any(|arrow| inline.text.contains(arrow)) => {
-                    lines.push(inline)
+                    levels.extend(self.escalation_line(inline));
                 }
+                Block::Table(table) => levels.extend(self.escalation_rows(table)),
                 _ => {}
             }
         }
-        lines.into_iter().filter_map(|inline| self.escalation_line(inline)).collect()
+        levels
+    }
+
+    /// The rows of a table that says whom to call, and at which level or when; any other is text.
+    fn escalation_rows(&mut self, table: &Table) -> Vec<Escalation> {
+        let named: Vec<Option<LevelColumn>> =
+            table.header.iter().map(|cell| vocabulary::level_column(&cell.text)).collect();
+        let position = |column: LevelColumn| named.iter().position(|name| *name == Some(column));
+        let (level, when) = (position(LevelColumn::Level), position(LevelColumn::When));
+        let who = position(LevelColumn::Who).or_else(|| position(LevelColumn::Contact));
+        let Some(who) = who.filter(|_| level.or(when).is_some()) else { return Vec::new() };
+        let numbered = level.and_then(|level| table.header.get(level)).map_or("", |cell| cell.text.trim());
+        let columns = LevelColumns { level, numbered, when, who };
+        table.rows.iter().filter_map(|row| self.escalation_row(row, &columns)).collect()
+    }
+
+    fn escalation_row(&mut self, row: &[Inline], columns: &LevelColumns) -> Option<Escalation> {
+        let text = |cell: &Inline| cell.text.trim().to_owned();
+        let says = |cell: &&Inline| cell.text.contains(char::is_alphanumeric);
+        let whom = row.get(columns.who).filter(says)?;
+        let when = columns.when.and_then(|when| row.get(when)).filter(says);
+        let level = columns.level.and_then(|level| row.get(level)).filter(says);
+        // A number alone says nothing away from its column.
+        let named = level.map(|cell| match cell.text.contains(char::is_alphabetic) {
+            true => text(cell),
+            false => format!("{} {}", columns.numbered, text(cell)),
+        });
+        let trigger: Vec<String> = named.into_iter().chain(when.map(text)).collect();
+        let told = [Some(columns.who), columns.level, columns.when];
+        let others = row.iter().enumerate().filter(|(at, cell)| !told.contains(&Some(*at)) && says(cell));
+        let answer: Vec<String> =
+            std::iter::once(whom).chain(others.map(|(_, cell)| cell)).map(text).collect();
+        let roles: Vec<RoleName> = match whom.codes.as_slice() {
+            // All that stands in this column is somebody, but for numbers and brackets that say how to
+            // reach them.
+            [] => {
+                let parts = whom.text.split(['+', ',', ';', '/']);
+                let names = parts.filter_map(|part| part.split('(').next()).map(str::trim);
+                let names = names.filter(|name| name.starts_with(|c: char| c.is_alphabetic() || c == '@'));
+                names.map(|name| RoleName(name.to_owned())).collect()
+            }
+            codes => codes.iter().map(|code| RoleName(code.clone())).collect(),
+        };
+        self.note_undeclared(whom, &roles);
+        // A column of times holds nothing else; a level may be named by one.
+        let after_s = [when, level].into_iter().flatten().find_map(|cell| duration::find(&cell.text));
+        Some(Escalation {
+            place: self.places.at(row.first().unwrap_or(whom).span.start),
+            trigger: trigger.join(", "),
+            roles,
+            actions: Vec::new(),
+            answer: answer.join(", "),
+            after_s: after_s.map(|found| found.min_s),
+        })
     }
 
     fn escalation_line(&mut self, inline: &Inline) -> Option<Escalation> {
@@ -257,7 +312,15 @@ impl<'d> Reader<'_> {
                 roles.extend(quoted.into_iter().map(|code| RoleName(code.clone())));
             }
         }
-        for role in &roles {
+        self.note_undeclared(inline, &roles);
+        let place = self.places.at(inline.span.start);
+        let (trigger, answer) = (trigger.trim().to_owned(), answer.trim().to_owned());
+        let after_s = duration::find(&trigger).or_else(|| after(&answer)).map(|found| found.min_s);
+        Some(Escalation { place, trigger, roles, actions, answer, after_s })
+    }
+
+    fn note_undeclared(&mut self, inline: &Inline, roles: &[RoleName]) {
+        for role in roles {
             if !self.front.roles.iter().any(|declared| declared.value == role.as_str()) {
                 let at = inline.text.rfind(role.as_str());
                 let span =
@@ -265,11 +328,16 @@ impl<'d> Reader<'_> {
                 self.findings.note(Rule::RoleUndeclared, span, role.as_str().to_owned());
             }
         }
-        let place = self.places.at(inline.span.start);
-        let (trigger, answer) = (trigger.trim().to_owned(), answer.trim().to_owned());
-        let after_s = duration::find(&trigger).or_else(|| after(&answer)).map(|found| found.min_s);
-        Some(Escalation { place, trigger, roles, actions, answer, after_s })
     }
+}
+
+/// Where a table of levels says what.
+struct LevelColumns<'t> {
+    level: Option<usize>,
+    /// What its levels are called: `Level`.
+    numbered: &'t str,
+    when: Option<usize>,
+    who: usize,
 }
 
 /// A time behind a word that says "after": any other may be that of an answer, or of a shift.

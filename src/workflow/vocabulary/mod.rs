@@ -249,6 +249,26 @@ pub(super) fn task_column(header: &str) -> Option<TaskColumn> {
     rows.into_iter().find(|(entry, _)| entry.starts(&words).is_some()).map(|(_, column)| column)
 }
 
+/// Columns of a table whose rows are levels of escalation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LevelColumn {
+    Level,
+    When,
+    Who,
+    Contact,
+}
+
+pub(super) fn level_column(header: &str) -> Option<LevelColumn> {
+    let words = words(header);
+    let rows = [
+        (entry("column level"), LevelColumn::Level),
+        (entry("column when"), LevelColumn::When),
+        (entry("column owner"), LevelColumn::Who),
+        (entry("column contact"), LevelColumn::Contact),
+    ];
+    rows.into_iter().find(|(entry, _)| entry.starts(&words).is_some()).map(|(_, column)| column)
+}
+
 /// Whether a text ends with a word that says "after".
 pub(super) fn says_after(text: &str) -> bool {
     let words = words(text);

@@ -61,6 +61,16 @@ async fn the_text_runs_as_it_stands_and_its_end_is_told_exactly() {
 }
 
 #[tokio::test]
+async fn a_program_that_asks_its_terminal_where_it_is_gets_an_answer() {
+    // As readline, fish and editors ask: without echo, up to the letter that ends the answer.
+    let text = "printf 'ab'; IFS= read -rs -d R -p $'\\e[6n' at; printf '\\nat %s\\n' \"${at#*[}\"";
+    let (lines, ended) = to_end(started(text).await).await;
+    assert_eq!(ended.exit, Exit::Code(0));
+    let all: String = lines.iter().map(|line| line.text.as_ref()).collect::<Vec<_>>().join("\n");
+    assert!(all.contains("at 1;3"), "{all:?}");
+}
+
+#[tokio::test]
 async fn what_is_typed_reaches_the_command_and_what_it_hides_is_kept_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("output.log");

@@ -1,6 +1,7 @@
 //! The document edited while its release runs, at the keyboard.
 
 use super::*;
+use crate::watch::OutputLine;
 use crate::workflow::Edition;
 
 fn edition(script: &Script, changes: &[(&str, &str)]) -> Box<Edition> {
@@ -61,6 +62,28 @@ fn an_edit_that_is_taken_back_leaves_nothing_to_reload() {
     assert_eq!(script.model.view.panel, None);
     let said = script.model.view.flash.as_ref().map(|flash| flash.text.clone()).unwrap_or_default();
     assert!(said.contains("nothing to reload"), "{said}");
+}
+
+#[test]
+fn a_command_that_a_reload_moved_still_shows_what_it_printed() {
+    let mut script = running();
+    script.run_ok("preparation");
+    let line = OutputLine { text: "abc1234 fix: the cart".to_owned(), is_stderr: false };
+    let batch = OutputBatch { command: PREPARE.into(), attempt: 1, lines: vec![line.clone()], cut: 0 };
+    tell(&mut script, What::Output(batch));
+    let before =
+        ("```bash\ngit log --oneline -20", "```bash\ngit status\n```\n\n```bash\ngit log --oneline -20");
+    let edited = edition(&script, &[before]);
+    tell(&mut script, What::DocumentChanged(edited));
+    ask(&mut script);
+    press(&mut script, "r");
+    let moved = "preparation/command-2".into();
+    let last = script.model.state().last_attempt(&moved).expect("it ran, and stands in another place");
+    assert_eq!((last.run.command.as_str(), last.run.attempt), (PREPARE, 1));
+    let printed =
+        script.model.output(&moved, 1).map(|output| output.lines.iter().cloned().collect::<Vec<_>>());
+    assert_eq!(printed, Some(vec![line]));
+    assert!(script.model.output(&PREPARE.into(), 1).is_none(), "nobody ran what stands there now");
 }
 
 #[test]

@@ -76,3 +76,55 @@ fn a_resumed_release_asks_for_it_before_the_command_that_reads_it() {
     assert!(track.attempts[0].run.env.contains(&"CHAT_TOKEN".to_owned()));
     assert!(!track.attempts[0].run.text.contains(VALUE));
 }
+
+#[test]
+fn a_secret_that_is_the_name_of_the_target_does_not_block_the_way_back() {
+    let mut script = Script::breached();
+    let name = script.model.state().targets[0].to_string();
+    script.model.secrets.insert("ODD_TOKEN", &name);
+    script.model.secrets.insert("OTHER_TOKEN", "rollback-fired");
+    press(&mut script, "R");
+    script.painted();
+    let asks = press(&mut script, "Y");
+    assert_eq!(script.model.state().phase, Phase::RollingBack, "{}", told(&script));
+    let seq = records(&asks)[0];
+    assert_eq!(rolls_back(&durable(&mut script, seq)), 1);
+    let fired = appended(&asks);
+    let Fact::RollbackFired { evidence, .. } = &fired.fact else { panic!("{fired:?}") };
+    assert!(!evidence.is_empty() && evidence.iter().all(|seen| !seen.what.contains(&name)), "{evidence:?}");
+}
+
+#[test]
+fn the_reason_of_a_rollback_never_carries_a_secret() {
+    let typed = format!("{VALUE} is in the logs");
+    let say = |script: &mut Script| {
+        press(script, "t");
+        script.type_text(&typed);
+        press(script, "enter")
+    };
+    let mut script = Script::breached();
+    script.model.secrets.insert("CHAT_TOKEN", VALUE);
+    press(&mut script, "R");
+    script.painted();
+    assert_eq!(say(&mut script), []);
+    assert!(told(&script).contains("write $CHAT_TOKEN instead"), "{}", told(&script));
+    // Typed before anybody knew that it is one.
+    script.model.view.rollback_reason = Some(typed.clone());
+    let fired = appended(&press(&mut script, "Y"));
+    let Fact::RollbackFired { reason, .. } = &fired.fact else { panic!("{fired:?}") };
+    assert_eq!(reason.as_deref(), Some("••••• is in the logs"));
+    // While it runs, too.
+    script.painted();
+    assert_eq!(say(&mut script), []);
+    assert!(told(&script).contains("write $CHAT_TOKEN instead"), "{}", told(&script));
+    assert!(!format!("{:?}", script.model.state()).contains(VALUE));
+}
+
+/// The one record that a key made.
+fn appended(asks: &[Ask]) -> Event {
+    let event = |ask: &Ask| match ask {
+        Ask::Append { event, .. } => Some((**event).clone()),
+        _ => None,
+    };
+    asks.iter().find_map(event).expect("something was recorded")
+}
