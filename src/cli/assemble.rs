@@ -31,7 +31,7 @@ use crate::rehearsal::Practice;
 use crate::release::{Operator, Phase, Release};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Metric, Target, Workflow};
+use crate::workflow::{Interpreter, Metric, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -231,7 +231,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         metrics.set_baseline(at.world, values);
     }
     let settings = Settings {
-        shell: Shell::command_line(),
+        shell: Interpreter::default().command_line(),
         command_env: shell.variable_names(&BTreeMap::new()),
         known_tags: git::tags(&place.directory).unwrap_or_default(),
         prometheus: place.prometheus.clone(),
@@ -257,7 +257,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         view.start = Some(form.clone());
         view.panel = Some(Panel::Start(form));
     }
-    let texts = workflow.commands().map(|command| command.text.as_str());
+    let tools = World::tools(workflow.commands());
     let world = WorldSettings {
         clock: clock.clone(),
         speed: place.speed,
@@ -275,7 +275,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         release: state.id.clone(),
         way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
         document: (std::sync::Arc::new(OnDisk::of(&document.path)), release.document().edition()),
-        tools: World::tools(texts),
+        tools,
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,
         read_only: config.read_only,

@@ -273,6 +273,7 @@ fn is_same_command(old: &Command, new: &Command) -> bool {
         && old.choices == new.choices
         && old.annotated.env == new.annotated.env
         && old.annotated.directory == new.annotated.directory
+        && old.annotated.shell == new.annotated.shell
 }
 
 fn is_same_step(old: &Step, new: &Step) -> bool {

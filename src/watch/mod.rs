@@ -7,6 +7,7 @@ pub(crate) mod fixture;
 mod lines;
 pub mod logs;
 pub mod metrics;
+mod need;
 pub mod rollout;
 mod shared;
 pub mod template;
@@ -14,6 +15,7 @@ mod terminal;
 mod verdict;
 
 pub use facts::*;
+pub use need::Need;
 pub use lines::{LogLine, LogLines};
 pub use shared::Shared;
 pub use terminal::{TerminalInk, TerminalLook, TerminalRun, TerminalScreen};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::interpreter::Interpreter;
 use super::model::{CheckId, CommandId, CriterionKind, Operator, Place, RoleName};
 use super::param_kind::is_address;
 
@@ -157,6 +158,8 @@ pub struct CommandTerms {
     pub directory: Option<String>,
     /// In the order of the document.
     pub env: Vec<(String, String)>,
+    /// What reads it, where that is not what reads the others.
+    pub shell: Option<Interpreter>,
     /// It asks for a terminal.
     pub tty: bool,
     /// A word to type before it runs.
@@ -281,6 +284,7 @@ impl CommandTerms {
         let mut say = |text: Option<String>| terms.extend(text.map(Term::says));
         say(self.risk.map(|risk| format!("risk {}", risk.as_str())));
         say(self.directory.as_ref().map(|directory| format!("in {directory}")));
+        say(self.shell.as_ref().map(|shell| format!("read by {shell}")));
         let pairs: Vec<String> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         say((!pairs.is_empty()).then(|| format!("sets {}", pairs.join(" "))));
         say(self.timeout_s.map(|seconds| format!("stopped after {seconds} s")));

@@ -163,12 +163,6 @@ impl Shell {
         self
     }
 
-    /// Program and flags that read a command's text. Without `-e` a failed `git tag` would be
-    /// followed by the push of the old tag.
-    pub fn command_line() -> Vec<String> {
-        vec!["bash".to_owned(), "-e".to_owned()]
-    }
-
     /// The names that a command finds set by us, for its record and the run panel.
     pub fn variable_names(&self, params: &BTreeMap<String, String>) -> Vec<String> {
         let ours = self.ours.keys().map(|name| name.to_string_lossy().into_owned());
@@ -178,10 +172,10 @@ impl Shell {
         names
     }
 
-    /// Where commands look for programs, for the run panel.
-    pub fn search_path(&self) -> Option<&OsStr> {
+    /// Where a command would find `program`, if it finds it.
+    pub fn find(&self, program: &str) -> Option<PathBuf> {
         let path = OsStr::new("PATH");
-        self.ours.get(path).or_else(|| self.inherited.get(path)).map(OsString::as_os_str)
+        find_program(OsStr::new(program), self.ours.get(path).or_else(|| self.inherited.get(path)))
     }
 
     /// Starts `run`, whose record must be durable by now.

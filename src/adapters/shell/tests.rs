@@ -13,7 +13,7 @@ fn run(text: &str) -> Run {
         text: text.to_owned(),
         choice: None,
         edited: false,
-        shell: Shell::command_line(),
+        shell: crate::workflow::Interpreter::default().command_line(),
         directory: std::env::temp_dir().display().to_string(),
         env: Vec::new(),
         context: None,
@@ -354,6 +354,26 @@ async fn a_command_that_takes_longer_than_the_document_says_is_stopped_and_has_f
         assert_eq!(ended.exit, Exit::Signal(15), "{text}");
         assert_eq!(texts(&lines, Stream::Err), ["gonogo: stopped after 1 s, as the document says"]);
     }
+}
+
+#[tokio::test]
+async fn another_shell_reads_the_text_and_stops_where_it_fails() {
+    let mut dash = run("echo \"$0 ${BASH_VERSION-none}\"\nfalse\necho after");
+    dash.shell = crate::workflow::Interpreter::named("dash").unwrap().command_line();
+    if shell().find("dash").is_none() {
+        eprintln!("skipped: this machine has no dash");
+        return;
+    }
+    let (lines, ended) = to_end(shell().start(&dash, &BTreeMap::new(), None).await.expect("it starts")).await;
+    assert_eq!(texts(&lines, Stream::Out), ["dash none"]);
+    assert_eq!(ended.exit, Exit::Code(1));
+}
+
+#[tokio::test]
+async fn a_shell_that_is_not_here_starts_nothing() {
+    let absent = Run { shell: vec!["no-such-shell".to_owned()], ..run("echo ran") };
+    let error = shell().start(&absent, &BTreeMap::new(), None).await.expect_err("it is not here");
+    assert!(error.to_string().starts_with("no-such-shell is not on the PATH"), "{error}");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, Pin, ReleaseId, Run,
     StepResult, Template,
 };
-use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef, TerminalScreen};
+use crate::watch::{Need, Observation, OutputBatch, Preflight, System, TargetRef, TerminalScreen};
 use crate::workflow::{CommandId, Edition, Probe, Secrets};
 use lock::{Keeper, Keeping};
 
@@ -61,6 +61,8 @@ pub enum News {
         pass: bool,
         value: String,
     },
+    /// Whether this machine has what was looked for.
+    Looked(Vec<(Need, bool)>),
     Preflight(Preflight),
     /// What past releases tell of the targets.
     Past(BTreeMap<TargetRef, WorkloadPast>),
@@ -324,6 +326,18 @@ impl World {
             | Effect::FireByPolicy { .. }
             | Effect::Ring => {}
         }
+    }
+
+    /// Looks for what a command needs, where that command would; answered by [`News::Looked`].
+    pub fn look(&self, needs: Vec<Need>) {
+        let (Some(acting), news) = (self.acting.clone(), self.news.clone()) else { return };
+        self.reading(async move {
+            let has = |need: &Need| match need {
+                Need::Program(program) => acting.shell.find(program).is_some(),
+            };
+            let found = needs.into_iter().map(|need| (need.clone(), has(&need))).collect();
+            tell(&news, News::Looked(found)).await;
+        });
     }
 
     /// Types into the terminal of a running command. What is typed is kept nowhere.

@@ -33,9 +33,9 @@ use crate::release::{
     Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState,
     SET_WITHOUT_TERMINAL, Shown, State,
 };
-use crate::watch::{Link, Moment, System, TargetRef};
+use crate::watch::{Link, Moment, Need, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
-use crate::workflow::Secrets;
+use crate::workflow::{Command, Secrets};
 
 #[derive(Debug)]
 pub struct Model {
@@ -206,6 +206,25 @@ impl Model {
     pub fn command_env(&self) -> Vec<String> {
         let params = self.state().params.keys().chain(self.secrets.names()).cloned();
         params.chain(self.settings.command_env.iter().cloned()).collect()
+    }
+
+    /// Program and flags that read the text of a command.
+    pub fn shell_of(&self, command: &Command) -> Vec<String> {
+        match &command.annotated.shell {
+            Some(shell) => shell.command_line(),
+            None => self.settings.shell.clone(),
+        }
+    }
+
+    /// What this machine must have for a command to start, beside what every command needs.
+    pub fn needs_of(&self, command: &Command) -> Vec<Need> {
+        let shell = command.annotated.shell.as_ref();
+        shell.map(|shell| Need::Program(shell.program().to_owned())).into_iter().collect()
+    }
+
+    /// What of it is not here, as far as it was looked for.
+    pub fn missing_for(&self, command: &Command) -> Vec<Need> {
+        self.needs_of(command).into_iter().filter(|need| self.observed.missing.contains(need)).collect()
     }
 
     /// The same for a command that may have a terminal: there a pager and an editor have a screen.

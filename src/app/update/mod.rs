@@ -8,6 +8,7 @@ mod gates;
 mod keys;
 mod lock;
 mod logs;
+mod needs;
 mod observations;
 mod panels;
 mod policy;
@@ -24,7 +25,7 @@ use crate::release::{
     ARMING_INTERVAL, Blocker, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, Run, Shown,
     StepResult, Timer,
 };
-use crate::watch::{Preflight, TargetRef};
+use crate::watch::{Need, Preflight, TargetRef};
 use crate::workflow::{CommandId, Secrets};
 
 /// What the loop has to do after a message.
@@ -47,6 +48,8 @@ pub enum Ask {
         attempt: u32,
         bytes: Vec<u8>,
     },
+    /// Look whether this machine has these, answered by [`What::Looked`].
+    Look(Vec<Need>),
     /// Put this on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a file of this name into the directory of the release, answered by [`What::Told`].
@@ -101,6 +104,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Journal(news) => journal(model, news),
         What::Preflight(line) => {
             preflight(model, line);
+            Vec::new()
+        }
+        What::Looked(found) => {
+            needs::looked(model, found);
             Vec::new()
         }
         What::Lock(sight) => {
@@ -310,6 +317,7 @@ fn tick(model: &mut Model) -> Vec<Ask> {
         }
     }
     asks.extend(tell_arming(model));
+    asks.extend(needs::look_again(model));
     asks.extend(observations::ask_probes(model));
     asks.extend(gates::sense(model));
     asks.extend(observations::judge_all(model));

@@ -1,7 +1,7 @@
 //! What a key does inside a panel.
 
 use super::{
-    Ask, deed, escalation, flash, keys, leave, lock, policy, prompts, reload, secrets, themes, watching,
+    Ask, deed, escalation, flash, keys, leave, lock, needs, policy, prompts, reload, secrets, themes, watching,
 };
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, KnownOf, Model, Panel, Purpose, READ_ONLY, RunPanel};
@@ -239,7 +239,7 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             tty: command.annotated.tty,
         }),
     });
-    Vec::new()
+    needs::look(model, id)
 }
 
 pub(super) fn open_check(model: &mut Model, id: &CheckId) -> Vec<Ask> {
@@ -264,6 +264,9 @@ fn text_of(model: &Model, panel: &RunPanel) -> Option<String> {
 fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
+    if needs::keeps_back(model, command) {
+        return Vec::new();
+    }
     if let Some(open) = text_of(model, panel).as_deref().and_then(crate::workflow::unresolved) {
         // A shell would take most of them for a redirection.
         flash(model, format!("{open} still stands for a value: press e and write it"), true);
@@ -344,7 +347,7 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
         text,
         choice: panel.choice,
         edited: panel.edited.is_some(),
-        shell: model.settings.shell.clone(),
+        shell: model.shell_of(command),
         directory,
         env,
         context: model.state().context.clone(),

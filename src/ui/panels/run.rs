@@ -29,7 +29,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
         let words = format!("{}:{}, called as {}", called.file, command.place.line, called.words());
         sheet.fact(paint, "from", &words, Role::Text);
     }
-    place(paint, &mut sheet, panel);
+    place(paint, &mut sheet, command, panel);
     terms(paint, &mut sheet, command);
     changes(paint, &mut sheet, chosen_text(command, panel));
     first(paint, &mut sheet, step);
@@ -116,7 +116,7 @@ fn code<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: &str) {
     }
 }
 
-fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, panel: &RunPanel) {
+fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel: &RunPanel) {
     let model = paint.model;
     let state = model.state();
     let mut parts = Vec::new();
@@ -130,12 +130,16 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, panel: &RunPanel) {
     parts.push(format!("as {who}"));
     parts.push(format!("directory {}", state.directory));
     sheet.facts(paint, "where", &parts, Role::Text);
-    let mut shell = vec![model.settings.shell.join(" ")];
+    let mut shell = vec![model.shell_of(command).join(" ")];
     let env = model.command_env_in(panel.tty);
     if !env.is_empty() {
         shell.push(format!("sets {}", env.join(" ")));
     }
     sheet.facts(paint, "shell", &shell, Role::Text);
+    for missing in model.missing_for(command) {
+        let words = format!("{missing}: nothing runs before it is here");
+        sheet.hanging(paint, paint.line("✘ ", Role::Bad), &words, Role::Bad);
+    }
     if panel.tty {
         let words = match paint.key_anywhere(Action::LeaveTerminal) {
             Some(key) => format!("one of its own: your keys go to it, {key} takes them back"),

@@ -101,9 +101,11 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
     key("kill-grace", COMMAND, "30s", "how long a stopped command may take to end before it is killed"),
     key("cwd", COMMAND, "deploy", "the directory it runs in, below the release's own"),
     key("env", COMMAND, "NS=prod,REGION=eu", "set in its environment, below parameters and gonogo's own"),
-    not_yet(
-        key("shell", COMMAND, "zsh", "reads it with another shell"),
-        "the shell of the settings reads it",
+    key(
+        "shell",
+        COMMAND,
+        "zsh",
+        "what reads it: `bash`, `sh`, `dash`, `zsh`, or the whole path of a program that takes `-c`; a shell stops at the first line that fails, as `bash` does, another program only where its text says so ⚠",
     ),
     key("tty", COMMAND, "", "runs it in a terminal of its own, where the operator's keys go to it"),
     not_yet(key("stdin", COMMAND, "file", "feeds its input"), "its input is empty"),

@@ -395,6 +395,25 @@ fn what_would_lead_a_command_elsewhere_is_refused() {
 }
 
 #[test]
+fn a_command_names_what_reads_it() {
+    let read_by = |shell: &str| step(&format!("<!-- gonogo: shell={shell} -->\n```bash\nkubectl get pods\n```\n"));
+    let workflow = read_by("dash");
+    let shell = workflow.steps[0].commands[0].annotated.shell.clone();
+    assert_eq!(shell.unwrap().command_line(), ["dash", "-e"]);
+    assert_eq!(codes(&workflow), []);
+    let foreign = read_by("/usr/bin/python3");
+    assert_eq!(codes(&foreign), [Code::AnnotationWeakens], "a line that fails does not end it");
+    for refused in ["fish", "./sh", "\"/bin/ba sh\"", "\"sh\u{1}\""] {
+        let workflow = read_by(refused);
+        assert_eq!(codes(&workflow), [Code::AnnotationValue], "{refused}");
+        assert_eq!(workflow.steps[0].commands[0].annotated.shell, None);
+        assert_eq!(workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationValue).unwrap().place.line, 10);
+    }
+    let misplaced = step("- [ ] A <!-- gonogo: shell=zsh -->\n");
+    assert_eq!(codes(&misplaced), [Code::AnnotationMisplaced]);
+}
+
+#[test]
 fn an_alternative_is_offered_first_by_number_or_words() {
     for choose in ["2", "helm", "\"# by hand\"", "kubectl"] {
         let workflow = step(&format!(

@@ -4,6 +4,7 @@ use super::apply::{Applier, Outcome, Taken};
 use super::attach::About;
 use super::gates::{metric_named, seconds, unit_of};
 use super::grammar::Token;
+use crate::workflow::Interpreter;
 use crate::workflow::annotated::{Risk, Typed, Word};
 use crate::workflow::model::{CommandKind, Poll, Soak};
 use crate::workflow::vocabulary;
@@ -294,6 +295,16 @@ impl Applier<'_> {
                 }
             }
             "cwd" => terms.directory = Some(directory(word(token)?)?),
+            "shell" => {
+                let shell = Interpreter::named(word(token)?)?;
+                let goes_on = !shell.stops_at_failure();
+                terms.shell = Some(shell);
+                if goes_on {
+                    let what = "a line that fails does not end it, unless its own text sees to that";
+                    terms.weakened.push(what.to_owned());
+                    return Ok(weakens(what));
+                }
+            }
             "env" => terms.env = env(token)?,
             "confirm" => match word(token)? {
                 "once" => {}

@@ -90,6 +90,22 @@ fn the_word_is_typed_and_the_terms_go_with_the_run() {
 }
 
 #[test]
+fn a_shell_that_is_not_here_is_told_before_anything_runs() {
+    let asked = "<!-- gonogo: shell=zsh -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    let zsh = || Need::Program("zsh".to_owned());
+    assert_eq!(press(&mut script, "enter"), [Ask::Look(vec![zsh()])]);
+    tell(&mut script, What::Looked(vec![(zsh(), false)]));
+    assert_eq!(press(&mut script, "r"), []);
+    assert!(told(&script).contains("zsh is not on the PATH"), "{}", told(&script));
+    tell(&mut script, What::Looked(vec![(zsh(), true)]));
+    press(&mut script, "r");
+    let attempt = script.model.state().last_attempt(&PREPARE.into()).expect("it was started");
+    assert_eq!(attempt.run.shell, ["zsh", "-f", "-e"]);
+}
+
+#[test]
 fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
     let text = "<!-- gonogo: choose=2 -->\n```bash\ngit log --oneline -20\n# ou\ngit status";
     let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", text)]);

@@ -1,0 +1,45 @@
+//! Whether this machine has what a command needs: looked at before anybody runs it.
+
+use super::{Ask, flash};
+use crate::app::model::{Model, Panel};
+use crate::watch::Need;
+use crate::workflow::{Command, CommandId};
+
+/// A program may be installed while its panel is open. Units: seconds of wall time.
+const LOOK_EVERY: i64 = 2;
+
+/// Looks for what a command needs, once somebody looks at that command.
+pub(super) fn look(model: &mut Model, command: &CommandId) -> Vec<Ask> {
+    model.observed.needs_asked_at = Some(model.now);
+    let workflow = std::sync::Arc::clone(model.release.workflow());
+    let needs = workflow.command(command).map(|command| model.needs_of(command)).unwrap_or_default();
+    if needs.is_empty() { Vec::new() } else { vec![Ask::Look(needs)] }
+}
+
+/// Looks again while the run panel is open.
+pub(super) fn look_again(model: &mut Model) -> Vec<Ask> {
+    let Some(Panel::Run(panel)) = &model.view.panel else { return Vec::new() };
+    let command = panel.command.clone();
+    let age = model.observed.needs_asked_at.map(|at| model.now.wall.duration_since(at.wall).as_secs());
+    if age.is_some_and(|age| age < LOOK_EVERY) { Vec::new() } else { look(model, &command) }
+}
+
+pub(super) fn looked(model: &mut Model, found: Vec<(Need, bool)>) {
+    for (need, is_here) in found {
+        if is_here {
+            model.observed.missing.remove(&need);
+        } else {
+            model.observed.missing.insert(need);
+        }
+    }
+}
+
+/// Whether a command may not run because something is not here; then it is told.
+pub(super) fn keeps_back(model: &mut Model, command: &Command) -> bool {
+    let Some(missing) = model.missing_for(command).into_iter().next() else { return false };
+    let way_out = match missing {
+        Need::Program(_) => "install it, or name another shell in the document",
+    };
+    flash(model, format!("nothing runs: {missing}; {way_out}"), true);
+    true
+}
