@@ -278,6 +278,7 @@ fn every_fact(words: &Words) -> Vec<Fact> {
                 },
             }),
         },
+        Fact::Woke { timer: Timer::CommandAgain { command: CommandId(id.clone()), attempt: n } },
     ]
 }
 

@@ -40,15 +40,14 @@ impl Release {
         self.is_due(&command.annotated.after)?;
         self.word_is_typed(command, run)?;
         let is_rollback = self.has_rollback_command(&run.command);
-        let production = self
-            .workflow
-            .steps
-            .iter()
-            .any(|step| step.production && step.commands.iter().any(|known| known.id == run.command));
+        let production = self.is_of_production(&run.command);
         // Following a log changes nothing, and a breach is when one wants to read it.
         let follows = command.kind == CommandKind::Stream;
         if production && !is_rollback && !follows && self.state.is_breached() {
             return Err(breach_refusal());
+        }
+        if by.is_none() && !self.is_asked_again(run) {
+            return Err(Refusal::new("no command starts by itself", "open it with enter, and run it"));
         }
         let expected = self.state.commands.get(&run.command).map_or(1, Track::next_attempt);
         if run.attempt != expected {
@@ -60,6 +59,7 @@ impl Release {
         self.step_command(&run.command, CommandInput::Start)?;
         let track = self.track(&run.command);
         track.set_aside = None;
+        track.again = None;
         track.attempts.push(Attempt {
             run: run.clone(),
             by: by.cloned(),
@@ -115,7 +115,9 @@ impl Release {
         // The attempt was running, so the table has a row for each of the three.
         let _ = self.step_command(command, input);
         self.sense_command(at, command, exit.succeeded(), &exit.to_string());
-        self.after_change()
+        let mut effects = self.plan_again(at, command, exit);
+        effects.extend(self.after_change());
+        effects
     }
 
     /// What may be typed for the word that an annotation asks for before a command runs; nothing where
@@ -158,8 +160,23 @@ impl Release {
                 attempt.stop_asked = true;
                 Ok(vec![Effect::Stop { command: command.clone(), attempt: number }])
             }
+            None if self.waits_to_run_again(command, number) => {
+                self.track(command).again = None;
+                Ok(Vec::new())
+            }
             None => Err(Refusal::new("it is not running any more", "see how it ended")),
         }
+    }
+
+    fn waits_to_run_again(&self, command: &CommandId, number: u32) -> bool {
+        let last = self.state.last_attempt(command);
+        self.again(command).is_some() && last.is_some_and(|last| last.run.attempt == number)
+    }
+
+    /// Whether a command stands in a step that acts on production.
+    pub(super) fn is_of_production(&self, command: &CommandId) -> bool {
+        let mut steps = self.workflow.steps.iter().filter(|step| step.production);
+        steps.any(|step| step.commands.iter().any(|known| &known.id == command))
     }
 
     /// Asks every running command to stop.

@@ -46,6 +46,9 @@ pub enum Effect {
     CountDown { criterion: CriterionId, seconds: u64 },
     /// Roll back by policy, if the way back is proven. Answered by `RollbackFired` or `PolicyHeldBack`.
     FireByPolicy { criterion: CriterionId },
+    /// Start this attempt without a key, if nothing keeps it from being recorded. Answered by
+    /// `CommandStarted`.
+    RunAgain(Run),
     /// Sound the terminal's bell.
     Ring,
 }

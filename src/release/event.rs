@@ -573,6 +573,8 @@ pub enum Timer {
     RollbackRetry { step: usize, attempt: u32 },
     /// The countdown of a policy is over.
     Countdown { n: u32 },
+    /// A command that failed runs again.
+    CommandAgain { command: CommandId, attempt: u32 },
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! clock and touches nothing: feeding it the same events again gives the same release, which is how
 //! a journal becomes a live release again.
 
+mod again;
 mod checks;
 mod commands;
 pub mod effect;
@@ -25,6 +26,7 @@ pub mod table;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+pub use again::Again;
 pub use effect::{Effect, Errand, Measure, PatchBack, Replicas, Reroute, WakeTime};
 pub use event::*;
 pub use lock::{
@@ -187,6 +189,7 @@ impl Release {
                 self.state.recent.pop_front();
             }
         }
+        self.drop_again();
         effects.extend(self.advance_rollback(event.at));
         effects.extend(self.advance_policy(event.at));
         effects.extend(self.enter_positions(event.at));
@@ -384,6 +387,7 @@ impl Release {
         self.lose_running_commands(at);
         self.lose_orders(at);
         self.nobody_watched(at);
+        self.forget_again();
         if !self.state.changed_anything() {
             effects.extend(self.pin());
         }

@@ -8,6 +8,7 @@ use super::event::{
     Blocker, ByPolicy, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered,
     RolloutSeen, Run, Shown, StepResult, Verdict, Vote,
 };
+use super::again::Again;
 use super::lock::LockState;
 use super::pin::{Finding, Pin};
 use super::policy::PolicyState;
@@ -196,6 +197,8 @@ pub struct Track {
     pub attempts: Vec<Attempt>,
     /// Who left it out, when and why.
     pub set_aside: Option<(Operator, Moment, String)>,
+    /// When it runs again by itself.
+    pub again: Option<Again>,
     /// The highest number of an attempt that was made under this id and is told elsewhere, because a
     /// reload moved its command.
     pub used: u32,

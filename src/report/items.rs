@@ -304,6 +304,9 @@ impl Story<'_> {
         if let Some(choice) = run.choice.and_then(|index| command.choices.get(index)) {
             facts.push(format!("choice “{}”", words(&choice.label)));
         }
+        if attempt.by.is_none() {
+            facts.push("run again by itself, as the document asks".to_owned());
+        }
         if run.edited {
             facts.push("**edited before it ran**".to_owned());
         }

@@ -158,6 +158,8 @@ pub struct CommandTerms {
     pub directory: Option<String>,
     /// In the order of the document.
     pub env: Vec<(String, String)>,
+    /// How often it is run again by itself after a failure. At least 1.
+    pub retries: Option<u32>,
     /// What reads it, where that is not what reads the others.
     pub shell: Option<Interpreter>,
     /// It asks for a terminal.
@@ -289,6 +291,10 @@ impl CommandTerms {
         say((!pairs.is_empty()).then(|| format!("sets {}", pairs.join(" "))));
         say(self.timeout_s.map(|seconds| format!("stopped after {seconds} s")));
         say(self.grace_s.map(|seconds| format!("killed {seconds} s after that")));
+        say(self.retries.map(|n| match n {
+            1 => "run again once by itself when it fails".to_owned(),
+            n => format!("run again up to {n} times by itself when it fails"),
+        }));
         say(self.tty.then(|| "in a terminal of its own".to_owned()));
         say(self.confirm.as_ref().map(|word| format!("asks for the {} first", word.label())));
         terms.extend(of_after(&self.after));

@@ -3,6 +3,7 @@
 //! [`read`] never refuses a document. What is strange about it becomes a [`Diagnostic`] with its
 //! place and a way out, and everything else is read as if the strange part were not there.
 
+mod again;
 mod annotated;
 mod annotation;
 mod calls;

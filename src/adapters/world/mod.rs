@@ -324,6 +324,7 @@ impl World {
             | Effect::PinBaseline { .. }
             | Effect::CountDown { .. }
             | Effect::FireByPolicy { .. }
+            | Effect::RunAgain(_)
             | Effect::Ring => {}
         }
     }
@@ -393,6 +394,7 @@ impl World {
             | Effect::WakeAt { .. }
             | Effect::CountDown { .. }
             | Effect::FireByPolicy { .. }
+            | Effect::RunAgain(_)
             | Effect::Ring => return,
         };
         let (news, fact) = (self.news.clone(), fact_of(&self.settings.clock, fact));

@@ -3,6 +3,7 @@
 //! This is where the write-ahead is kept: an effect that changes the outside leaves only after the
 //! record that asked for it is on disk.
 
+mod again;
 mod escalation;
 mod gates;
 mod keys;
@@ -178,6 +179,8 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
             asks.extend(observations::pin_baseline(model, until));
         } else if let Effect::CountDown { criterion, seconds } = effect {
             asks.extend(policy::count_down(model, criterion, seconds));
+        } else if let Effect::RunAgain(run) = effect {
+            asks.extend(again::run_again(model, run));
         } else if let Effect::FireByPolicy { criterion } = effect {
             asks.extend(policy::fire(model, criterion));
         } else if !effect.changes_outside() || (effect.goes_unrecorded() && model.journal.failed.is_some()) {

@@ -231,6 +231,10 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             Panel::Terminal { command: id.clone(), attempt }
         }
         (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
+        // Where it can be stopped.
+        (_, _, Some(attempt)) if model.release.again(id).is_some() => {
+            Panel::Output { command: id.clone(), attempt }
+        }
         _ => Panel::Run(RunPanel {
             command: id.clone(),
             choice: command.annotated.choose,

@@ -421,6 +421,10 @@ impl<'p, 'a> Pane<'p, 'a> {
         if let Some(attempt) = attempt {
             let words = match (&attempt.end, state) {
                 (_, CommandState::InDoubt) => "in doubt".to_owned(),
+                (Some((_, Some(exit))), CommandState::Failed) if output::again(self.paint, id).is_some() => {
+                    let again = output::again(self.paint, id).unwrap_or_default();
+                    format!("{exit}, {again}")
+                }
                 (Some((_, Some(exit))), _) => {
                     let took = attempt.took_ms.map(|millis| format!("  {}", format::took(millis)));
                     let took = took.unwrap_or_default();

@@ -7,6 +7,7 @@ use super::attach::{self, About, CommandAt, Site};
 use super::grammar::Token;
 use super::keys::{self, Key, On, Support};
 use super::{gates, sign_off, values};
+use crate::workflow::again;
 use crate::workflow::annotated::{Applied, Before, SignOff};
 use crate::workflow::lint::Findings;
 use crate::workflow::markdown::comments::comments;
@@ -41,7 +42,8 @@ pub(in crate::workflow) fn apply(
     }
     let ids = ItemIds::default();
     let holds_of_line = HashMap::new();
-    let mut applier = Applier { places, workflow, findings, ids, holds: Vec::new(), holds_of_line };
+    let (holds, again) = (Vec::new(), Vec::new());
+    let mut applier = Applier { places, workflow, findings, ids, holds, holds_of_line, again };
     applier.ids(&sites);
     for site in &sites {
         applier.site(site);
@@ -104,9 +106,11 @@ pub(super) struct Applier<'a> {
     ids: ItemIds,
     holds: Vec<Hold>,
     holds_of_line: HashMap<usize, usize>,
+    /// `retries`: whether they are kept is known once every other key is.
+    again: Vec<(&'a Site, &'a Token)>,
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
     fn ids(&mut self, sites: &[Site]) {
         // Inferred ids of items have a slash; those of steps and gates are the ones to meet.
         let steps = self.workflow.steps.iter().map(|step| step.id.0.clone());
@@ -153,7 +157,7 @@ impl Applier<'_> {
         }
     }
 
-    fn site(&mut self, site: &Site) {
+    fn site(&mut self, site: &'a Site) {
         let mut held: Vec<String> = Vec::new();
         // What is well written and not kept yet was told where it stands.
         let mut unkept: Vec<String> = Vec::new();
@@ -252,7 +256,7 @@ impl Applier<'_> {
         }
     }
 
-    fn keys(&mut self, site: &Site, taken: &Taken<'_>, held: &mut Vec<String>) {
+    fn keys(&mut self, site: &'a Site, taken: &Taken<'a>, held: &mut Vec<String>) {
         let gate = site.about.check.and_then(|at| Some((at, gates::gate(taken, &self.ids)?)));
         let mut gate_error = None;
         if let Some((at, gate)) = gate {
@@ -282,6 +286,7 @@ impl Applier<'_> {
                 name => self.value(&site.about, name, token, taken),
             };
             match done {
+                Ok(_) if *name == "retries" => self.again.push((site, token)),
                 Ok(outcome) => self.record(site, token, outcome),
                 Err(why) if is_gate(name) => held.push(why),
                 Err(why) => self.findings.note(Rule::AnnotationValue, span_of(site, token), why),
@@ -350,7 +355,7 @@ impl Applier<'_> {
     fn record(&mut self, site: &Site, token: &Token, outcome: Outcome) {
         let span = span_of(site, token);
         if let Some(stricter) = outcome.stricter {
-            let message = format!("`{}` is not kept: {stricter}", shown(token));
+            let message = format!("`{}`: {stricter}", shown(token));
             self.findings.note(Rule::AnnotationNotHonoured, span, message);
             return;
         }
@@ -465,15 +470,35 @@ impl Applier<'_> {
     }
 
     fn finish(&mut self) {
-        self.workflow.annotations.sort_by_key(|applied| applied.place);
         let mut production = false;
         for step in &mut self.workflow.steps {
             production |= step.production;
             step.production = production;
         }
+        for (site, token) in std::mem::take(&mut self.again) {
+            let stricter = self.why_not_again(site);
+            if let Some(command) = site.about.command.and_then(|at| at.get(self.workflow))
+                && stricter.is_some()
+            {
+                command.annotated.retries = None;
+            }
+            self.record(site, token, Outcome { stricter, ..Outcome::default() });
+        }
+        self.workflow.annotations.sort_by_key(|applied| applied.place);
         if self.workflow.checks().any(|check| check.annotated.gate.is_some()) {
             self.findings.forget(Rule::NoAutomaticCheck);
         }
+    }
+
+    fn why_not_again(&self, site: &Site) -> Option<&'static str> {
+        let (step, command) = match site.about.command? {
+            CommandAt::Step(step, command) => {
+                let step = self.workflow.steps.get(step)?;
+                (Some(step), step.commands.get(command)?)
+            }
+            CommandAt::Rollback(command) => (None, self.workflow.rollback.commands.get(command)?),
+        };
+        again::why_not(command, step)
     }
 
     /// Roles that answer for something are staffed like those of the frontmatter.

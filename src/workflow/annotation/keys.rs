@@ -111,7 +111,12 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
     not_yet(key("stdin", COMMAND, "file", "feeds its input"), "its input is empty"),
     key("stream", COMMAND, "", "follows something without end: fed into the log pane, never awaited ⚠"),
     key("background", COMMAND, "", "the same as `stream`, for documents written for runme ⚠"),
-    not_yet(key("retries", COMMAND, "3", "runs it again when it fails"), "a person runs it again"),
+    key(
+        "retries",
+        COMMAND,
+        "3",
+        "run again by itself when it fails or takes too long, up to 10 times, after 2, 4, 8, 16 and then 30 s each; never what acts on production, pushes, deploys or publishes",
+    ),
     key(
         "risk",
         COMMAND,

@@ -394,6 +394,43 @@ fn what_would_lead_a_command_elsewhere_is_refused() {
     }
 }
 
+fn retries(document: &Workflow) -> Option<u32> {
+    document.commands().next().and_then(|command| command.annotated.retries)
+}
+
+#[test]
+fn a_command_is_run_again_as_often_as_its_document_says() {
+    let workflow = step("<!-- gonogo: retries=3 -->\n```bash\ncurl -fsS https://example.org/health\n```\n");
+    assert_eq!((retries(&workflow), codes(&workflow)), (Some(3), vec![]));
+    for refused in ["0", "11", "-1", "often"] {
+        let workflow = step(&format!("<!-- gonogo: retries={refused} -->\n```bash\nmake test\n```\n"));
+        assert_eq!((retries(&workflow), codes(&workflow)), (None, vec![Code::AnnotationValue]), "{refused}");
+    }
+    assert_eq!(codes(&step("- [ ] A <!-- gonogo: retries=2 -->\n")), [Code::AnnotationMisplaced]);
+}
+
+#[test]
+fn what_others_see_is_never_run_again_by_itself() {
+    for (body, why) in [
+        ("<!-- gonogo: retries=2 risk=prod -->\n```bash\nmake test\n```\n", "acts on production"),
+        ("<!-- gonogo: retries=2 -->\n```bash\ngit push origin main\n```\n", "pushes, deploys or publishes"),
+        ("<!-- gonogo: retries=2 confirm=type:context -->\n```bash\nmake test\n```\n", "a word is typed"),
+        ("<!-- gonogo: retries=2 tty -->\n```bash\nmake test\n```\n", "sits at its terminal"),
+        ("<!-- gonogo: retries=2 stream -->\n```bash\nmake test\n```\n", "nothing waits"),
+        ("<!-- gonogo: retries=2 -->\n```bash\nmake test\n```\n\n<!-- gonogo: risk=prod -->\n```bash\nmake\n```\n", "acts on production"),
+    ] {
+        let workflow = step(body);
+        assert_eq!(retries(&workflow), None, "{body}");
+        let told = workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationNotHonoured);
+        let told = told.unwrap_or_else(|| panic!("{body}: {:?}", codes(&workflow)));
+        assert!(told.message.contains(why), "{}", told.message);
+        assert_eq!((told.place.line, told.place.column), (10, 14), "{body}");
+        assert!(!workflow.annotations.iter().any(|applied| applied.text == "retries=2"));
+    }
+    let back = parsed("# T\n\n## Steps\n\n### A\n\n- [ ] a\n\n## Rollback\n\n<!-- gonogo: retries=2 -->\n```bash\nmake undo\n```\n");
+    assert_eq!((retries(&back), codes(&back)), (None, vec![Code::AnnotationNotHonoured]));
+}
+
 #[test]
 fn a_command_names_what_reads_it() {
     let read_by = |shell: &str| step(&format!("<!-- gonogo: shell={shell} -->\n```bash\nkubectl get pods\n```\n"));

@@ -13,6 +13,9 @@ use crate::workflow::vocabulary;
 const NOT_SET: &[&str] =
     &["PATH", "IFS", "ENV", "HOME", "SHELLOPTS", "BASHOPTS", "KUBECONFIG", "PROMPT_COMMAND"];
 
+/// Whoever wants more of them waits for something: a `wait` in the command says for what.
+const MOST_RETRIES: u32 = 10;
+
 /// No command of a release takes longer; a larger number is a typing error. Units: seconds.
 const LONGEST: u64 = 31 * 24 * 3_600;
 
@@ -295,6 +298,11 @@ impl Applier<'_> {
                 }
             }
             "cwd" => terms.directory = Some(directory(word(token)?)?),
+            "retries" => {
+                let n = word(token)?.parse().ok().filter(|n| (1..=MOST_RETRIES).contains(n));
+                terms.retries =
+                    Some(n.ok_or_else(|| format!("`{token}` is no number from 1 to {MOST_RETRIES}"))?);
+            }
             "shell" => {
                 let shell = Interpreter::named(word(token)?)?;
                 let goes_on = !shell.stops_at_failure();

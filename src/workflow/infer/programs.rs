@@ -124,6 +124,58 @@ pub(super) fn is_undo(simple: &Simple) -> bool {
     }
 }
 
+/// Whether a command changes something that others see: it pushes, deploys, publishes, or runs
+/// something elsewhere. A program is only known by its words, so one too many counts rather than one
+/// too few.
+pub(in crate::workflow) fn reaches_others(simple: &Simple) -> bool {
+    /// First words behind kubectl, helm or a cloud's own client that only look.
+    const LOOKS: &[&str] = &[
+        "get", "describe", "logs", "wait", "version", "config", "cluster-info", "explain", "api-resources",
+        "auth", "top", "diff", "kustomize", "port-forward", "events", "list", "ls", "status", "history",
+        "show", "search", "template", "lint", "repo", "pull", "env", "dependency",
+    ];
+    const CHANGES: &[&str] = &[
+        "push", "tag", "deploy", "publish", "release", "apply", "destroy", "upgrade", "promote", "rollback",
+        "migrate", "sync", "up", "down",
+    ];
+    let words: Vec<&str> = simple.program().iter().map(|word| word.text.as_str()).collect();
+    let Some((program, rest)) = words.split_first() else { return false };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let has = |of: &[&str]| rest.iter().any(|word| of.contains(word));
+    let mut arguments = rest.iter().filter(|word| !word.starts_with('-'));
+    match name {
+        "echo" | "printf" | "grep" | "test" | "[" => false,
+        "git" => is_push(simple) || tagging(simple, "").is_some(),
+        "kubectl" | "oc" => {
+            let options = KubectlOptions::read(simple.program().get(1..).unwrap_or_default());
+            match options.arguments.first().map(|word| word.text.as_str()) {
+                Some("rollout") => !has(&["status", "history"]),
+                Some(verb) => !LOOKS.contains(&verb),
+                None => false,
+            }
+        }
+        "helm" | "argocd" | "flux" => arguments.next().is_some_and(|verb| !LOOKS.contains(verb)),
+        "aws" | "gcloud" | "az" => !rest.iter().any(|word| {
+            LOOKS.contains(word) || word.starts_with("describe-") || word.starts_with("list-")
+        }),
+        "gh" | "glab" => {
+            const LOOKS: &[&str] = &["view", "list", "watch", "status", "download", "diff", "checks", "clone"];
+            arguments.nth(1).is_some_and(|verb| !LOOKS.contains(verb))
+        }
+        "curl" | "wget" => rest.iter().any(|word| {
+            let long = ["--request", "--data", "--json", "--form", "--upload-file", "--post", "--method"];
+            let is_short = word.starts_with('-') && !word.starts_with("--");
+            long.iter().any(|flag| word.starts_with(flag)) || (is_short && word.contains(['X', 'd', 'F', 'T']))
+        }),
+        "docker" | "podman" | "docker-compose" => has(&["push", "deploy", "up", "down", "update", "restart"]),
+        "ssh" | "scp" | "rsync" | "sftp" | "ansible-playbook" | "twine" | "skopeo" | "crane" => true,
+        _ => {
+            let is_script = program.contains('/');
+            has(CHANGES) || (is_script && name.split(['-', '_', '.']).any(|part| CHANGES.contains(&part)))
+        }
+    }
+}
+
 /// A workload that a kubectl command names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {

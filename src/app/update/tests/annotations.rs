@@ -106,6 +106,55 @@ fn a_shell_that_is_not_here_is_told_before_anything_runs() {
 }
 
 #[test]
+fn the_next_attempt_leaves_once_its_own_record_is_durable_and_its_output_is_followed() {
+    let asked = "<!-- gonogo: retries=2 -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let world = |script: &mut Script, fact| {
+        let event = Event { at: script.model.now, by: None, fact };
+        tell(script, What::Fact(Box::new(event)))
+    };
+    let end = |attempt| Fact::CommandEnded { command: PREPARE.into(), attempt, exit: Exit::Code(1), took_ms: 9 };
+    let woke = |attempt| Fact::Woke { timer: Timer::CommandAgain { command: PREPARE.into(), attempt } };
+    let asks = world(&mut script, end(1));
+    assert!(asks.iter().any(|ask| matches!(ask, Ask::Do(Effect::WakeAt { .. }))), "{asks:?}");
+    wait(&mut script, 2_000);
+    let asks = world(&mut script, woke(2));
+    let seq = *records(&asks).last().expect("it is recorded");
+    assert_eq!((records(&asks).len(), runs(&asks)), (2, 0), "the pause is over, the attempt begins: {asks:?}");
+    assert_eq!(runs(&durable(&mut script, seq - 1)), 0);
+    assert_eq!(runs(&durable(&mut script, seq)), 1);
+    assert_eq!(script.model.view.panel, Some(Panel::Output { command: PREPARE.into(), attempt: 2 }));
+
+    world(&mut script, end(2));
+    press(&mut script, "x");
+    assert!(script.model.release.again(&PREPARE.into()).is_none());
+    wait(&mut script, 60_000);
+    assert_eq!(runs(&world(&mut script, woke(3))), 0, "it was stopped");
+}
+
+#[test]
+fn on_a_full_disk_nothing_runs_again() {
+    let asked = "<!-- gonogo: retries=2 -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let fact = Fact::CommandEnded { command: PREPARE.into(), attempt: 1, exit: Exit::Code(1), took_ms: 9 };
+    let event = Event { at: script.model.now, by: None, fact };
+    tell(&mut script, What::Fact(Box::new(event)));
+    disk_full(&mut script);
+    wait(&mut script, 2_000);
+    let fact = Fact::Woke { timer: Timer::CommandAgain { command: PREPARE.into(), attempt: 2 } };
+    let event = Event { at: script.model.now, by: None, fact };
+    let asks = tell(&mut script, What::Fact(Box::new(event)));
+    assert_eq!(runs(&asks), 0);
+    assert_eq!(script.model.state().command(&PREPARE.into()), CommandState::Failed);
+}
+
+#[test]
 fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
     let text = "<!-- gonogo: choose=2 -->\n```bash\ngit log --oneline -20\n# ou\ngit status";
     let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", text)]);
