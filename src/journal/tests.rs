@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::release::pin::{Mounted, MountedKind};
 use crate::release::{
-    ArmingState, Blocker, ByPolicy, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, Held, ItemId,
+    ArmingState, Blocker, ByPolicy, Captured, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, Held, ItemId,
     LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered,
     RolloutSeen, RouteKind, RoutePin, RouteRef, Run, Share, Shares, Shown, StepResult, Takeover, Timer,
     Verdict, Vote,
@@ -279,6 +279,16 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             }),
         },
         Fact::Woke { timer: Timer::CommandAgain { command: CommandId(id.clone()), attempt: n } },
+        Fact::OutputCaptured {
+            command: CommandId(id.clone()),
+            attempt: n,
+            captured: Captured::Value(text()),
+        },
+        Fact::OutputCaptured {
+            command: CommandId(id.clone()),
+            attempt: n,
+            captured: Captured::NotKept(text()),
+        },
     ]
 }
 
@@ -309,6 +319,7 @@ fn variant(fact: &Fact) -> usize {
         Fact::CommandStarted(_) => 20,
         Fact::CommandSpawned { .. } => 21,
         Fact::CommandEnded { .. } => 22,
+        Fact::OutputCaptured { .. } => 54,
         Fact::CommandStopped { .. } => 23,
         Fact::DoubtSettled { .. } => 24,
         Fact::NothingToRun { .. } => 25,
@@ -342,7 +353,7 @@ fn variant(fact: &Fact) -> usize {
         Fact::Reloaded { .. } => 53,
     }
 }
-const N_VARIANTS: usize = 54;
+const N_VARIANTS: usize = 55;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

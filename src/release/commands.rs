@@ -1,6 +1,6 @@
 //! Commands: attempts, their ends, and the ends that nobody saw.
 
-use super::event::{Exit, Operator, Run};
+use super::event::{Captured, Exit, Operator, Run};
 use super::progress::breach_refusal;
 use super::state::{Attempt, CommandState, Track};
 use super::table::{self, CommandInput};
@@ -69,6 +69,7 @@ impl Release {
             stop_asked: false,
             end: None,
             took_ms: None,
+            captured: None,
             settled: None,
         });
         let mut effects = Vec::new();
@@ -91,6 +92,15 @@ impl Release {
         if let Some(attempt) = self.attempt(command, attempt).filter(open) {
             attempt.pid = Some(pid);
             attempt.start_time = start_time;
+        }
+    }
+
+    pub(super) fn output_captured(&mut self, command: &CommandId, number: u32, captured: &Captured) {
+        let open = |attempt: &&mut Attempt| {
+            attempt.end.is_none() && attempt.captured.is_none() && attempt.run.terms.capture.is_some()
+        };
+        if let Some(attempt) = self.attempt(command, number).filter(open) {
+            attempt.captured = Some(captured.clone());
         }
     }
 

@@ -273,6 +273,10 @@ impl Release {
                 self.command_spawned(command, *attempt, *pid, *start_time);
                 Ok(Vec::new())
             }
+            Fact::OutputCaptured { command, attempt, captured } => {
+                self.output_captured(command, *attempt, captured);
+                Ok(Vec::new())
+            }
             Fact::CommandEnded { command, attempt, exit, took_ms } => {
                 Ok(self.command_ended(at, command, *attempt, exit, *took_ms))
             }

@@ -32,6 +32,7 @@ mod plan_text;
 pub mod scaffold;
 mod secrets;
 mod shell;
+mod variables;
 mod vocabulary;
 
 pub use annotation::annotation_reference;
@@ -53,6 +54,7 @@ pub use placeholders::unresolved;
 pub use plan_json::plan_json;
 pub use plan_text::plan_text;
 pub use secrets::Secrets;
+pub use variables::reads_variable;
 
 use std::fmt;
 

@@ -13,6 +13,7 @@
     reason = "this is the one place that starts commands, and their durations are wall time"
 )]
 
+mod captured;
 mod file;
 mod output;
 mod process;
@@ -34,10 +35,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::event::{Exit, Run, SET_WITHOUT_TERMINAL};
+use crate::release::event::{Captured, Exit, Run, SET_WITHOUT_TERMINAL};
 use crate::watch::TerminalScreen;
 use crate::workflow::{CommandId, Secrets};
 
+use captured::Capturing;
 pub use output::{Kept, OutputBatch, OutputLine, Stream};
 pub use process::{Alive, is_still_running};
 pub use terminal::Terminal;
@@ -318,6 +320,7 @@ impl Shell {
             timeout: run.terms.timeout_s.map(Duration::from_secs),
             keep,
             secrets: self.secrets(),
+            capture: run.terms.capture.is_some().then(Capturing::default),
             file: output.map(Path::to_owned),
             news: sender,
             stop: stop.clone(),
@@ -417,6 +420,8 @@ pub struct Ended {
     /// Processes that the command started and that still ran when it was over.
     pub left_behind: Vec<u32>,
     pub output: Kept,
+    /// What it printed for a variable, if it succeeded and was asked to.
+    pub captured: Option<Captured>,
     /// Why the output file is missing or short.
     pub file_problem: Option<String>,
 }

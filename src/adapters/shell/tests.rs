@@ -357,6 +357,21 @@ async fn a_command_that_takes_longer_than_the_document_says_is_stopped_and_has_f
 }
 
 #[tokio::test]
+async fn the_output_of_a_command_that_succeeds_is_kept_for_its_variable() {
+    let captured = async |text: &str| {
+        let terms = crate::release::RunTerms { capture: Some("URL".to_owned()), ..Default::default() };
+        let run = Run { terms: Box::new(terms), ..run(text) };
+        to_end(shell().start(&run, &BTreeMap::new(), None).await.expect("bash starts")).await.1.captured
+    };
+    let kept = captured("echo for people >&2; printf 'https://a\\n\\n'").await;
+    assert_eq!(kept, Some(Captured::Value("https://a".to_owned())));
+    assert_eq!(captured("echo https://a; false").await, None);
+    let too_much = captured("head -c 1000000 /dev/zero | tr '\\0' x").await;
+    assert_eq!(too_much, Some(Captured::NotKept("it printed more than 4096 bytes".to_owned())));
+    assert_eq!(ran("echo https://a").await.1.captured, None, "nobody asked for it");
+}
+
+#[tokio::test]
 async fn another_shell_reads_the_text_and_stops_where_it_fails() {
     let mut dash = run("echo \"$0 ${BASH_VERSION-none}\"\nfalse\necho after");
     dash.shell = crate::workflow::Interpreter::named("dash").unwrap().command_line();

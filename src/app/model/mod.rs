@@ -26,7 +26,7 @@ pub use themes::ThemeChoices;
 pub use view::*;
 pub use watching::{Watching, no_release};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::keymap::Keymap;
 use crate::release::{
@@ -35,7 +35,7 @@ use crate::release::{
 };
 use crate::watch::{Link, Moment, Need, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
-use crate::workflow::{Command, Secrets};
+use crate::workflow::{Command, Secrets, reads_variable};
 
 #[derive(Debug)]
 pub struct Model {
@@ -214,6 +214,26 @@ impl Model {
             Some(shell) => shell.command_line(),
             None => self.settings.shell.clone(),
         }
+    }
+
+    /// What the document and the output of earlier commands set for a command, by variable. What stands at
+    /// the command itself goes before, and a parameter before both.
+    pub fn set_for(&self, command: &Command) -> BTreeMap<String, String> {
+        let params = &self.state().params;
+        let captured = self.state().captured().into_iter();
+        let captured = captured.filter(|(name, _)| !params.contains_key(*name) && !self.secrets.has(name));
+        let captured = captured.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        captured.chain(command.annotated.env.iter().cloned()).collect()
+    }
+
+    /// The variables that a text reads and that a command of the document still has to set, with the lines
+    /// of those commands.
+    pub fn unset_for(&self, text: &str) -> Vec<(String, usize)> {
+        let known = self.state().captured();
+        let commands = self.release.workflow().commands();
+        let sets = commands.filter_map(|it| Some((it.annotated.capture.as_ref()?, it.place.line)));
+        let unset = sets.filter(|(name, _)| !known.contains_key(name.as_str()) && reads_variable(text, name));
+        unset.map(|(name, line)| (name.clone(), line)).collect()
     }
 
     /// What this machine must have for a command to start, beside what every command needs.

@@ -274,6 +274,10 @@ fn fact(model: &mut Model, event: Event) -> Vec<Ask> {
             }
         }
         Fact::LockChanged { standing } => lock::changed(model, standing),
+        Fact::OutputCaptured { command, attempt, captured } => {
+            let captured = secrets::checked(model, captured);
+            found(model, Fact::OutputCaptured { command, attempt, captured })
+        }
         woke @ Fact::Woke { timer: Timer::Countdown { .. } } => {
             // A reading that went silent since the last second must be known as such first.
             let mut asks = observations::judge_criteria(model);

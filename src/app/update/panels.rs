@@ -332,11 +332,13 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
     let asked = &command.annotated;
     let terms = RunTerms {
-        set: asked.env.iter().cloned().collect(),
+        set: model.set_for(command),
         timeout_s: asked.timeout_s,
         grace_s: asked.grace_s,
         typed,
         tty: panel.tty,
+        // What a terminal shows is no value.
+        capture: asked.capture.clone().filter(|_| !panel.tty),
     };
     let directory = match &asked.directory {
         Some(below) => format!("{}/{below}", model.state().directory.trim_end_matches('/')),

@@ -5,6 +5,7 @@ mod again;
 mod annotations;
 mod breaches;
 mod calls;
+mod captured;
 mod checks;
 mod commands;
 mod holds;

@@ -98,6 +98,13 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
         }),
     ];
     let world = prop_oneof![
+        1 => (one_of(commands.clone()), 1..3_u32, any::<bool>()).prop_map(|(id, attempt, is_value)| {
+            let captured = match is_value {
+                true => Captured::Value("so it is".to_owned()),
+                false => Captured::NotKept("it printed nothing".to_owned()),
+            };
+            Fact::OutputCaptured { command: id.as_str().into(), attempt, captured }
+        }),
         3 => (one_of(commands), 1..3_u32, exit).prop_map(|(id, attempt, exit)| ended(&id, attempt, exit)),
         1 => (one_of(checks), any::<bool>()).prop_map(|(id, pass)| Fact::Sensed {
             check: id.as_str().into(),

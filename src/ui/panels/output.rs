@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::known;
 use crate::app::action::Action;
-use crate::release::{CommandState, summary};
+use crate::release::{Captured, CommandState, summary};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -116,12 +116,19 @@ pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) 
             (format!("{exit}{took}{again}"), if exit.succeeded() { Role::Ok } else { Role::Bad })
         }
     };
-    let who = known.by.as_ref().map_or("", |by| by.name.as_str());
+    let captured = match (&known.captured, known.run.terms.capture.as_deref()) {
+        (Some(Captured::Value(value)), Some(name)) => Some((format!("{name}={}", format::clean(value)), Role::Text)),
+        (Some(Captured::NotKept(why)), Some(name)) => Some((format!("{name} is not set: {why}"), Role::Warning)),
+        _ => None,
+    };
+    let captured = captured.map(|(words, role)| paint.span(format!("   {words}"), role));
+    let who = known.by.as_ref().map_or("gonogo", |by| by.name.as_str());
     let left = Line::from_iter([
         paint.span(word, role),
         Span::raw("   "),
         paint.span(format!("{} {who}", paint.wall(known.started.wall)), Role::Dim),
     ]);
+    let left = Line::from_iter(left.spans.into_iter().chain(captured));
     let pid = known.pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
     text::ends(left, paint.line(format!("attempt {attempt}  {pid}"), Role::Dim), width, 12)
 }

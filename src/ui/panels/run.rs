@@ -9,7 +9,7 @@ use crate::release::{Attempt, CommandState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
-use crate::workflow::{Command, CommandKind, Step, Term};
+use crate::workflow::{Command, CommandKind, Step, Term, reads_variable};
 
 pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<'a> {
     let model = paint.model;
@@ -136,6 +136,15 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel:
         shell.push(format!("sets {}", env.join(" ")));
     }
     sheet.facts(paint, "shell", &shell, Role::Text);
+    for (name, value) in model.state().captured() {
+        if chosen_text(command, panel).is_some_and(|text| reads_variable(text, name)) {
+            sheet.fact(paint, "with", &format!("{name}={}", format::clean(value)), Role::Text);
+        }
+    }
+    for (name, line) in chosen_text(command, panel).map(|text| model.unset_for(text)).unwrap_or_default() {
+        let words = format!("{name} is not set yet: the command of line {line} sets it");
+        sheet.hanging(paint, paint.line("▲ ", Role::Warning), &words, Role::Warning);
+    }
     for missing in model.missing_for(command) {
         let words = format!("{missing}: nothing runs before it is here");
         sheet.hanging(paint, paint.line("✘ ", Role::Bad), &words, Role::Bad);
@@ -224,7 +233,7 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
             Some((_, None)) => "in doubt".to_owned(),
             None => "still running".to_owned(),
         };
-        let who = attempt.by.as_ref().map_or("", |by| by.name.as_str());
+        let who = attempt.by.as_ref().map_or("gonogo", |by| by.name.as_str());
         let role = if end == "exit 0" { Role::Text } else { Role::Warning };
         let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
         sheet.fact(paint, std::mem::take(&mut label), &words, role);

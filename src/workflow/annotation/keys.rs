@@ -129,9 +129,11 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "type:context",
         "`once` asks as always; `type:context`, `type:namespace`, `type:target` or `type:PARAM` asks for that word first",
     ),
-    not_yet(
-        key("capture", COMMAND, "URL", "keeps its output as a variable"),
-        "the output is shown, no variable is set",
+    key(
+        "capture",
+        COMMAND,
+        "URL",
+        "what it prints on its standard output, once it has succeeded, is this variable for the commands that run after it: at most 4096 bytes of text, newlines at its end left out, never with a secret in it",
     ),
     key(
         "choose",

@@ -432,6 +432,39 @@ fn what_others_see_is_never_run_again_by_itself() {
 }
 
 #[test]
+fn a_command_names_the_variable_that_its_output_is() {
+    let capture = |tokens: &str, rest: &str| {
+        step(&format!("<!-- gonogo: {tokens} -->\n```bash\nmake url\n```\n{rest}"))
+    };
+    let of = |workflow: &Workflow| workflow.steps[0].commands[0].annotated.capture.clone();
+    let workflow = capture("capture=URL", "");
+    assert_eq!((of(&workflow).as_deref(), codes(&workflow)), (Some("URL"), vec![]));
+    for (tokens, rest, why) in [
+        ("capture=PATH", "", "changes what a command's own text means"),
+        ("capture=LD_PRELOAD", "", "changes what a command's own text means"),
+        ("capture=KUBECONFIG", "", "changes what a command's own text means"),
+        ("capture=NODE_OPTIONS", "", "steers programs"),
+        ("capture=API_TOKEN", "", "named like a secret"),
+        ("capture=a-b", "", "no name of a variable"),
+        ("capture=URL tty", "", "says nothing beside `tty`"),
+        ("capture=URL stream", "", "waited for"),
+        ("capture=URL", "\n```bash\nexport URL=x\n```\n", "line 15 sets `URL` itself"),
+        ("capture", "", "has no value"),
+    ] {
+        let workflow = capture(tokens, rest);
+        assert_eq!(of(&workflow), None, "{tokens}");
+        let told = workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationValue).unwrap();
+        assert!(told.message.contains(why), "{tokens}: {}", told.message);
+        assert_eq!((told.place.line, told.place.column), (10, 14), "{tokens}");
+    }
+    let own = step("<!-- gonogo: capture=URL -->\n```bash\nURL=$(make url)\necho \"$URL\"\n```\n");
+    assert_eq!(of(&own).as_deref(), Some("URL"), "its own text may set it, too");
+    let param = parsed("---\nparams: {URL: {}}\n---\n# T\n\n## Steps\n\n### A\n\n<!-- gonogo: capture=URL -->\n```bash\nmake url\n```\n");
+    assert_eq!(of(&param), None);
+    assert_eq!(codes(&step("- [ ] A <!-- gonogo: capture=URL -->\n")), [Code::AnnotationMisplaced]);
+}
+
+#[test]
 fn a_command_names_what_reads_it() {
     let read_by = |shell: &str| step(&format!("<!-- gonogo: shell={shell} -->\n```bash\nkubectl get pods\n```\n"));
     let workflow = read_by("dash");

@@ -6,12 +6,9 @@ use super::gates::{metric_named, seconds, unit_of};
 use super::grammar::Token;
 use crate::workflow::Interpreter;
 use crate::workflow::annotated::{Risk, Typed, Word};
+use crate::workflow::infer::carried;
 use crate::workflow::model::{CommandKind, Poll, Soak};
-use crate::workflow::vocabulary;
-
-/// Names that would change what a command's own text means, or lead it to another cluster.
-const NOT_SET: &[&str] =
-    &["PATH", "IFS", "ENV", "HOME", "SHELLOPTS", "BASHOPTS", "KUBECONFIG", "PROMPT_COMMAND"];
+use crate::workflow::{variables, vocabulary};
 
 /// Whoever wants more of them waits for something: a `wait` in the command says for what.
 const MOST_RETRIES: u32 = 10;
@@ -105,6 +102,10 @@ impl Applier<'_> {
                 false => Err("`unit` says nothing without `query`".into()),
             },
             "timeout" if about.check.is_some() => duration(token).map(|_| Outcome::default()),
+            "capture" if taken.has("tty") => {
+                Err("`capture` says nothing beside `tty`: what a terminal shows is no value".into())
+            }
+            "capture" => self.capture(about, word(token)?),
             _ => self.command(about, key, token),
         }
     }
@@ -280,6 +281,29 @@ impl Applier<'_> {
         Ok(Outcome { instead_of, ..Outcome::default() })
     }
 
+    fn capture(&mut self, about: &About, name: &str) -> Result<Outcome, String> {
+        variables::may_be_captured(name)?;
+        if self.workflow.params.iter().any(|param| param.name == name) {
+            return Err(format!("`{name}` is a parameter, and has one value for the whole release"));
+        }
+        let Some(own) = about.command.and_then(|at| at.get(self.workflow)) else {
+            return Err("`capture` says nothing here".into());
+        };
+        if !matches!(own.kind, CommandKind::Run | CommandKind::Choice) {
+            return Err("`capture` is for a command that is waited for".into());
+        }
+        let id = own.id.clone();
+        let others = self.workflow.commands().filter(|command| command.id != id);
+        if let Some(other) = others.into_iter().find(|command| carried::sets(&command.text, name)) {
+            let line = other.place.line;
+            return Err(format!("line {line} sets `{name}` itself, and what is set there is read instead"));
+        }
+        if let Some(command) = about.command.and_then(|at| at.get(self.workflow)) {
+            command.annotated.capture = Some(name.to_owned());
+        }
+        Ok(Outcome::default())
+    }
+
     fn command(&mut self, about: &About, key: &str, token: &Token) -> Result<Outcome, String> {
         let mut names: Vec<String> = self.workflow.params.iter().map(|param| param.name.clone()).collect();
         names.sort_unstable();
@@ -388,18 +412,7 @@ fn env(token: &Token) -> Result<Vec<(String, String)>, String> {
     for pair in text.split(',') {
         let (name, value) =
             pair.trim().split_once('=').ok_or_else(|| format!("`{pair}` is no NAME=VALUE"))?;
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_name =
-            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
-        if !is_name {
-            return Err(format!("`{name}` is no name of a variable"));
-        }
-        let steers = ["LD_", "DYLD_", "BASH_", "GIT_"].iter().any(|prefix| name.starts_with(prefix));
-        if steers || NOT_SET.contains(&name) {
-            return Err(format!(
-                "`{name}` changes what a command's own text means: set it where it can be seen"
-            ));
-        }
+        variables::may_be_set(name)?;
         if env.iter().any(|(known, _)| known == name) {
             return Err(format!("`{name}` is set twice"));
         }

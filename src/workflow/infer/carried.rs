@@ -48,6 +48,11 @@ pub(super) fn carry_forward(steps: &mut [Step], rollback: &mut [Command]) {
     }
 }
 
+/// Whether a block sets this name itself: what it sets stands before every later block that reads it.
+pub(in crate::workflow) fn sets(text: &str, name: &str) -> bool {
+    settings(text, &shell::scan(text)).iter().any(|(set, _)| set == name)
+}
+
 /// The names that a block sets at its top level, with the value as written where it is a constant.
 fn settings(text: &str, script: &Script) -> Vec<(String, Option<String>)> {
     let mut found = Vec::new();

@@ -155,6 +155,45 @@ fn on_a_full_disk_nothing_runs_again() {
 }
 
 #[test]
+fn what_a_command_printed_is_in_the_environment_of_those_after_it() {
+    let asked = "<!-- gonogo: capture=URL -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    let url = |script: &Script| script.model.unset_for("curl \"${URL}\"").into_iter().next();
+    assert!(matches!(url(&script), Some((name, _)) if name == "URL"));
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let world = |script: &mut Script, fact| {
+        let event = Event { at: script.model.now, by: None, fact };
+        tell(script, What::Fact(Box::new(event)))
+    };
+    let captured = crate::release::Captured::Value("https://a".to_owned());
+    world(&mut script, Fact::OutputCaptured { command: PREPARE.into(), attempt: 1, captured });
+    let end = Fact::CommandEnded { command: PREPARE.into(), attempt: 1, exit: Exit::Code(0), took_ms: 9 };
+    world(&mut script, end);
+    assert_eq!(url(&script), None);
+    let workflow = std::sync::Arc::clone(script.model.release.workflow());
+    let set = script.model.set_for(workflow.command(&PREPARE.into()).expect("it is there"));
+    assert_eq!(set.into_iter().collect::<Vec<_>>(), [("URL".to_owned(), "https://a".to_owned())]);
+}
+
+#[test]
+fn a_secret_that_became_known_meanwhile_is_not_written_down_by_an_output() {
+    let asked = "<!-- gonogo: capture=URL -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    script.model.secrets.insert("TOKEN", "hunter2-and-more");
+    let captured = crate::release::Captured::Value("https://a?hunter2-and-more".to_owned());
+    let fact = Fact::OutputCaptured { command: PREPARE.into(), attempt: 1, captured };
+    let event = Event { at: script.model.now, by: None, fact };
+    let asks = tell(&mut script, What::Fact(Box::new(event)));
+    assert!(!format!("{asks:?}").contains("hunter"), "{asks:?}");
+    assert!(format!("{asks:?}").contains("holds the value of TOKEN"), "{asks:?}");
+}
+
+#[test]
 fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
     let text = "<!-- gonogo: choose=2 -->\n```bash\ngit log --oneline -20\n# ou\ngit status";
     let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", text)]);
