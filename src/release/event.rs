@@ -512,6 +512,9 @@ pub struct RunTerms {
     /// The word that the operator typed before it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed: Option<String>,
+    /// The file that is its standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
     /// The variable that its output is kept for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<String>,

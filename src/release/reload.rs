@@ -275,6 +275,7 @@ fn is_same_command(old: &Command, new: &Command) -> bool {
         && old.annotated.env == new.annotated.env
         && old.annotated.directory == new.annotated.directory
         && old.annotated.shell == new.annotated.shell
+        && old.annotated.stdin == new.annotated.stdin
 }
 
 fn is_same_step(old: &Step, new: &Step) -> bool {

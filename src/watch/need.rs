@@ -6,6 +6,8 @@ use std::fmt;
 pub enum Need {
     /// A program on the commands' `PATH`, or at its path.
     Program(String),
+    /// A file that can be read.
+    File(String),
 }
 
 impl fmt::Display for Need {
@@ -14,6 +16,7 @@ impl fmt::Display for Need {
         match self {
             Need::Program(program) if program.contains('/') => write!(f, "{program} is not there, or no program"),
             Need::Program(program) => write!(f, "{program} is not on the PATH"),
+            Need::File(path) => write!(f, "the file {path} is not there, or cannot be read"),
         }
     }
 }

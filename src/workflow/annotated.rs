@@ -162,6 +162,8 @@ pub struct CommandTerms {
     pub retries: Option<u32>,
     /// What reads it, where that is not what reads the others.
     pub shell: Option<Interpreter>,
+    /// The file that is its standard input, relative to the directory that it runs in.
+    pub stdin: Option<String>,
     /// The variable that later commands find its output in.
     pub capture: Option<String>,
     /// It asks for a terminal.
@@ -297,6 +299,7 @@ impl CommandTerms {
             1 => "run again once by itself when it fails".to_owned(),
             n => format!("run again up to {n} times by itself when it fails"),
         }));
+        say(self.stdin.as_ref().map(|file| format!("reads {file}")));
         say(self.capture.as_ref().map(|name| format!("sets {name} to what it prints")));
         say(self.tty.then(|| "in a terminal of its own".to_owned()));
         say(self.confirm.as_ref().map(|word| format!("asks for the {} first", word.label())));

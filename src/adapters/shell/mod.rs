@@ -76,6 +76,8 @@ pub enum ShellError {
     Leaving,
     #[error("the directory {path} is not there")]
     Directory { path: String },
+    #[error("its input {path} cannot be read: {source}")]
+    Input { path: String, source: std::io::Error },
     #[error("the command names no shell to read it")]
     NoShellNamed,
     #[error("{program} is not on the PATH ({path})")]
@@ -238,6 +240,12 @@ impl Shell {
             return Err(ShellError::NoShell { program: program.clone(), path });
         }
 
+        let stdin = match &run.terms.stdin {
+            Some(path) => {
+                input(path).map_err(|source| ShellError::Input { path: path.clone(), source })?.into()
+            }
+            None => Stdio::null(),
+        };
         if run.terms.tty {
             return self.launch_in_terminal(run, (program, flags), environment, output).await;
         }
@@ -257,7 +265,7 @@ impl Shell {
             .current_dir(&run.directory)
             .env_clear()
             .envs(&environment)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let began = std::time::Instant::now();
@@ -424,6 +432,14 @@ pub struct Ended {
     pub captured: Option<Captured>,
     /// Why the output file is missing or short.
     pub file_problem: Option<String>,
+}
+
+/// Opens what a command reads: a file and nothing else, since opening a pipe waits for its other end.
+pub(super) fn input(path: &str) -> std::io::Result<std::fs::File> {
+    match std::fs::metadata(path)?.is_file() {
+        true => std::fs::File::open(path),
+        false => Err(std::io::Error::other("it is no file")),
+    }
 }
 
 /// Looks `program` up as a shell would: by name in `path`, or where it points when it has a slash.

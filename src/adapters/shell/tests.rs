@@ -372,6 +372,25 @@ async fn the_output_of_a_command_that_succeeds_is_kept_for_its_variable() {
 }
 
 #[tokio::test]
+async fn a_command_reads_the_file_of_its_document_and_does_not_start_without_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("dump.sql");
+    let reads = |path: &Path| {
+        let terms =
+            crate::release::RunTerms { stdin: Some(path.display().to_string()), ..Default::default() };
+        Run { terms: Box::new(terms), ..run("cat") }
+    };
+    let absent = shell().start(&reads(&file), &BTreeMap::new(), None).await.expect_err("it is not there");
+    assert!(absent.to_string().starts_with(&format!("its input {} cannot be read", file.display())), "{absent}");
+    let is_folder = shell().start(&reads(folder.path()), &BTreeMap::new(), None).await.expect_err("it is none");
+    assert!(is_folder.to_string().ends_with("it is no file"), "{is_folder}");
+    std::fs::write(&file, "select 1;\nselect 2;\n").expect("it can be written");
+    let running = shell().start(&reads(&file), &BTreeMap::new(), None).await.expect("bash starts");
+    let (lines, ended) = to_end(running).await;
+    assert_eq!((texts(&lines, Stream::Out), ended.exit), (vec!["select 1;", "select 2;"], Exit::Code(0)));
+}
+
+#[tokio::test]
 async fn another_shell_reads_the_text_and_stops_where_it_fails() {
     let mut dash = run("echo \"$0 ${BASH_VERSION-none}\"\nfalse\necho after");
     dash.shell = crate::workflow::Interpreter::named("dash").unwrap().command_line();

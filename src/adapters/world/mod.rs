@@ -22,7 +22,7 @@ use super::clock::Clock;
 use super::health::Health;
 use super::kube::{ConnectOptions, KubeWorld};
 use super::prometheus::PrometheusSettings;
-use super::shell::{Shell, Stopper, Terminal};
+use super::shell::{self, Shell, Stopper, Terminal};
 use super::store::{Folder, Locks, Writer, Written};
 use super::{preflight, save};
 use crate::journal::Record;
@@ -335,6 +335,7 @@ impl World {
         self.reading(async move {
             let has = |need: &Need| match need {
                 Need::Program(program) => acting.shell.find(program).is_some(),
+                Need::File(path) => shell::input(path).is_ok(),
             };
             let found = needs.into_iter().map(|need| (need.clone(), has(&need))).collect();
             tell(&news, News::Looked(found)).await;

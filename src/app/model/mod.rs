@@ -238,13 +238,30 @@ impl Model {
 
     /// What this machine must have for a command to start, beside what every command needs.
     pub fn needs_of(&self, command: &Command) -> Vec<Need> {
-        let shell = command.annotated.shell.as_ref();
-        shell.map(|shell| Need::Program(shell.program().to_owned())).into_iter().collect()
+        let shell = command.annotated.shell.as_ref().map(|shell| Need::Program(shell.program().to_owned()));
+        shell.into_iter().chain(self.stdin_of(command).map(Need::File)).collect()
     }
 
-    /// What of it is not here, as far as it was looked for.
-    pub fn missing_for(&self, command: &Command) -> Vec<Need> {
-        self.needs_of(command).into_iter().filter(|need| self.observed.missing.contains(need)).collect()
+    /// Where a command runs.
+    pub fn directory_of(&self, command: &Command) -> String {
+        let own = &self.state().directory;
+        match &command.annotated.directory {
+            Some(below) => format!("{}/{below}", own.trim_end_matches('/')),
+            None => own.clone(),
+        }
+    }
+
+    /// The file that a command reads.
+    pub fn stdin_of(&self, command: &Command) -> Option<String> {
+        let file = command.annotated.stdin.as_ref()?;
+        Some(format!("{}/{file}", self.directory_of(command).trim_end_matches('/')))
+    }
+
+    /// What of it is not here, as far as it was looked for. A terminal has an input of its own.
+    pub fn missing_for(&self, command: &Command, tty: bool) -> Vec<Need> {
+        let is_needed = |need: &Need| !(tty && matches!(need, Need::File(_)));
+        let needs = self.needs_of(command).into_iter().filter(is_needed);
+        needs.filter(|need| self.observed.missing.contains(need)).collect()
     }
 
     /// The same for a command that may have a terminal: there a pager and an editor have a screen.

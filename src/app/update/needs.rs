@@ -35,10 +35,11 @@ pub(super) fn looked(model: &mut Model, found: Vec<(Need, bool)>) {
 }
 
 /// Whether a command may not run because something is not here; then it is told.
-pub(super) fn keeps_back(model: &mut Model, command: &Command) -> bool {
-    let Some(missing) = model.missing_for(command).into_iter().next() else { return false };
+pub(super) fn keeps_back(model: &mut Model, command: &Command, tty: bool) -> bool {
+    let Some(missing) = model.missing_for(command, tty).into_iter().next() else { return false };
     let way_out = match missing {
         Need::Program(_) => "install it, or name another shell in the document",
+        Need::File(_) => "put it there: it is what the command reads",
     };
     flash(model, format!("nothing runs: {missing}; {way_out}"), true);
     true

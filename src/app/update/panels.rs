@@ -268,7 +268,7 @@ fn text_of(model: &Model, panel: &RunPanel) -> Option<String> {
 fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
-    if needs::keeps_back(model, command) {
+    if needs::keeps_back(model, command, panel.tty) {
         return Vec::new();
     }
     if let Some(open) = text_of(model, panel).as_deref().and_then(crate::workflow::unresolved) {
@@ -337,13 +337,11 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
         grace_s: asked.grace_s,
         typed,
         tty: panel.tty,
-        // What a terminal shows is no value.
+        // A terminal has its own input, and what it shows is no value.
+        stdin: model.stdin_of(command).filter(|_| !panel.tty),
         capture: asked.capture.clone().filter(|_| !panel.tty),
     };
-    let directory = match &asked.directory {
-        Some(below) => format!("{}/{below}", model.state().directory.trim_end_matches('/')),
-        None => model.state().directory.clone(),
-    };
+    let directory = model.directory_of(command);
     let mut env = model.command_env_in(panel.tty);
     env.extend(terms.set.keys().filter(|name| !model.state().params.contains_key(*name)).cloned());
     let attempt = model.state().commands.get(&panel.command).map_or(1, Track::next_attempt);

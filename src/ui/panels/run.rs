@@ -128,7 +128,7 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel:
     }
     let who = model.me.identity.as_ref().unwrap_or(&model.me.name);
     parts.push(format!("as {who}"));
-    parts.push(format!("directory {}", state.directory));
+    parts.push(format!("directory {}", model.directory_of(command)));
     sheet.facts(paint, "where", &parts, Role::Text);
     let mut shell = vec![model.shell_of(command).join(" ")];
     let env = model.command_env_in(panel.tty);
@@ -145,7 +145,7 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel:
         let words = format!("{name} is not set yet: the command of line {line} sets it");
         sheet.hanging(paint, paint.line("▲ ", Role::Warning), &words, Role::Warning);
     }
-    for missing in model.missing_for(command) {
+    for missing in model.missing_for(command, panel.tty) {
         let words = format!("{missing}: nothing runs before it is here");
         sheet.hanging(paint, paint.line("✘ ", Role::Bad), &words, Role::Bad);
     }
@@ -155,6 +155,11 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel:
             None => "one of its own: your keys go to it".to_owned(),
         };
         sheet.fact(paint, "terminal", &words, Role::Info);
+        let without = [("stdin", command.annotated.stdin.is_some()), ("capture", command.annotated.capture.is_some())];
+        for (key, _) in without.into_iter().filter(|(_, is_asked)| *is_asked) {
+            let words = format!("in a terminal its `{key}` does nothing");
+            sheet.hanging(paint, paint.line("▲ ", Role::Warning), &words, Role::Warning);
+        }
     }
 }
 

@@ -108,7 +108,12 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "what reads it: `bash`, `sh`, `dash`, `zsh`, or the whole path of a program that takes `-c`; a shell stops at the first line that fails, as `bash` does, another program only where its text says so ⚠",
     ),
     key("tty", COMMAND, "", "runs it in a terminal of its own, where the operator's keys go to it"),
-    not_yet(key("stdin", COMMAND, "file", "feeds its input"), "its input is empty"),
+    key(
+        "stdin",
+        COMMAND,
+        "dump.sql",
+        "the file that is its standard input, relative to the directory that it runs in; without it nothing runs",
+    ),
     key("stream", COMMAND, "", "follows something without end: fed into the log pane, never awaited ⚠"),
     key("background", COMMAND, "", "the same as `stream`, for documents written for runme ⚠"),
     key(

@@ -465,6 +465,19 @@ fn a_command_names_the_variable_that_its_output_is() {
 }
 
 #[test]
+fn a_command_reads_a_file_below_its_directory() {
+    let read = |tokens: &str| step(&format!("<!-- gonogo: {tokens} -->\n```bash\npsql\n```\n"));
+    let stdin = |workflow: &Workflow| workflow.steps[0].commands[0].annotated.stdin.clone();
+    let workflow = read("stdin=sql/dump.sql cwd=db");
+    assert_eq!((stdin(&workflow).as_deref(), codes(&workflow)), (Some("sql/dump.sql"), vec![]));
+    for tokens in ["stdin=/etc/passwd", "stdin=../x", "stdin=a/../../x", "stdin=~/x", "stdin=$X", "stdin", "stdin=a tty"] {
+        let workflow = read(tokens);
+        assert_eq!((stdin(&workflow), codes(&workflow)), (None, vec![Code::AnnotationValue]), "{tokens}");
+    }
+    assert_eq!(codes(&step("- [ ] A <!-- gonogo: stdin=a -->\n")), [Code::AnnotationMisplaced]);
+}
+
+#[test]
 fn a_command_names_what_reads_it() {
     let read_by = |shell: &str| step(&format!("<!-- gonogo: shell={shell} -->\n```bash\nkubectl get pods\n```\n"));
     let workflow = read_by("dash");

@@ -102,6 +102,9 @@ impl Applier<'_> {
                 false => Err("`unit` says nothing without `query`".into()),
             },
             "timeout" if about.check.is_some() => duration(token).map(|_| Outcome::default()),
+            "stdin" if taken.has("tty") => {
+                Err("`stdin` says nothing beside `tty`: the operator's keys are its input".into())
+            }
             "capture" if taken.has("tty") => {
                 Err("`capture` says nothing beside `tty`: what a terminal shows is no value".into())
             }
@@ -321,7 +324,8 @@ impl Applier<'_> {
                     flag(token)?;
                 }
             }
-            "cwd" => terms.directory = Some(directory(word(token)?)?),
+            "cwd" => terms.directory = Some(below("cwd", word(token)?)?),
+            "stdin" => terms.stdin = Some(below("stdin", word(token)?)?),
             "retries" => {
                 let n = word(token)?.parse().ok().filter(|n| (1..=MOST_RETRIES).contains(n));
                 terms.retries =
@@ -397,11 +401,11 @@ impl Applier<'_> {
     }
 }
 
-/// A directory below the release's own: an invisible comment must not lead a command elsewhere.
-fn directory(path: &str) -> Result<String, String> {
+/// A path below the release's own directory: an invisible comment must not lead a command elsewhere.
+fn below(key: &str, path: &str) -> Result<String, String> {
     let out = path.split('/').any(|part| part == "..");
     if path.starts_with(['/', '~', '-']) || out || path.contains(['\\', '$', '`']) {
-        return Err(format!("`cwd={path}` leads out of the release's directory, or is no plain path"));
+        return Err(format!("`{key}={path}` leads out of the release's directory, or is no plain path"));
     }
     Ok(path.trim_end_matches('/').to_owned())
 }
