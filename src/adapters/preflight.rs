@@ -9,7 +9,7 @@ use super::World;
 use super::prometheus::Prometheus;
 use super::world::{Acting, News, WorldSettings, tell};
 use crate::watch::Preflight;
-use crate::workflow::{Command, Metric};
+use crate::workflow::{Metric, Workflow};
 
 pub(super) async fn run(settings: Arc<WorldSettings>, acting: Arc<Acting>, news: mpsc::Sender<News>) {
     let mut lines: Vec<Preflight> = acting.tools.iter().map(|tool| tool_line(&acting, tool)).collect();
@@ -64,15 +64,16 @@ fn tool_line(acting: &Acting, tool: &str) -> Preflight {
 
 impl World {
     /// The programs that commands call, by the first word of their lines, and the shells that they name.
-    pub fn tools<'a>(commands: impl Iterator<Item = &'a Command> + Clone) -> Vec<String> {
+    pub fn tools(workflow: &Workflow) -> Vec<String> {
         let known =
             ["git", "gh", "kubectl", "helm", "docker", "curl", "jq", "make", "npm", "argocd", "istioctl"];
         let calls = |tool: &str| {
-            let mut lines = commands.clone().flat_map(|command| command.text.lines());
+            let mut lines = workflow.commands().flat_map(|command| command.text.lines());
             lines.any(|line| line.split_whitespace().next() == Some(tool))
         };
-        let mut tools: Vec<String> = known.into_iter().filter(|tool| calls(tool)).map(str::to_owned).collect();
-        for shell in commands.clone().filter_map(|command| command.annotated.shell.as_ref()) {
+        let mut tools: Vec<String> =
+            known.into_iter().filter(|tool| calls(tool)).map(str::to_owned).collect();
+        for shell in workflow.commands().filter_map(|command| command.annotated.shell.as_ref()) {
             if !tools.iter().any(|known| known == shell.program()) {
                 tools.push(shell.program().to_owned());
             }

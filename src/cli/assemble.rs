@@ -31,7 +31,7 @@ use crate::rehearsal::Practice;
 use crate::release::{Operator, Phase, Release};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Interpreter, Metric, Target, Workflow};
+use crate::workflow::{Interpreter, Metric, Query, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -226,7 +226,9 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     }
     let workflow = release.document();
     let state = release.state();
-    let mut metrics = MetricsView::new(&workflow.rollback.criteria, judging(config));
+    let baselines = workflow.queries.iter().filter_map(|(metric, query)| Some((*metric, query.baseline_s?)));
+    let mut metrics =
+        MetricsView::new(&workflow.rollback.criteria, judging(config)).with_baselines(baselines);
     if let Some((at, values)) = &state.baseline {
         metrics.set_baseline(at.world, values);
     }
@@ -257,7 +259,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         view.start = Some(form.clone());
         view.panel = Some(Panel::Start(form));
     }
-    let tools = World::tools(workflow.commands());
+    let tools = World::tools(workflow);
     let world = WorldSettings {
         clock: clock.clone(),
         speed: place.speed,
@@ -316,10 +318,12 @@ pub(super) fn judging(config: &Config) -> Judging {
     }
 }
 
-/// The queries of the document, where the settings have none of their own.
-fn asked(mut settings: PrometheusSettings, queries: &BTreeMap<Metric, String>) -> PrometheusSettings {
+/// The queries of the document, where the settings have none of their own, over as long as its baselines
+/// reach back.
+fn asked(mut settings: PrometheusSettings, queries: &BTreeMap<Metric, Query>) -> PrometheusSettings {
     for (metric, query) in queries {
-        settings.expressions.entry(*metric).or_insert_with(|| query.clone());
+        settings.expressions.entry(*metric).or_insert_with(|| query.expression.clone());
+        settings.window = settings.window.max(Duration::from_secs(query.baseline_s.unwrap_or(0)));
     }
     settings
 }

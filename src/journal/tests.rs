@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::release::pin::{Mounted, MountedKind};
 use crate::release::{
-    ArmingState, Blocker, ByPolicy, Captured, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, Held, ItemId,
-    LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered,
-    RolloutSeen, RouteKind, RoutePin, RouteRef, Run, Share, Shares, Shown, StepResult, Takeover, Timer,
-    Verdict, Vote,
+    ArmingState, Blocker, ByPolicy, Captured, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding,
+    Held, ItemId, LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId,
+    RolloutOrdered, RolloutSeen, RouteKind, RoutePin, RouteRef, Run, Share, Shares, Shown, StepResult,
+    Takeover, Timer, Verdict, Vote,
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};

@@ -30,9 +30,9 @@ pub struct Again {
 }
 
 impl Release {
-    /// When a command that failed runs again by itself.
+    /// When a command that failed runs again by itself, as long as the pause before that lasts.
     pub fn again(&self, command: &CommandId) -> Option<&Again> {
-        self.state.commands.get(command)?.again.as_ref()
+        self.state.commands.get(command)?.again.as_ref().filter(|again| !again.is_due)
     }
 
     /// After a failure: the pause before the next attempt, if there is to be one.
@@ -73,7 +73,8 @@ impl Release {
     /// The pause is over: the same run under its next number, if it may start.
     pub(super) fn again_woke(&mut self, at: Moment, command: &CommandId, attempt: u32) -> Vec<Effect> {
         let Some(track) = self.state.commands.get_mut(command) else { return Vec::new() };
-        let Some(again) = track.again.as_mut().filter(|again| again.attempt == attempt && !again.is_due) else {
+        let Some(again) = track.again.as_mut().filter(|again| again.attempt == attempt && !again.is_due)
+        else {
             return Vec::new();
         };
         if at.wall < again.at {

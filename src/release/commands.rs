@@ -165,14 +165,14 @@ impl Release {
     }
 
     pub(super) fn stop_command(&mut self, command: &CommandId, number: u32) -> Result<Vec<Effect>, Refusal> {
+        if self.waits_to_run_again(command, number) {
+            self.track(command).again = None;
+            return Ok(Vec::new());
+        }
         match self.attempt(command, number).filter(|attempt| attempt.end.is_none()) {
             Some(attempt) => {
                 attempt.stop_asked = true;
                 Ok(vec![Effect::Stop { command: command.clone(), attempt: number }])
-            }
-            None if self.waits_to_run_again(command, number) => {
-                self.track(command).again = None;
-                Ok(Vec::new())
             }
             None => Err(Refusal::new("it is not running any more", "see how it ended")),
         }

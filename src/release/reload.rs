@@ -105,7 +105,7 @@ impl Release {
         let mut why = Vec::new();
         for (id, track) in &self.state.commands {
             let word = match track.state {
-                _ if track.again.is_some() => "is about to run again by itself: stop it first",
+                _ if self.again(id).is_some() => "is about to run again by itself: stop it first",
                 CommandState::Running => "is running: wait for its end, or stop it",
                 CommandState::InDoubt => "is in doubt: say first how it ended",
                 _ => continue,

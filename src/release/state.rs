@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::again::Again;
 use super::event::{
     Blocker, ByPolicy, Captured, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered,
     RolloutSeen, Run, Shown, StepResult, Verdict, Vote,
 };
-use super::again::Again;
 use super::lock::LockState;
 use super::pin::{Finding, Pin};
 use super::policy::PolicyState;

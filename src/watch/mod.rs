@@ -15,8 +15,8 @@ mod terminal;
 mod verdict;
 
 pub use facts::*;
-pub use need::Need;
 pub use lines::{LogLine, LogLines};
+pub use need::Need;
 pub use shared::Shared;
 pub use terminal::{TerminalInk, TerminalLook, TerminalRun, TerminalScreen};
 pub use verdict::Verdict;

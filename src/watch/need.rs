@@ -14,7 +14,9 @@ impl fmt::Display for Need {
     /// How it is told when it is not there: `zsh is not on the PATH`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Need::Program(program) if program.contains('/') => write!(f, "{program} is not there, or no program"),
+            Need::Program(program) if program.contains('/') => {
+                write!(f, "{program} is not there, or no program")
+            }
             Need::Program(program) => write!(f, "{program} is not on the PATH"),
             Need::File(path) => write!(f, "the file {path} is not there, or cannot be read"),
         }

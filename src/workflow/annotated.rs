@@ -54,6 +54,8 @@ pub struct CheckTerms {
     pub typed: Option<Typed>,
     /// Why only an override with a reason closes it: its gate cannot be read, or not be kept.
     pub hold: Option<String>,
+    /// Skipping it is offered where a program of the command that answers it is not here.
+    pub skip_if_missing: bool,
     pub weakened: Vec<String>,
 }
 
@@ -130,6 +132,19 @@ pub struct MetricGate {
     pub limits: Vec<CriterionKind>,
     /// For how long every reading must pass. Units: seconds on the release clock.
     pub for_s: u64,
+    /// How far two readings may be apart, where that is not for the settings to say. At least 5. Units:
+    /// seconds on the release clock.
+    pub every_s: Option<u64>,
+}
+
+/// What is asked for a metric by a block of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// On one line.
+    pub expression: String,
+    /// How long before the first change the stretch is that a ratio compares with, where that is not the
+    /// usual one. Units: seconds on the release clock.
+    pub baseline_s: Option<u64>,
 }
 
 /// A rollout that must be complete and of this release.
@@ -158,6 +173,8 @@ pub struct CommandTerms {
     pub directory: Option<String>,
     /// In the order of the document.
     pub env: Vec<(String, String)>,
+    /// Skipping it is offered where a program that it starts is not here.
+    pub skip_if_missing: bool,
     /// How often it is run again by itself after a failure. At least 1.
     pub retries: Option<u32>,
     /// What reads it, where that is not what reads the others.
@@ -216,6 +233,8 @@ impl Risk {
         }
     }
 }
+
+const MAY_BE_MISSING: &str = "skipping it is offered where its program is not here";
 
 /// One line about the terms of an item, for plan, screen and report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,6 +296,7 @@ impl CheckTerms {
         terms.extend(self.links.iter().map(|link| Term::says(format!("see {link}"))));
         terms.extend(of_after(&self.after));
         terms.extend(self.gate.as_ref().map(|gate| Term::says(format!("answered by {gate}"))));
+        terms.extend(self.skip_if_missing.then(|| Term::says(MAY_BE_MISSING)));
         terms.extend(of_weakened(&self.weakened));
         terms.extend(self.hold.as_ref().map(|why| Term::warns(format!("held: {why}"))));
         terms
@@ -301,6 +321,7 @@ impl CommandTerms {
         }));
         say(self.stdin.as_ref().map(|file| format!("reads {file}")));
         say(self.capture.as_ref().map(|name| format!("sets {name} to what it prints")));
+        say(self.skip_if_missing.then(|| MAY_BE_MISSING.to_owned()));
         say(self.tty.then(|| "in a terminal of its own".to_owned()));
         say(self.confirm.as_ref().map(|word| format!("asks for the {} first", word.label())));
         terms.extend(of_after(&self.after));
@@ -341,7 +362,7 @@ impl fmt::Display for CheckGate {
                 if gate.for_s > 0 {
                     write!(f, " for {} s", gate.for_s)?;
                 }
-                Ok(())
+                gate.every_s.iter().try_for_each(|seconds| write!(f, ", read every {seconds} s"))
             }
         }
     }

@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_is_neither_a_known_name_nor_a_whole_path_is_none() {
-        for word in ["fish", "ksh", "bin/bash", "./sh", "/usr/bin/", "/bin/ba sh", "/bin/\u{1b}sh", "~/zsh", ""] {
+        for word in
+            ["fish", "ksh", "bin/bash", "./sh", "/usr/bin/", "/bin/ba sh", "/bin/\u{1b}sh", "~/zsh", ""]
+        {
             assert!(Interpreter::named(word).is_err(), "{word:?}");
         }
     }

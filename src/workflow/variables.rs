@@ -11,15 +11,25 @@ const STEER: &[&str] = &["LD_", "DYLD_", "BASH_", "GIT_"];
 
 /// What programs take for a command of their own, or for what they are and where.
 const NOT_CAPTURED: &[&str] = &[
-    "PAGER", "EDITOR", "VISUAL", "SHELL", "TERM", "USER", "LOGNAME", "PWD", "OLDPWD", "NODE_OPTIONS",
-    "PERL5OPT", "RUBYOPT", "PYTHONSTARTUP",
+    "PAGER",
+    "EDITOR",
+    "VISUAL",
+    "SHELL",
+    "TERM",
+    "USER",
+    "LOGNAME",
+    "PWD",
+    "OLDPWD",
+    "NODE_OPTIONS",
+    "PERL5OPT",
+    "RUBYOPT",
+    "PYTHONSTARTUP",
 ];
 
 /// - Errors: why no annotation sets a variable of this name, as a sentence fragment.
 pub(super) fn may_be_set(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_name =
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
     if !is_name {
         return Err(format!("`{}` is no name of a variable", name.escape_debug()));
     }
@@ -68,7 +78,19 @@ mod tests {
     #[test]
     fn output_is_not_taken_for_what_steers_programs_or_is_secret() {
         assert_eq!(may_be_captured("URL"), Ok(()));
-        for name in ["PATH", "PYTHONPATH", "LD_PRELOAD", "GIT_DIR", "KUBECONFIG", "PAGER", "API_TOKEN", "a-b", "", "1A", "A\n"] {
+        for name in [
+            "PATH",
+            "PYTHONPATH",
+            "LD_PRELOAD",
+            "GIT_DIR",
+            "KUBECONFIG",
+            "PAGER",
+            "API_TOKEN",
+            "a-b",
+            "",
+            "1A",
+            "A\n",
+        ] {
             assert!(may_be_captured(name).is_err(), "{name:?}");
         }
         assert_eq!(may_be_set("API_TOKEN"), Ok(()), "by hand it stands in the document for all to see");

@@ -381,8 +381,12 @@ async fn a_command_reads_the_file_of_its_document_and_does_not_start_without_it(
         Run { terms: Box::new(terms), ..run("cat") }
     };
     let absent = shell().start(&reads(&file), &BTreeMap::new(), None).await.expect_err("it is not there");
-    assert!(absent.to_string().starts_with(&format!("its input {} cannot be read", file.display())), "{absent}");
-    let is_folder = shell().start(&reads(folder.path()), &BTreeMap::new(), None).await.expect_err("it is none");
+    assert!(
+        absent.to_string().starts_with(&format!("its input {} cannot be read", file.display())),
+        "{absent}"
+    );
+    let is_folder =
+        shell().start(&reads(folder.path()), &BTreeMap::new(), None).await.expect_err("it is none");
     assert!(is_folder.to_string().ends_with("it is no file"), "{is_folder}");
     std::fs::write(&file, "select 1;\nselect 2;\n").expect("it can be written");
     let running = shell().start(&reads(&file), &BTreeMap::new(), None).await.expect("bash starts");

@@ -35,7 +35,7 @@ use crate::release::{
 };
 use crate::watch::{Link, Moment, Need, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
-use crate::workflow::{Command, Secrets, reads_variable};
+use crate::workflow::{CheckGate, CheckTerms, Command, Secrets, reads_variable};
 
 #[derive(Debug)]
 pub struct Model {
@@ -240,6 +240,34 @@ impl Model {
     pub fn needs_of(&self, command: &Command) -> Vec<Need> {
         let shell = command.annotated.shell.as_ref().map(|shell| Need::Program(shell.program().to_owned()));
         shell.into_iter().chain(self.stdin_of(command).map(Need::File)).collect()
+    }
+
+    /// The programs whose absence is a reason to skip this, where the document says so.
+    pub fn may_miss(&self, row: &Row) -> Vec<Need> {
+        let workflow = self.release.workflow();
+        let command = match row {
+            Row::Command(id) => workflow.command(id).filter(|command| command.annotated.skip_if_missing),
+            Row::Check(id) => match workflow.check(id).map(|check| &check.annotated) {
+                Some(CheckTerms {
+                    skip_if_missing: true, gate: Some(CheckGate::Command(command)), ..
+                }) => workflow.command(command),
+                _ => None,
+            },
+            _ => None,
+        };
+        command.map(Command::programs).unwrap_or_default().into_iter().map(Need::Program).collect()
+    }
+
+    /// Why this may be skipped, as its document says; `None` while everything is here, once it is
+    /// closed, and until it was looked for.
+    pub fn skip_reason(&self, row: &Row) -> Option<String> {
+        let is_closed = match row {
+            Row::Command(id) => self.state().command(id).closes(),
+            Row::Check(id) => self.release.is_closed(id),
+            _ => true,
+        };
+        let missing = self.may_miss(row).into_iter().find(|need| self.observed.missing.contains(need))?;
+        (!is_closed).then(|| missing.to_string())
     }
 
     /// Where a command runs.

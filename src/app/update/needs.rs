@@ -1,27 +1,34 @@
 //! Whether this machine has what a command needs: looked at before anybody runs it.
 
 use super::{Ask, flash};
-use crate::app::model::{Model, Panel};
+use crate::app::model::{Model, Panel, Row};
 use crate::watch::Need;
-use crate::workflow::{Command, CommandId};
+use crate::workflow::Command;
 
-/// A program may be installed while its panel is open. Units: seconds of wall time.
+/// A program may be installed while somebody looks at what needs it. Units: seconds of wall time.
 const LOOK_EVERY: i64 = 2;
 
-/// Looks for what a command needs, once somebody looks at that command.
-pub(super) fn look(model: &mut Model, command: &CommandId) -> Vec<Ask> {
+/// Looks for what the row or the panel before the operator needs.
+pub(super) fn look(model: &mut Model) -> Vec<Ask> {
     model.observed.needs_asked_at = Some(model.now);
-    let workflow = std::sync::Arc::clone(model.release.workflow());
-    let needs = workflow.command(command).map(|command| model.needs_of(command)).unwrap_or_default();
+    let row = match &model.view.panel {
+        Some(Panel::Run(panel)) => Some(Row::Command(panel.command.clone())),
+        _ => model.selected(),
+    };
+    let Some(row) = row else { return Vec::new() };
+    let command = match &row {
+        Row::Command(id) => model.release.workflow().command(id),
+        _ => None,
+    };
+    let mut needs = command.map(|command| model.needs_of(command)).unwrap_or_default();
+    needs.extend(model.may_miss(&row));
     if needs.is_empty() { Vec::new() } else { vec![Ask::Look(needs)] }
 }
 
-/// Looks again while the run panel is open.
+/// Looks again after a while.
 pub(super) fn look_again(model: &mut Model) -> Vec<Ask> {
-    let Some(Panel::Run(panel)) = &model.view.panel else { return Vec::new() };
-    let command = panel.command.clone();
     let age = model.observed.needs_asked_at.map(|at| model.now.wall.duration_since(at.wall).as_secs());
-    if age.is_some_and(|age| age < LOOK_EVERY) { Vec::new() } else { look(model, &command) }
+    if age.is_some_and(|age| age < LOOK_EVERY) { Vec::new() } else { look(model) }
 }
 
 pub(super) fn looked(model: &mut Model, found: Vec<(Need, bool)>) {

@@ -1,7 +1,8 @@
 //! What a key does inside a panel.
 
 use super::{
-    Ask, deed, escalation, flash, keys, leave, lock, needs, policy, prompts, reload, secrets, themes, watching,
+    Ask, deed, escalation, flash, keys, leave, lock, needs, policy, prompts, reload, secrets, themes,
+    watching,
 };
 use crate::app::action::Action;
 use crate::app::model::{Field, FieldKind, KnownOf, Model, Panel, Purpose, READ_ONLY, RunPanel};
@@ -75,7 +76,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         }
         (A::Skip, Panel::Run(panel)) => {
             model.view.panel = None;
-            prompts::open(model, Purpose::Skip(crate::app::model::Row::Command(panel.command)), "");
+            prompts::skip(model, crate::app::model::Row::Command(panel.command));
             Vec::new()
         }
         (A::NotApplicable, Panel::Run(panel)) => {
@@ -243,7 +244,7 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             tty: command.annotated.tty,
         }),
     });
-    needs::look(model, id)
+    needs::look(model)
 }
 
 pub(super) fn open_check(model: &mut Model, id: &CheckId) -> Vec<Ask> {

@@ -85,7 +85,9 @@ fn nothing_starts_without_a_person_but_the_attempt_that_was_announced() {
 fn a_timer_that_comes_early_or_twice_starts_nothing() {
     let mut play = failed_once();
     let until = play.release.again(&LOG.into()).expect("it waits").at;
-    assert!(matches!(play.world(woke(2)).as_slice(), [Effect::WakeAt { at: WakeTime::Wall(at), .. }] if *at == until));
+    assert!(
+        matches!(play.world(woke(2)).as_slice(), [Effect::WakeAt { at: WakeTime::Wall(at), .. }] if *at == until)
+    );
     assert_eq!(after_the_pause(&mut play, 3), None, "another attempt");
     assert!(after_the_pause(&mut play, 2).is_some());
     assert_eq!(after_the_pause(&mut play, 2), None);
@@ -123,7 +125,11 @@ fn whatever_a_person_does_or_goes_wrong_meanwhile_ends_the_pause() {
         assert_eq!(again(&play), None, "{what}");
         assert_eq!(after_the_pause(&mut play, 2), None, "{what}");
     }
-    assert!(failed_once().refused(Fact::CommandStopped { command: LOG.into(), attempt: 7 }).contains("not running"));
+    assert!(
+        failed_once()
+            .refused(Fact::CommandStopped { command: LOG.into(), attempt: 7 })
+            .contains("not running")
+    );
 }
 
 #[test]

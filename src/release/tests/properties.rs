@@ -172,7 +172,8 @@ fn happen(play: &mut Play, happening: Option<(Fact, bool)>) -> Option<(Fact, boo
 
 /// The attempt that is due.
 fn asked_again(play: &Play) -> Option<Run> {
-    let track = play.state().commands.values().find(|track| track.again.as_ref().is_some_and(|it| it.is_due))?;
+    let track =
+        play.state().commands.values().find(|track| track.again.as_ref().is_some_and(|it| it.is_due))?;
     let last = track.attempts.last()?;
     Some(Run { attempt: track.next_attempt(), ..last.run.clone() })
 }

@@ -90,7 +90,7 @@ pub fn draw(
 
 /// `attempt 2 of 4 in 3s`, as long as it is on its way.
 pub fn again(paint: &Paint, id: &CommandId) -> Option<String> {
-    let again = paint.model.release.again(id).filter(|again| !again.is_due)?;
+    let again = paint.model.release.again(id)?;
     let left = again.at.duration_since(paint.model.now.wall);
     // A second that has begun is still to come.
     let left = SignedDuration::from_secs(left.as_secs() + i64::from(left.subsec_nanos() > 0));
@@ -117,8 +117,12 @@ pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) 
         }
     };
     let captured = match (&known.captured, known.run.terms.capture.as_deref()) {
-        (Some(Captured::Value(value)), Some(name)) => Some((format!("{name}={}", format::clean(value)), Role::Text)),
-        (Some(Captured::NotKept(why)), Some(name)) => Some((format!("{name} is not set: {why}"), Role::Warning)),
+        (Some(Captured::Value(value)), Some(name)) => {
+            Some((format!("{name}={}", format::clean(value)), Role::Text))
+        }
+        (Some(Captured::NotKept(why)), Some(name)) => {
+            Some((format!("{name} is not set: {why}"), Role::Warning))
+        }
         _ => None,
     };
     let captured = captured.map(|(words, role)| paint.span(format!("   {words}"), role));

@@ -136,7 +136,10 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel:
         shell.push(format!("sets {}", env.join(" ")));
     }
     sheet.facts(paint, "shell", &shell, Role::Text);
-    for (name, value) in model.state().captured() {
+    let captured = model.state().captured();
+    for (name, value) in
+        model.set_for(command).iter().filter(|(name, _)| captured.contains_key(name.as_str()))
+    {
         if chosen_text(command, panel).is_some_and(|text| reads_variable(text, name)) {
             sheet.fact(paint, "with", &format!("{name}={}", format::clean(value)), Role::Text);
         }
@@ -155,7 +158,8 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel:
             None => "one of its own: your keys go to it".to_owned(),
         };
         sheet.fact(paint, "terminal", &words, Role::Info);
-        let without = [("stdin", command.annotated.stdin.is_some()), ("capture", command.annotated.capture.is_some())];
+        let without =
+            [("stdin", command.annotated.stdin.is_some()), ("capture", command.annotated.capture.is_some())];
         for (key, _) in without.into_iter().filter(|(_, is_asked)| *is_asked) {
             let words = format!("in a terminal its `{key}` does nothing");
             sheet.hanging(paint, paint.line("▲ ", Role::Warning), &words, Role::Warning);

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::attach::{self, About, CommandAt, Site};
 use super::grammar::Token;
-use super::keys::{self, Key, On, Support};
+use super::keys::{self, Key, On};
 use super::{gates, sign_off, values};
 use crate::workflow::again;
 use crate::workflow::annotated::{Applied, Before, SignOff};
+use crate::workflow::infer::carried;
 use crate::workflow::lint::Findings;
 use crate::workflow::markdown::comments::comments;
 use crate::workflow::model::{
@@ -43,7 +44,7 @@ pub(in crate::workflow) fn apply(
     let ids = ItemIds::default();
     let holds_of_line = HashMap::new();
     let (holds, again) = (Vec::new(), Vec::new());
-    let mut applier = Applier { places, workflow, findings, ids, holds, holds_of_line, again };
+    let mut applier = Applier { places, workflow, findings, ids, holds, holds_of_line, again, set_in: None };
     applier.ids(&sites);
     for site in &sites {
         applier.site(site);
@@ -84,6 +85,10 @@ impl<'t> Taken<'t> {
         self.tokens.get(key)?.value.as_deref()
     }
 
+    pub(super) fn token(&self, key: &str) -> Option<&'t Token> {
+        self.tokens.get(key).copied()
+    }
+
     /// - Errors: the key stands there as a flag.
     pub(super) fn word(&self, key: &str) -> Result<&'t str, String> {
         self.value(key).ok_or_else(|| format!("`{key}` has no value"))
@@ -108,6 +113,8 @@ pub(super) struct Applier<'a> {
     holds_of_line: HashMap<usize, usize>,
     /// `retries`: whether they are kept is known once every other key is.
     again: Vec<(&'a Site, &'a Token)>,
+    /// The commands that set a variable in their own text, by its name.
+    set_in: Option<HashMap<String, Vec<(CommandId, usize)>>>,
 }
 
 impl<'a> Applier<'a> {
@@ -159,8 +166,6 @@ impl<'a> Applier<'a> {
 
     fn site(&mut self, site: &'a Site) {
         let mut held: Vec<String> = Vec::new();
-        // What is well written and not kept yet was told where it stands.
-        let mut unkept: Vec<String> = Vec::new();
         for problem in &site.annotation.problems {
             if !site.foreign {
                 self.findings.note(
@@ -178,11 +183,7 @@ impl<'a> Applier<'a> {
         for token in &site.annotation.tokens {
             match self.known(site, token) {
                 Some(key) if site.about.takes(key) => {
-                    if let Some(why) = self.support(site, key, token) {
-                        unkept.extend(key.gate.then_some(why));
-                    } else {
-                        taken.tokens.insert(key.name, token);
-                    }
+                    taken.tokens.insert(key.name, token);
                 }
                 Some(key) => {
                     let message = self.misplaced(site, key);
@@ -193,8 +194,7 @@ impl<'a> Applier<'a> {
                 None => unknown.push(token),
             }
         }
-        let carries_gate =
-            !held.is_empty() || !unkept.is_empty() || taken.tokens.keys().any(|name| is_gate(name));
+        let carries_gate = !held.is_empty() || taken.tokens.keys().any(|name| is_gate(name));
         for token in unknown {
             let near = keys::near(&token.key);
             let hint = near.map(|key| format!("; did you mean `{}`?", key.name)).unwrap_or_default();
@@ -213,11 +213,9 @@ impl<'a> Applier<'a> {
         }
         self.keys(site, &taken, &mut held);
         if !held.is_empty() {
-            self.findings.note(Rule::AnnotationHeld, site.span.clone(), held.join("; "));
-        }
-        held.extend(unkept);
-        if !held.is_empty() {
-            self.hold(site, held.join("; "));
+            let why = held.join("; ");
+            self.findings.note(Rule::AnnotationHeld, site.span.clone(), why.clone());
+            self.hold(site, why);
         }
     }
 
@@ -230,15 +228,6 @@ impl<'a> Applier<'a> {
         let off = matches!(token.value.as_deref(), Some("false" | "no" | "0"));
         let bad_id = *ours == "id" && !token.value.as_deref().is_some_and(values::is_id);
         if off || bad_id { None } else { keys::find(ours) }
-    }
-
-    /// Why a key is not kept, when it is not.
-    fn support(&mut self, site: &Site, key: &Key, token: &Token) -> Option<String> {
-        let Support::NotYet(instead) = key.support else { return None };
-        let written = shown(token);
-        let message = format!("`{written}`, {instead}");
-        self.findings.note(Rule::AnnotationNotHonoured, span_of(site, token), message);
-        Some(format!("gonogo cannot keep `{written}` yet"))
     }
 
     fn misplaced(&self, site: &Site, key: &Key) -> String {
@@ -286,7 +275,7 @@ impl<'a> Applier<'a> {
                 name => self.value(&site.about, name, token, taken),
             };
             match done {
-                Ok(_) if *name == "retries" => self.again.push((site, token)),
+                Ok(_) if *name == "retries" => self.again.push((site, *token)),
                 Ok(outcome) => self.record(site, token, outcome),
                 Err(why) if is_gate(name) => held.push(why),
                 Err(why) => self.findings.note(Rule::AnnotationValue, span_of(site, token), why),
@@ -380,6 +369,7 @@ impl<'a> Applier<'a> {
             check.optional = false;
             check.annotated.gate = None;
             check.annotated.sign_off = None;
+            check.annotated.skip_if_missing = false;
             check.annotated.weakened.clear();
             check.annotated.hold = Some(reason);
             return;
@@ -499,6 +489,22 @@ impl<'a> Applier<'a> {
             CommandAt::Rollback(command) => (None, self.workflow.rollback.commands.get(command)?),
         };
         again::why_not(command, step)
+    }
+
+    /// The line of the first command but `own` that sets this variable in its own text.
+    pub(super) fn set_elsewhere(&mut self, name: &str, own: &CommandId) -> Option<usize> {
+        let workflow = &*self.workflow;
+        let set_in = self.set_in.get_or_insert_with(|| {
+            let mut set_in: HashMap<String, Vec<(CommandId, usize)>> = HashMap::new();
+            for command in workflow.commands() {
+                for name in carried::set_in(&command.text) {
+                    set_in.entry(name).or_default().push((command.id.clone(), command.place.line));
+                }
+            }
+            set_in
+        });
+        let others = set_in.get(name)?.iter().find(|(id, _)| id != own);
+        others.map(|(_, line)| *line)
     }
 
     /// Roles that answer for something are staffed like those of the frontmatter.

@@ -28,14 +28,6 @@ impl On {
     }
 }
 
-/// Whether gonogo does what a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::workflow) enum Support {
-    Honoured,
-    /// Not yet; what happens instead.
-    NotYet(&'static str),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::workflow) struct Key {
     pub(in crate::workflow) name: &'static str,
@@ -45,19 +37,14 @@ pub(in crate::workflow) struct Key {
     /// The value as a person writes it; empty for a flag.
     pub(in crate::workflow) value: &'static str,
     pub(in crate::workflow) does: &'static str,
-    pub(in crate::workflow) support: Support,
 }
 
 const fn key(name: &'static str, on: &'static [On], value: &'static str, does: &'static str) -> Key {
-    Key { name, on, gate: false, value, does, support: Support::Honoured }
+    Key { name, on, gate: false, value, does }
 }
 
 const fn gate(name: &'static str, on: &'static [On], value: &'static str, does: &'static str) -> Key {
     Key { gate: true, ..key(name, on, value, does) }
-}
-
-const fn not_yet(known: Key, instead: &'static str) -> Key {
-    Key { support: Support::NotYet(instead), ..known }
 }
 
 const ANY: &[On] = &[On::Heading, On::Item, On::Command];
@@ -88,9 +75,11 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "set-image",
         "stays shut until that command has succeeded or that check is closed",
     ),
-    not_yet(
-        key("skip-if-missing", ANY, "", "skips it where the program is not there"),
-        "it stays, and a person skips it with a reason",
+    key(
+        "skip-if-missing",
+        ANY,
+        "",
+        "where a program that it starts is not on the `PATH`, `s` skips it with that as the reason; of a check those of its `cmd`, of a heading those of each of its commands",
     ),
     key(
         "timeout",
@@ -186,7 +175,12 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "5m",
         "for how long every reading must pass, counted since the last command of its step",
     ),
-    not_yet(gate("every", CHECK, "30s", "how often it is read"), "it is held: the interval is a setting"),
+    gate(
+        "every",
+        CHECK,
+        "30s",
+        "how often it is read, at least every 5 s: readings further apart do not pass, and where the settings read less often it stays open",
+    ),
     gate("nodata", CHECK, "fail", "`fail` or `hold`: without data it stays open, as always"),
     gate("rollout", CHECK, "deployment/app", "answered by that rollout: complete, and of this release"),
     gate("ready", CHECK, "100%", "with a rollout: all of its pods, which is what complete means"),
@@ -213,10 +207,17 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "the block is the expression asked for that metric, unless the settings have one",
     ),
     key("unit", FENCE, "%", "the unit of its answer: `%`, `ms` or none, as the metric has it"),
-    not_yet(key("source", FENCE, "prometheus", "whom to ask"), "the Prometheus of the settings is asked"),
-    not_yet(
-        key("baseline", FENCE, "15m", "what it is compared with"),
-        "the five minutes before the first change",
+    key(
+        "source",
+        FENCE,
+        "prometheus",
+        "`prometheus`, the one of the settings; the block of any other is not asked",
+    ),
+    key(
+        "baseline",
+        FENCE,
+        "15m",
+        "how long before the first change the stretch is that `ratio` and criteria with a factor compare with: from 1m to 24h, five minutes without it",
     ),
 ];
 

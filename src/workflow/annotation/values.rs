@@ -5,10 +5,17 @@ use super::attach::About;
 use super::gates::{metric_named, seconds, unit_of};
 use super::grammar::Token;
 use crate::workflow::Interpreter;
-use crate::workflow::annotated::{Risk, Typed, Word};
-use crate::workflow::infer::carried;
+use crate::workflow::annotated::{CheckGate, Query, Risk, Typed, Word};
 use crate::workflow::model::{CommandKind, Poll, Soak};
 use crate::workflow::{variables, vocabulary};
+
+/// The only source of metrics.
+const PROMETHEUS: &str = "prometheus";
+
+/// A shorter stretch has too few readings to be compared with, a longer one is read from too far back.
+/// Units: seconds.
+const SHORTEST_BASELINE: u64 = 60;
+const LONGEST_BASELINE: u64 = 24 * 3_600;
 
 /// Whoever wants more of them waits for something: a `wait` in the command says for what.
 const MOST_RETRIES: u32 = 10;
@@ -97,16 +104,22 @@ impl Applier<'_> {
             "watch" => self.watch(token),
             "hold" | "poll" => self.poll(about, token, taken),
             "query" => self.query(about, token, taken),
-            "unit" => match taken.has("query") {
-                true => Ok(Outcome::default()),
-                false => Err("`unit` says nothing without `query`".into()),
-            },
+            "unit" | "source" | "baseline" if !taken.has("query") => {
+                Err(format!("`{key}` says nothing without `query`"))
+            }
+            "unit" => Ok(Outcome::default()),
+            "source" => source(token).map(|()| Outcome::default()),
+            "baseline" => baseline(token).map(|_| Outcome::default()),
             "timeout" if about.check.is_some() => duration(token).map(|_| Outcome::default()),
+            "skip-if-missing" => self.skip_if_missing(about, token),
             "stdin" if taken.has("tty") => {
                 Err("`stdin` says nothing beside `tty`: the operator's keys are its input".into())
             }
             "capture" if taken.has("tty") => {
                 Err("`capture` says nothing beside `tty`: what a terminal shows is no value".into())
+            }
+            "capture" if taken.has("stream") || taken.has("background") => {
+                Err("`capture` is for a command that is waited for".into())
             }
             "capture" => self.capture(about, word(token)?),
             _ => self.command(about, key, token),
@@ -279,9 +292,29 @@ impl Applier<'_> {
         if expression.is_empty() {
             return Err("the block is empty".into());
         }
-        let before = self.workflow.queries.insert(metric, expression);
+        if taken.value("source").is_some_and(|source| source != PROMETHEUS) {
+            return Err("the block is not asked, since gonogo does not ask its `source`".into());
+        }
+        // One that cannot be read is told where it stands, and the usual stretch is taken.
+        let baseline_s = taken.token("baseline").and_then(|token| baseline(token).ok());
+        let before = self.workflow.queries.insert(metric, Query { expression, baseline_s });
         let instead_of = before.map(|_| "an earlier block of the same name".to_owned());
         Ok(Outcome { instead_of, ..Outcome::default() })
+    }
+
+    fn skip_if_missing(&mut self, about: &About, token: &Token) -> Result<Outcome, String> {
+        flag(token)?;
+        if let Some(check) = about.check.and_then(|at| at.get(self.workflow)) {
+            if !matches!(check.annotated.gate, Some(CheckGate::Command(_))) {
+                return Err("`skip-if-missing` of a check says nothing without `cmd`".into());
+            }
+            check.annotated.skip_if_missing = true;
+        } else if let Some(command) = about.command.and_then(|at| at.get(self.workflow)) {
+            command.annotated.skip_if_missing = true;
+        } else if let Some(step) = about.step.and_then(|step| self.workflow.steps.get_mut(step)) {
+            step.commands.iter_mut().for_each(|command| command.annotated.skip_if_missing = true);
+        }
+        Ok(Outcome::default())
     }
 
     fn capture(&mut self, about: &About, name: &str) -> Result<Outcome, String> {
@@ -296,9 +329,7 @@ impl Applier<'_> {
             return Err("`capture` is for a command that is waited for".into());
         }
         let id = own.id.clone();
-        let others = self.workflow.commands().filter(|command| command.id != id);
-        if let Some(other) = others.into_iter().find(|command| carried::sets(&command.text, name)) {
-            let line = other.place.line;
+        if let Some(line) = self.set_elsewhere(name, &id) {
             return Err(format!("line {line} sets `{name}` itself, and what is set there is read instead"));
         }
         if let Some(command) = about.command.and_then(|at| at.get(self.workflow)) {
@@ -398,6 +429,22 @@ impl Applier<'_> {
             _ => return Err(format!("`{key}` says nothing here")),
         }
         Ok(Outcome::default())
+    }
+}
+
+fn source(token: &Token) -> Result<(), String> {
+    match word(token)? {
+        PROMETHEUS => Ok(()),
+        other => Err(format!(
+            "`source={other}` is nothing that gonogo asks: it knows {PROMETHEUS}, the one of the settings"
+        )),
+    }
+}
+
+fn baseline(token: &Token) -> Result<u64, String> {
+    match duration(token)? {
+        seconds if (SHORTEST_BASELINE..=LONGEST_BASELINE).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("`{token}` is no stretch from 1m to 24h")),
     }
 }
 

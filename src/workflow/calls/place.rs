@@ -130,7 +130,8 @@ impl Placing<'_> {
             let place = match &step.called {
                 None => step.place,
                 Some(called) => {
-                    let is_above = |outer: &&Arc<Called>| outer.depth == 1 && called.path.starts_with(&outer.path);
+                    let is_above =
+                        |outer: &&Arc<Called>| outer.depth == 1 && called.path.starts_with(&outer.path);
                     calls.iter().find(is_above).unwrap_or(called).place
                 }
             };

@@ -48,9 +48,9 @@ pub(super) fn carry_forward(steps: &mut [Step], rollback: &mut [Command]) {
     }
 }
 
-/// Whether a block sets this name itself: what it sets stands before every later block that reads it.
-pub(in crate::workflow) fn sets(text: &str, name: &str) -> bool {
-    settings(text, &shell::scan(text)).iter().any(|(set, _)| set == name)
+/// The names that a block sets itself: what it sets stands before every later block that reads it.
+pub(in crate::workflow) fn set_in(text: &str) -> impl Iterator<Item = String> {
+    settings(text, &shell::scan(text)).into_iter().map(|(name, _)| name)
 }
 
 /// The names that a block sets at its top level, with the value as written where it is a constant.

@@ -116,14 +116,19 @@ fn the_next_attempt_leaves_once_its_own_record_is_durable_and_its_output_is_foll
         let event = Event { at: script.model.now, by: None, fact };
         tell(script, What::Fact(Box::new(event)))
     };
-    let end = |attempt| Fact::CommandEnded { command: PREPARE.into(), attempt, exit: Exit::Code(1), took_ms: 9 };
+    let end =
+        |attempt| Fact::CommandEnded { command: PREPARE.into(), attempt, exit: Exit::Code(1), took_ms: 9 };
     let woke = |attempt| Fact::Woke { timer: Timer::CommandAgain { command: PREPARE.into(), attempt } };
     let asks = world(&mut script, end(1));
     assert!(asks.iter().any(|ask| matches!(ask, Ask::Do(Effect::WakeAt { .. }))), "{asks:?}");
     wait(&mut script, 2_000);
     let asks = world(&mut script, woke(2));
     let seq = *records(&asks).last().expect("it is recorded");
-    assert_eq!((records(&asks).len(), runs(&asks)), (2, 0), "the pause is over, the attempt begins: {asks:?}");
+    assert_eq!(
+        (records(&asks).len(), runs(&asks)),
+        (2, 0),
+        "the pause is over, the attempt begins: {asks:?}"
+    );
     assert_eq!(runs(&durable(&mut script, seq - 1)), 0);
     assert_eq!(runs(&durable(&mut script, seq)), 1);
     assert_eq!(script.model.view.panel, Some(Panel::Output { command: PREPARE.into(), attempt: 2 }));
@@ -191,6 +196,33 @@ fn a_secret_that_became_known_meanwhile_is_not_written_down_by_an_output() {
     let asks = tell(&mut script, What::Fact(Box::new(event)));
     assert!(!format!("{asks:?}").contains("hunter"), "{asks:?}");
     assert!(format!("{asks:?}").contains("holds the value of TOKEN"), "{asks:?}");
+}
+
+#[test]
+fn a_missing_program_is_offered_as_the_reason_of_a_skip_and_skips_nothing_by_itself() {
+    let asked = "<!-- gonogo: skip-if-missing -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    let git = || Need::Program("git".to_owned());
+    wait(&mut script, 5_000);
+    let asks = tell(&mut script, What::Tick);
+    assert!(asks.contains(&Ask::Look(vec![git()])), "{asks:?}");
+    tell(&mut script, What::Looked(vec![(git(), true)]));
+    press(&mut script, "s");
+    assert_eq!(script.model.view.prompt.as_ref().map(|prompt| prompt.input.value()), Some(""));
+    press(&mut script, "esc");
+    tell(&mut script, What::Looked(vec![(git(), false)]));
+    assert_eq!(
+        script.model.state().command(&PREPARE.into()),
+        CommandState::Ready,
+        "nothing closes by itself"
+    );
+    press(&mut script, "s");
+    press(&mut script, "enter");
+    assert_eq!(script.model.state().command(&PREPARE.into()), CommandState::Skipped);
+    let (_, _, why) =
+        script.model.state().commands[&PREPARE.into()].set_aside.clone().expect("it was skipped");
+    assert_eq!(why, "git is not on the PATH");
 }
 
 #[test]
