@@ -203,7 +203,7 @@ impl Cockpit {
             text: "true".to_owned(),
             choice: None,
             edited: false,
-            shell: Shell::command_line(),
+            shell: gonogo::workflow::Interpreter::default().command_line(),
             directory: std::env::temp_dir().display().to_string(),
             env: Vec::new(),
             context: None,

@@ -1,7 +1,6 @@
 //! What is found out before a release begins: tools, cluster, metrics. Each line is told as soon as
 //! it is known, and none of them keeps the operator from looking at the screen.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -10,7 +9,7 @@ use super::World;
 use super::prometheus::Prometheus;
 use super::world::{Acting, News, WorldSettings, tell};
 use crate::watch::Preflight;
-use crate::workflow::Metric;
+use crate::workflow::{Metric, Workflow};
 
 pub(super) async fn run(settings: Arc<WorldSettings>, acting: Arc<Acting>, news: mpsc::Sender<News>) {
     let mut lines: Vec<Preflight> = acting.tools.iter().map(|tool| tool_line(&acting, tool)).collect();
@@ -57,27 +56,28 @@ async fn metrics_line(settings: &WorldSettings) -> Preflight {
 }
 
 fn tool_line(acting: &Acting, tool: &str) -> Preflight {
-    let path = acting.shell.search_path().map(std::ffi::OsStr::to_owned).unwrap_or_default();
-    let found: Option<PathBuf> =
-        std::env::split_paths(&path).map(|directory| directory.join(tool)).find(|file| file.is_file());
-    match found {
+    match acting.shell.find(tool) {
         Some(file) => Preflight::fine(tool, file.display().to_string()),
         None => Preflight::limited(tool, "not on the PATH: its commands will fail"),
     }
 }
 
 impl World {
-    /// The programs that texts of commands call, by the first word of their lines.
-    pub fn tools<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    /// The programs that commands call, by the first word of their lines, and the shells that they name.
+    pub fn tools(workflow: &Workflow) -> Vec<String> {
         let known =
             ["git", "gh", "kubectl", "helm", "docker", "curl", "jq", "make", "npm", "argocd", "istioctl"];
-        let texts: Vec<&str> = texts.into_iter().collect();
         let calls = |tool: &str| {
-            texts
-                .iter()
-                .flat_map(|text| text.lines())
-                .any(|line| line.split_whitespace().next() == Some(tool))
+            let mut lines = workflow.commands().flat_map(|command| command.text.lines());
+            lines.any(|line| line.split_whitespace().next() == Some(tool))
         };
-        known.into_iter().filter(|tool| calls(tool)).map(str::to_owned).collect()
+        let mut tools: Vec<String> =
+            known.into_iter().filter(|tool| calls(tool)).map(str::to_owned).collect();
+        for shell in workflow.commands().filter_map(|command| command.annotated.shell.as_ref()) {
+            if !tools.iter().any(|known| known == shell.program()) {
+                tools.push(shell.program().to_owned());
+            }
+        }
+        tools
     }
 }

@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 
 use crate::journal::past::WorkloadPast;
 use crate::release::{Event, LockSight};
-use crate::watch::{Moment, Observation, Preflight, TargetRef, TerminalScreen};
+use crate::watch::{Moment, Need, Observation, Preflight, TargetRef, TerminalScreen};
 pub use crate::watch::{OutputBatch, OutputLine};
 use crate::workflow::{CommandId, Edition, Probe};
 
@@ -54,6 +54,8 @@ pub enum What {
         screen: TerminalScreen,
     },
     Journal(JournalNews),
+    /// Whether this machine has what was looked for.
+    Looked(Vec<(Need, bool)>),
     /// Preflight lines, each told when it is known.
     Preflight(Preflight),
     /// The answer to something that changed nothing but a file of ours.

@@ -31,7 +31,7 @@ use crate::rehearsal::Practice;
 use crate::release::{Operator, Phase, Release};
 use crate::watch::TargetRef;
 use crate::watch::metrics::{Judging, MetricsView};
-use crate::workflow::{Metric, Target, Workflow};
+use crate::workflow::{Interpreter, Metric, Query, Target, Workflow};
 
 /// Where a release meets the outside; settled before anything is drawn.
 #[derive(Debug, Clone)]
@@ -226,12 +226,14 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
     }
     let workflow = release.document();
     let state = release.state();
-    let mut metrics = MetricsView::new(&workflow.rollback.criteria, judging(config));
+    let baselines = workflow.queries.iter().filter_map(|(metric, query)| Some((*metric, query.baseline_s?)));
+    let mut metrics =
+        MetricsView::new(&workflow.rollback.criteria, judging(config)).with_baselines(baselines);
     if let Some((at, values)) = &state.baseline {
         metrics.set_baseline(at.world, values);
     }
     let settings = Settings {
-        shell: Shell::command_line(),
+        shell: Interpreter::default().command_line(),
         command_env: shell.variable_names(&BTreeMap::new()),
         known_tags: git::tags(&place.directory).unwrap_or_default(),
         prometheus: place.prometheus.clone(),
@@ -257,7 +259,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         view.start = Some(form.clone());
         view.panel = Some(Panel::Start(form));
     }
-    let texts = workflow.commands().map(|command| command.text.as_str());
+    let tools = World::tools(workflow);
     let world = WorldSettings {
         clock: clock.clone(),
         speed: place.speed,
@@ -275,7 +277,7 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         release: state.id.clone(),
         way_back: workflow.rollback.commands.iter().map(|command| command.id.clone()).collect(),
         document: (std::sync::Arc::new(OnDisk::of(&document.path)), release.document().edition()),
-        tools: World::tools(texts),
+        tools,
         patience: Duration::from_secs(u64::from(config.kill_grace_s)),
         left_out: place.left_out,
         read_only: config.read_only,
@@ -316,10 +318,12 @@ pub(super) fn judging(config: &Config) -> Judging {
     }
 }
 
-/// The queries of the document, where the settings have none of their own.
-fn asked(mut settings: PrometheusSettings, queries: &BTreeMap<Metric, String>) -> PrometheusSettings {
+/// The queries of the document, where the settings have none of their own, over as long as its baselines
+/// reach back.
+fn asked(mut settings: PrometheusSettings, queries: &BTreeMap<Metric, Query>) -> PrometheusSettings {
     for (metric, query) in queries {
-        settings.expressions.entry(*metric).or_insert_with(|| query.clone());
+        settings.expressions.entry(*metric).or_insert_with(|| query.expression.clone());
+        settings.window = settings.window.max(Duration::from_secs(query.baseline_s.unwrap_or(0)));
     }
     settings
 }

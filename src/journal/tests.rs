@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::release::pin::{Mounted, MountedKind};
 use crate::release::{
-    ArmingState, Blocker, ByPolicy, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding, Held, ItemId,
-    LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId, RolloutOrdered,
-    RolloutSeen, RouteKind, RoutePin, RouteRef, Run, Share, Shares, Shown, StepResult, Takeover, Timer,
-    Verdict, Vote,
+    ArmingState, Blocker, ByPolicy, Captured, Event, Evidence, Exit, Fact, Failure, FailureKind, Finding,
+    Held, ItemId, LockHolder, LockStanding, Operator, Order, Outcome, Pin, PracticeWorld, ReleaseId,
+    RolloutOrdered, RolloutSeen, RouteKind, RoutePin, RouteRef, Run, Share, Shares, Shown, StepResult,
+    Takeover, Timer, Verdict, Vote,
 };
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Image, Moment, TargetRef};
@@ -287,6 +287,17 @@ fn every_fact(words: &Words) -> Vec<Fact> {
             }),
         },
         Fact::Settled { block: BlockPrint(id.clone()), meaning: flag.then_some(Meaning::Text) },
+        Fact::Woke { timer: Timer::CommandAgain { command: CommandId(id.clone()), attempt: n } },
+        Fact::OutputCaptured {
+            command: CommandId(id.clone()),
+            attempt: n,
+            captured: Captured::Value(text()),
+        },
+        Fact::OutputCaptured {
+            command: CommandId(id.clone()),
+            attempt: n,
+            captured: Captured::NotKept(text()),
+        },
     ]
 }
 
@@ -317,6 +328,7 @@ fn variant(fact: &Fact) -> usize {
         Fact::CommandStarted(_) => 20,
         Fact::CommandSpawned { .. } => 21,
         Fact::CommandEnded { .. } => 22,
+        Fact::OutputCaptured { .. } => 54,
         Fact::CommandStopped { .. } => 23,
         Fact::DoubtSettled { .. } => 24,
         Fact::NothingToRun { .. } => 25,
@@ -348,10 +360,10 @@ fn variant(fact: &Fact) -> usize {
         Fact::TrafficFirst { .. } => 51,
         Fact::KeyboardTaken { .. } => 52,
         Fact::Reloaded { .. } => 53,
-        Fact::Settled { .. } => 54,
+        Fact::Settled { .. } => 55,
     }
 }
-const N_VARIANTS: usize = 55;
+const N_VARIANTS: usize = 56;
 
 fn at() -> Timestamp {
     "2026-11-22T14:02:07.031Z".parse().unwrap()

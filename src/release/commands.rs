@@ -1,6 +1,6 @@
 //! Commands: attempts, their ends, and the ends that nobody saw.
 
-use super::event::{Exit, Operator, Run};
+use super::event::{Captured, Exit, Operator, Run};
 use super::progress::breach_refusal;
 use super::state::{Attempt, CommandState, Track};
 use super::table::{self, CommandInput};
@@ -40,15 +40,14 @@ impl Release {
         self.is_due(&command.annotated.after)?;
         self.word_is_typed(command, run)?;
         let is_rollback = self.has_rollback_command(&run.command);
-        let production = self
-            .workflow
-            .steps
-            .iter()
-            .any(|step| step.production && step.commands.iter().any(|known| known.id == run.command));
+        let production = self.is_of_production(&run.command);
         // Following a log changes nothing, and a breach is when one wants to read it.
         let follows = command.kind == CommandKind::Stream;
         if production && !is_rollback && !follows && self.state.is_breached() {
             return Err(breach_refusal());
+        }
+        if by.is_none() && !self.is_asked_again(run) {
+            return Err(Refusal::new("no command starts by itself", "open it with enter, and run it"));
         }
         let expected = self.state.commands.get(&run.command).map_or(1, Track::next_attempt);
         if run.attempt != expected {
@@ -60,6 +59,7 @@ impl Release {
         self.step_command(&run.command, CommandInput::Start)?;
         let track = self.track(&run.command);
         track.set_aside = None;
+        track.again = None;
         track.attempts.push(Attempt {
             run: run.clone(),
             by: by.cloned(),
@@ -69,6 +69,7 @@ impl Release {
             stop_asked: false,
             end: None,
             took_ms: None,
+            captured: None,
             settled: None,
         });
         let mut effects = Vec::new();
@@ -94,6 +95,15 @@ impl Release {
         }
     }
 
+    pub(super) fn output_captured(&mut self, command: &CommandId, number: u32, captured: &Captured) {
+        let open = |attempt: &&mut Attempt| {
+            attempt.end.is_none() && attempt.captured.is_none() && attempt.run.terms.capture.is_some()
+        };
+        if let Some(attempt) = self.attempt(command, number).filter(open) {
+            attempt.captured = Some(captured.clone());
+        }
+    }
+
     pub(super) fn command_ended(
         &mut self,
         at: Moment,
@@ -115,7 +125,9 @@ impl Release {
         // The attempt was running, so the table has a row for each of the three.
         let _ = self.step_command(command, input);
         self.sense_command(at, command, exit.succeeded(), &exit.to_string());
-        self.after_change()
+        let mut effects = self.plan_again(at, command, exit);
+        effects.extend(self.after_change());
+        effects
     }
 
     /// What may be typed for the word that an annotation asks for before a command runs; nothing where
@@ -153,6 +165,10 @@ impl Release {
     }
 
     pub(super) fn stop_command(&mut self, command: &CommandId, number: u32) -> Result<Vec<Effect>, Refusal> {
+        if self.waits_to_run_again(command, number) {
+            self.track(command).again = None;
+            return Ok(Vec::new());
+        }
         match self.attempt(command, number).filter(|attempt| attempt.end.is_none()) {
             Some(attempt) => {
                 attempt.stop_asked = true;
@@ -160,6 +176,17 @@ impl Release {
             }
             None => Err(Refusal::new("it is not running any more", "see how it ended")),
         }
+    }
+
+    fn waits_to_run_again(&self, command: &CommandId, number: u32) -> bool {
+        let last = self.state.last_attempt(command);
+        self.again(command).is_some() && last.is_some_and(|last| last.run.attempt == number)
+    }
+
+    /// Whether a command stands in a step that acts on production.
+    pub(super) fn is_of_production(&self, command: &CommandId) -> bool {
+        let mut steps = self.workflow.steps.iter().filter(|step| step.production);
+        steps.any(|step| step.commands.iter().any(|known| &known.id == command))
     }
 
     /// Asks every running command to stop.

@@ -48,6 +48,9 @@ pub enum Effect {
     FireByPolicy { criterion: CriterionId },
     /// Keep for later releases what a person said of an unclear block, or that it is a question again.
     Remember { block: BlockPrint, ruling: Option<Ruling> },
+    /// Start this attempt without a key, if nothing keeps it from being recorded. Answered by
+    /// `CommandStarted`.
+    RunAgain(Run),
     /// Sound the terminal's bell.
     Ring,
 }

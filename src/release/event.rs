@@ -238,6 +238,12 @@ pub enum Fact {
         #[serde(default)]
         start_time: Option<u64>,
     },
+    /// What a command that succeeded has printed, for the variable of its [`RunTerms::capture`].
+    OutputCaptured {
+        command: CommandId,
+        attempt: u32,
+        captured: Captured,
+    },
     CommandEnded {
         command: CommandId,
         attempt: u32,
@@ -504,7 +510,8 @@ pub const SET_WITHOUT_TERMINAL: [&str; 5] =
 /// What annotations of the document ask of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RunTerms {
-    /// Set in its environment by the document, below parameters: no secret, since it stands there.
+    /// Set in its environment by the document, or by what earlier commands printed, below parameters: no
+    /// secret, since it stands there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
     /// It is stopped after that long. Units: seconds of wall time.
@@ -516,6 +523,12 @@ pub struct RunTerms {
     /// The word that the operator typed before it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed: Option<String>,
+    /// The file that is its standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// The variable that its output is kept for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
     /// It has a terminal of its own, and the operator's keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tty: bool,
@@ -525,6 +538,16 @@ impl RunTerms {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// What became of an output that is kept as a variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Captured {
+    /// Text without control characters but tabs and newlines, none of them at its end.
+    Value(String),
+    /// Why it is no value.
+    NotKept(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -584,6 +607,8 @@ pub enum Timer {
     RollbackRetry { step: usize, attempt: u32 },
     /// The countdown of a policy is over.
     Countdown { n: u32 },
+    /// A command that failed runs again.
+    CommandAgain { command: CommandId, attempt: u32 },
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! clock and touches nothing: feeding it the same events again gives the same release, which is how
 //! a journal becomes a live release again.
 
+mod again;
 mod checks;
 mod commands;
 pub mod effect;
@@ -25,6 +26,7 @@ pub mod table;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+pub use again::Again;
 pub use effect::{Effect, Errand, Measure, PatchBack, Replicas, Reroute, WakeTime};
 pub use event::*;
 pub use lock::{
@@ -192,6 +194,7 @@ impl Release {
                 self.state.recent.pop_front();
             }
         }
+        self.drop_again();
         effects.extend(self.advance_rollback(event.at));
         effects.extend(self.advance_policy(event.at));
         effects.extend(self.enter_positions(event.at));
@@ -274,6 +277,10 @@ impl Release {
             Fact::CommandStarted(run) => self.start_command(at, by, run),
             Fact::CommandSpawned { command, attempt, pid, start_time } => {
                 self.command_spawned(command, *attempt, *pid, *start_time);
+                Ok(Vec::new())
+            }
+            Fact::OutputCaptured { command, attempt, captured } => {
+                self.output_captured(command, *attempt, captured);
                 Ok(Vec::new())
             }
             Fact::CommandEnded { command, attempt, exit, took_ms } => {
@@ -390,6 +397,7 @@ impl Release {
         self.lose_running_commands(at);
         self.lose_orders(at);
         self.nobody_watched(at);
+        self.forget_again();
         if !self.state.changed_anything() {
             effects.extend(self.pin());
         }

@@ -303,6 +303,7 @@ impl Release {
             }
             Timer::RollbackRetry { step, attempt } => self.retry_rollback(at, *step, *attempt),
             Timer::Countdown { n } => self.countdown_woke(at, *n),
+            Timer::CommandAgain { command, attempt } => self.again_woke(at, command, *attempt),
         }
     }
 }

@@ -152,6 +152,7 @@ impl Release {
         let mut why = Vec::new();
         for (id, track) in &self.state.commands {
             let word = match track.state {
+                _ if self.again(id).is_some() => "is about to run again by itself: stop it first",
                 CommandState::Running => "is running: wait for its end, or stop it",
                 CommandState::InDoubt => "is in doubt: say first how it ended",
                 _ => continue,
@@ -320,6 +321,8 @@ fn is_same_command(old: &Command, new: &Command) -> bool {
         && old.choices == new.choices
         && old.annotated.env == new.annotated.env
         && old.annotated.directory == new.annotated.directory
+        && old.annotated.shell == new.annotated.shell
+        && old.annotated.stdin == new.annotated.stdin
 }
 
 fn is_same_step(old: &Step, new: &Step) -> bool {

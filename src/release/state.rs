@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::again::Again;
 use super::event::{
-    Blocker, ByPolicy, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered,
+    Blocker, ByPolicy, Captured, Evidence, Exit, Failure, Operator, PracticeWorld, ReleaseId, RolloutOrdered,
     RolloutSeen, Run, Shown, StepResult, Verdict, Vote,
 };
 use super::lock::LockState;
@@ -196,6 +197,8 @@ pub struct Track {
     pub attempts: Vec<Attempt>,
     /// Who left it out, when and why.
     pub set_aside: Option<(Operator, Moment, String)>,
+    /// When it runs again by itself.
+    pub again: Option<Again>,
     /// The highest number of an attempt that was made under this id and is told elsewhere, because a
     /// reload moved its command.
     pub used: u32,
@@ -248,8 +251,20 @@ pub struct Attempt {
     /// When and how it ended; the exit is missing for one in doubt.
     pub end: Option<(Moment, Option<Exit>)>,
     pub took_ms: Option<u64>,
+    /// What it printed for a variable.
+    pub captured: Option<Captured>,
     /// What a person said about an end that was not seen.
     pub settled: Option<String>,
+}
+
+impl Attempt {
+    /// The variable that it sets, and its value.
+    pub fn variable(&self) -> Option<(&str, &str)> {
+        match &self.captured {
+            Some(Captured::Value(value)) => Some((self.run.terms.capture.as_deref()?, value)),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -434,6 +449,15 @@ impl State {
 
     pub fn last_attempt(&self, id: &CommandId) -> Option<&Attempt> {
         self.commands.get(id)?.attempts.last()
+    }
+
+    /// What commands have printed for later ones, by variable: of each the latest attempt counts, and
+    /// where several set one variable, the one that ended last.
+    pub fn captured(&self) -> BTreeMap<&str, &str> {
+        let succeeded = self.commands.values().filter(|track| track.state == CommandState::Succeeded);
+        let mut attempts: Vec<&Attempt> = succeeded.filter_map(|track| track.attempts.last()).collect();
+        attempts.sort_by_key(|attempt| attempt.end.as_ref().map(|(at, _)| *at));
+        attempts.into_iter().filter_map(Attempt::variable).collect()
     }
 
     /// The template that a target had before this release touched it: as pinned, or as first seen.

@@ -1,6 +1,6 @@
 //! One line of plain words for what happened: the screen's "last" lines and the report read it.
 
-use super::event::{Event, Fact, ItemId, StepResult, Verdict, Vote};
+use super::event::{Captured, Event, Fact, ItemId, StepResult, Verdict, Vote};
 use super::lock::LockStanding;
 use super::name;
 use super::pin::Pin;
@@ -68,6 +68,15 @@ pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
             format!("{who} as {role} shortened the soak of {}: {reason}", step(id))
         }
         Fact::CommandStarted(run) => format!("{who} ran {}", first_line(&run.text)),
+        Fact::OutputCaptured { command: id, attempt, captured } => {
+            let attempts = state.commands.get(id).map(|track| track.attempts.as_slice()).unwrap_or_default();
+            let run = attempts.iter().map(|known| &known.run).find(|run| run.attempt == *attempt)?;
+            let name = run.terms.capture.as_ref()?;
+            match captured {
+                Captured::Value(value) => format!("{name}={}", first_line(value)),
+                Captured::NotKept(why) => format!("{name} is not set: {why}"),
+            }
+        }
         Fact::CommandEnded { command: id, attempt, exit, .. } => format!("{exit}: {}", ran(id, *attempt)),
         Fact::CommandStopped { command: id, attempt } => format!("{who} stopped {}", ran(id, *attempt)),
         Fact::DoubtSettled { command: id, attempt, succeeded, .. } => {

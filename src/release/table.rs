@@ -100,6 +100,7 @@ impl Deed {
             | Fact::Left { .. }
             | Fact::Sensed { .. }
             | Fact::CommandSpawned { .. }
+            | Fact::OutputCaptured { .. }
             | Fact::CommandEnded { .. }
             | Fact::Pinned { .. }
             | Fact::Armed { .. }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::text::{block, code, length, millis, table, words};
 use super::{Story, evidence};
 use crate::release::{
-    Answer, Approval, Attempt, CommandState, Evidence, Fact, Mark, Run, Track, Vote, name, summary,
+    Answer, Approval, Attempt, Captured, CommandState, Evidence, Fact, Mark, Run, Track, Vote, name, summary,
 };
 use crate::watch::Moment;
 use crate::workflow::{Check, Command, CommandId};
@@ -304,6 +304,14 @@ impl Story<'_> {
         if let Some(choice) = run.choice.and_then(|index| command.choices.get(index)) {
             facts.push(format!("choice “{}”", words(&choice.label)));
         }
+        if attempt.by.is_none() {
+            facts.push("run again by itself, as the document asks".to_owned());
+        }
+        let variable = run.terms.capture.as_deref().zip(attempt.captured.as_ref());
+        facts.extend(variable.map(|(name, captured)| match captured {
+            Captured::Value(value) => format!("sets {}", code(&format!("{name}={value}"))),
+            Captured::NotKept(why) => format!("**{name} is not set**: {}", words(why)),
+        }));
         if run.edited {
             facts.push("**edited before it ran**".to_owned());
         }

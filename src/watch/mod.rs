@@ -7,6 +7,7 @@ pub(crate) mod fixture;
 mod lines;
 pub mod logs;
 pub mod metrics;
+mod need;
 pub mod rollout;
 mod shared;
 pub mod template;
@@ -15,6 +16,7 @@ mod verdict;
 
 pub use facts::*;
 pub use lines::{LogLine, LogLines};
+pub use need::Need;
 pub use shared::Shared;
 pub use terminal::{TerminalInk, TerminalLook, TerminalRun, TerminalScreen};
 pub use verdict::Verdict;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::interpreter::Interpreter;
 use super::model::{CheckId, CommandId, CriterionKind, Operator, Place, RoleName};
 use super::param_kind::is_address;
 
@@ -53,6 +54,8 @@ pub struct CheckTerms {
     pub typed: Option<Typed>,
     /// Why only an override with a reason closes it: its gate cannot be read, or not be kept.
     pub hold: Option<String>,
+    /// Skipping it is offered where a program of the command that answers it is not here.
+    pub skip_if_missing: bool,
     pub weakened: Vec<String>,
 }
 
@@ -129,6 +132,19 @@ pub struct MetricGate {
     pub limits: Vec<CriterionKind>,
     /// For how long every reading must pass. Units: seconds on the release clock.
     pub for_s: u64,
+    /// How far two readings may be apart, where that is not for the settings to say. At least 5. Units:
+    /// seconds on the release clock.
+    pub every_s: Option<u64>,
+}
+
+/// What is asked for a metric by a block of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// On one line.
+    pub expression: String,
+    /// How long before the first change the stretch is that a ratio compares with, where that is not the
+    /// usual one. Units: seconds on the release clock.
+    pub baseline_s: Option<u64>,
 }
 
 /// A rollout that must be complete and of this release.
@@ -157,6 +173,16 @@ pub struct CommandTerms {
     pub directory: Option<String>,
     /// In the order of the document.
     pub env: Vec<(String, String)>,
+    /// Skipping it is offered where a program that it starts is not here.
+    pub skip_if_missing: bool,
+    /// How often it is run again by itself after a failure. At least 1.
+    pub retries: Option<u32>,
+    /// What reads it, where that is not what reads the others.
+    pub shell: Option<Interpreter>,
+    /// The file that is its standard input, relative to the directory that it runs in.
+    pub stdin: Option<String>,
+    /// The variable that later commands find its output in.
+    pub capture: Option<String>,
     /// It asks for a terminal.
     pub tty: bool,
     /// A word to type before it runs.
@@ -207,6 +233,8 @@ impl Risk {
         }
     }
 }
+
+const MAY_BE_MISSING: &str = "skipping it is offered where its program is not here";
 
 /// One line about the terms of an item, for plan, screen and report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,6 +296,7 @@ impl CheckTerms {
         terms.extend(self.links.iter().map(|link| Term::says(format!("see {link}"))));
         terms.extend(of_after(&self.after));
         terms.extend(self.gate.as_ref().map(|gate| Term::says(format!("answered by {gate}"))));
+        terms.extend(self.skip_if_missing.then(|| Term::says(MAY_BE_MISSING)));
         terms.extend(of_weakened(&self.weakened));
         terms.extend(self.hold.as_ref().map(|why| Term::warns(format!("held: {why}"))));
         terms
@@ -281,10 +310,18 @@ impl CommandTerms {
         let mut say = |text: Option<String>| terms.extend(text.map(Term::says));
         say(self.risk.map(|risk| format!("risk {}", risk.as_str())));
         say(self.directory.as_ref().map(|directory| format!("in {directory}")));
+        say(self.shell.as_ref().map(|shell| format!("read by {shell}")));
         let pairs: Vec<String> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         say((!pairs.is_empty()).then(|| format!("sets {}", pairs.join(" "))));
         say(self.timeout_s.map(|seconds| format!("stopped after {seconds} s")));
         say(self.grace_s.map(|seconds| format!("killed {seconds} s after that")));
+        say(self.retries.map(|n| match n {
+            1 => "run again once by itself when it fails".to_owned(),
+            n => format!("run again up to {n} times by itself when it fails"),
+        }));
+        say(self.stdin.as_ref().map(|file| format!("reads {file}")));
+        say(self.capture.as_ref().map(|name| format!("sets {name} to what it prints")));
+        say(self.skip_if_missing.then(|| MAY_BE_MISSING.to_owned()));
         say(self.tty.then(|| "in a terminal of its own".to_owned()));
         say(self.confirm.as_ref().map(|word| format!("asks for the {} first", word.label())));
         terms.extend(of_after(&self.after));
@@ -325,7 +362,7 @@ impl fmt::Display for CheckGate {
                 if gate.for_s > 0 {
                     write!(f, " for {} s", gate.for_s)?;
                 }
-                Ok(())
+                gate.every_s.iter().try_for_each(|seconds| write!(f, ", read every {seconds} s"))
             }
         }
     }

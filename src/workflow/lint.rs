@@ -249,7 +249,7 @@ fn words(code: Code, details: &[&str]) -> (String, String) {
             "put the comment behind the words it is about, or on a line of its own before the block",
         ),
         Code::AnnotationNotHonoured => {
-            (format!("not kept yet: {}", listed(details, "; ")), "say in the prose what must happen; gonogo does what stands here instead")
+            (format!("not kept: {}", listed(details, "; ")), "say in the prose what must happen; gonogo does what stands here instead")
         }
         Code::AnnotationWeakens => (
             format!("weaker than its words, unseen on a rendered page: {}", listed(details, "; ")),

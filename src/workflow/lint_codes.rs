@@ -160,7 +160,7 @@ impl Code {
                 "A comment is about the words before it, the item around it, or the block after it. A key that none of them can carry does nothing; a gate is held."
             }
             Code::AnnotationNotHonoured => {
-                "gonogo knows what the key means and does not do it yet. Saying so is better than taking it silently; a gate of that kind is held."
+                "gonogo knows what the key means and does not do it here, because something stricter holds. Saying so is better than leaving it out silently."
             }
             Code::AnnotationWeakens => {
                 "A reviewer reads the rendered page, where the comment cannot be seen. So what it takes from a gate is marked ⚠ in the plan, on the screen and in the report."

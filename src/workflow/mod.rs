@@ -3,6 +3,7 @@
 //! [`read`] never refuses a document. What is strange about it becomes a [`Diagnostic`] with its
 //! place and a way out, and everything else is read as if the strange part were not there.
 
+mod again;
 mod annotated;
 mod annotation;
 mod calls;
@@ -11,6 +12,7 @@ mod explain;
 mod fix;
 mod frontmatter;
 mod infer;
+mod interpreter;
 mod known;
 mod library;
 mod lint;
@@ -31,6 +33,7 @@ pub mod scaffold;
 mod secrets;
 mod settled;
 mod shell;
+mod variables;
 mod vocabulary;
 
 pub use annotation::annotation_reference;
@@ -38,6 +41,7 @@ pub use calls::{Shelf, gather, placed};
 pub use edition::{Edition, LineChange, line_changes};
 pub use explain::{Origin, explain, explain_text};
 pub use fix::{Fixed, fixed};
+pub use interpreter::Interpreter;
 pub use known::{Failed, KnownMatch, known_errors};
 pub use library::{LIBRARY, Shipped, shipped};
 pub use lint_codes::{lint_explained, lint_reference};
@@ -52,6 +56,7 @@ pub use plan_json::plan_json;
 pub use plan_text::plan_text;
 pub use secrets::Secrets;
 pub use settled::{BlockPrint, Meaning, Ruling, Settled, Settling};
+pub use variables::reads_variable;
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::annotated::*;
 pub use super::calls::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom};
-use super::infer::ANYONE;
+use super::infer::{ANYONE, programs};
 use super::nginx::NginxSite;
 pub use super::param_kind::ParamKind;
 use super::settled::{Settled, Settling};
@@ -114,8 +114,8 @@ pub struct Workflow {
     pub escalation: Vec<Escalation>,
     /// What its annotations say, in document order.
     pub annotations: Vec<Applied>,
-    /// The expressions of its query blocks, by the metric that they answer.
-    pub queries: BTreeMap<Metric, String>,
+    /// Its query blocks, by the metric that they answer.
+    pub queries: BTreeMap<Metric, Query>,
     /// Ordered by severity, then rule, then line; one per rule, further places inside.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -481,6 +481,22 @@ pub enum CommandKind {
     Reference,
 }
 
+impl Command {
+    /// The programs that it starts, of all its alternatives, as far as its text names them.
+    pub fn programs(&self) -> Vec<String> {
+        if self.annotated.shell.as_ref().is_some_and(|shell| !shell.stops_at_failure()) {
+            // Not a language that is read here.
+            return Vec::new();
+        }
+        let texts = self.choices.iter().filter_map(|choice| choice.text.as_deref());
+        let mut programs = programs::started(&self.text);
+        programs.extend(texts.flat_map(programs::started));
+        programs.sort();
+        programs.dedup();
+        programs
+    }
+}
+
 /// What a block is to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -702,7 +718,7 @@ pub enum Code {
     AnnotationValue,
     /// An annotation with nothing near it that could carry its keys.
     AnnotationMisplaced,
-    /// A key that gonogo knows and does not keep yet.
+    /// A key that gonogo does not keep here, because something stricter holds.
     AnnotationNotHonoured,
     /// An annotation that takes something from a gate, unseen by whoever reads the rendered page.
     AnnotationWeakens,

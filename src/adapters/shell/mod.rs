@@ -13,6 +13,7 @@
     reason = "this is the one place that starts commands, and their durations are wall time"
 )]
 
+mod captured;
 mod file;
 mod output;
 mod process;
@@ -34,10 +35,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::release::event::{Exit, Run, SET_WITHOUT_TERMINAL};
+use crate::release::event::{Captured, Exit, Run, SET_WITHOUT_TERMINAL};
 use crate::watch::TerminalScreen;
 use crate::workflow::{CommandId, Secrets};
 
+use captured::Capturing;
 pub use output::{Kept, OutputBatch, OutputLine, Stream};
 pub use process::{Alive, is_still_running};
 pub use terminal::Terminal;
@@ -74,6 +76,8 @@ pub enum ShellError {
     Leaving,
     #[error("the directory {path} is not there")]
     Directory { path: String },
+    #[error("its input {path} cannot be read: {source}")]
+    Input { path: String, source: std::io::Error },
     #[error("the command names no shell to read it")]
     NoShellNamed,
     #[error("{program} is not on the PATH ({path})")]
@@ -163,12 +167,6 @@ impl Shell {
         self
     }
 
-    /// Program and flags that read a command's text. Without `-e` a failed `git tag` would be
-    /// followed by the push of the old tag.
-    pub fn command_line() -> Vec<String> {
-        vec!["bash".to_owned(), "-e".to_owned()]
-    }
-
     /// The names that a command finds set by us, for its record and the run panel.
     pub fn variable_names(&self, params: &BTreeMap<String, String>) -> Vec<String> {
         let ours = self.ours.keys().map(|name| name.to_string_lossy().into_owned());
@@ -178,10 +176,10 @@ impl Shell {
         names
     }
 
-    /// Where commands look for programs, for the run panel.
-    pub fn search_path(&self) -> Option<&OsStr> {
+    /// Where a command would find `program`, if it finds it.
+    pub fn find(&self, program: &str) -> Option<PathBuf> {
         let path = OsStr::new("PATH");
-        self.ours.get(path).or_else(|| self.inherited.get(path)).map(OsString::as_os_str)
+        find_program(OsStr::new(program), self.ours.get(path).or_else(|| self.inherited.get(path)))
     }
 
     /// Starts `run`, whose record must be durable by now.
@@ -242,6 +240,12 @@ impl Shell {
             return Err(ShellError::NoShell { program: program.clone(), path });
         }
 
+        let stdin = match &run.terms.stdin {
+            Some(path) => {
+                input(path).map_err(|source| ShellError::Input { path: path.clone(), source })?.into()
+            }
+            None => Stdio::null(),
+        };
         if run.terms.tty {
             return self.launch_in_terminal(run, (program, flags), environment, output).await;
         }
@@ -261,7 +265,7 @@ impl Shell {
             .current_dir(&run.directory)
             .env_clear()
             .envs(&environment)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let began = std::time::Instant::now();
@@ -324,6 +328,7 @@ impl Shell {
             timeout: run.terms.timeout_s.map(Duration::from_secs),
             keep,
             secrets: self.secrets(),
+            capture: run.terms.capture.is_some().then(Capturing::default),
             file: output.map(Path::to_owned),
             news: sender,
             stop: stop.clone(),
@@ -423,8 +428,18 @@ pub struct Ended {
     /// Processes that the command started and that still ran when it was over.
     pub left_behind: Vec<u32>,
     pub output: Kept,
+    /// What it printed for a variable, if it succeeded and was asked to.
+    pub captured: Option<Captured>,
     /// Why the output file is missing or short.
     pub file_problem: Option<String>,
+}
+
+/// Opens what a command reads: a file and nothing else, since opening a pipe waits for its other end.
+pub(super) fn input(path: &str) -> std::io::Result<std::fs::File> {
+    match std::fs::metadata(path)?.is_file() {
+        true => std::fs::File::open(path),
+        false => Err(std::io::Error::other("it is no file")),
+    }
 }
 
 /// Looks `program` up as a shell would: by name in `path`, or where it points when it has a slash.

@@ -11,6 +11,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::captured::Capturing;
 use super::file::OutputFile;
 use super::output::{Kept, Lines, Pending, Stream};
 use super::process::Family;
@@ -58,6 +59,8 @@ pub(super) struct Pump {
     pub(super) keep: usize,
     /// Hidden in everything that the command prints.
     pub(super) secrets: Secrets,
+    /// Its standard output, kept as it comes.
+    pub(super) capture: Option<Capturing>,
     pub(super) file: Option<PathBuf>,
     pub(super) news: mpsc::Sender<News>,
     /// The operator asked this command to stop.
@@ -103,6 +106,9 @@ impl Pump {
                 }
                 () = until(linger_over) => break,
                 () = out.read() => {
+                    if let Some(capture) = &mut self.capture {
+                        capture.take(out.bytes());
+                    }
                     if let Some(view) = &mut view {
                         view.read(out.bytes());
                         record.hurry();
@@ -128,14 +134,17 @@ impl Pump {
             self.deliver(News::Output(self.batch(lines, dropped))).await;
         }
         let (kept, file_problem) = record.close().await;
+        // Whoever ends neatly when told to stop has not done what it was started for.
+        let exit = match exit_of(status) {
+            exit if late && exit.succeeded() => Exit::Signal(Signal::TERM.as_raw()),
+            exit => exit,
+        };
+        let captured = self.capture.take().filter(|_| exit.succeeded());
         let ended = Ended {
             command: self.command.clone(),
             attempt: self.attempt,
-            // Whoever ends neatly when told to stop has not done what it was started for.
-            exit: match exit_of(status) {
-                exit if late && exit.succeeded() => Exit::Signal(Signal::TERM.as_raw()),
-                exit => exit,
-            },
+            exit,
+            captured: captured.map(|captured| captured.end(&self.secrets)),
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             left_behind,
             output: kept,

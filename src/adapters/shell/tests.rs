@@ -13,7 +13,7 @@ fn run(text: &str) -> Run {
         text: text.to_owned(),
         choice: None,
         edited: false,
-        shell: Shell::command_line(),
+        shell: crate::workflow::Interpreter::default().command_line(),
         directory: std::env::temp_dir().display().to_string(),
         env: Vec::new(),
         context: None,
@@ -354,6 +354,64 @@ async fn a_command_that_takes_longer_than_the_document_says_is_stopped_and_has_f
         assert_eq!(ended.exit, Exit::Signal(15), "{text}");
         assert_eq!(texts(&lines, Stream::Err), ["gonogo: stopped after 1 s, as the document says"]);
     }
+}
+
+#[tokio::test]
+async fn the_output_of_a_command_that_succeeds_is_kept_for_its_variable() {
+    let captured = async |text: &str| {
+        let terms = crate::release::RunTerms { capture: Some("URL".to_owned()), ..Default::default() };
+        let run = Run { terms: Box::new(terms), ..run(text) };
+        to_end(shell().start(&run, &BTreeMap::new(), None).await.expect("bash starts")).await.1.captured
+    };
+    let kept = captured("echo for people >&2; printf 'https://a\\n\\n'").await;
+    assert_eq!(kept, Some(Captured::Value("https://a".to_owned())));
+    assert_eq!(captured("echo https://a; false").await, None);
+    let too_much = captured("head -c 1000000 /dev/zero | tr '\\0' x").await;
+    assert_eq!(too_much, Some(Captured::NotKept("it printed more than 4096 bytes".to_owned())));
+    assert_eq!(ran("echo https://a").await.1.captured, None, "nobody asked for it");
+}
+
+#[tokio::test]
+async fn a_command_reads_the_file_of_its_document_and_does_not_start_without_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("dump.sql");
+    let reads = |path: &Path| {
+        let terms =
+            crate::release::RunTerms { stdin: Some(path.display().to_string()), ..Default::default() };
+        Run { terms: Box::new(terms), ..run("cat") }
+    };
+    let absent = shell().start(&reads(&file), &BTreeMap::new(), None).await.expect_err("it is not there");
+    assert!(
+        absent.to_string().starts_with(&format!("its input {} cannot be read", file.display())),
+        "{absent}"
+    );
+    let is_folder =
+        shell().start(&reads(folder.path()), &BTreeMap::new(), None).await.expect_err("it is none");
+    assert!(is_folder.to_string().ends_with("it is no file"), "{is_folder}");
+    std::fs::write(&file, "select 1;\nselect 2;\n").expect("it can be written");
+    let running = shell().start(&reads(&file), &BTreeMap::new(), None).await.expect("bash starts");
+    let (lines, ended) = to_end(running).await;
+    assert_eq!((texts(&lines, Stream::Out), ended.exit), (vec!["select 1;", "select 2;"], Exit::Code(0)));
+}
+
+#[tokio::test]
+async fn another_shell_reads_the_text_and_stops_where_it_fails() {
+    let mut dash = run("echo \"$0 ${BASH_VERSION-none}\"\nfalse\necho after");
+    dash.shell = crate::workflow::Interpreter::named("dash").unwrap().command_line();
+    if shell().find("dash").is_none() {
+        eprintln!("skipped: this machine has no dash");
+        return;
+    }
+    let (lines, ended) = to_end(shell().start(&dash, &BTreeMap::new(), None).await.expect("it starts")).await;
+    assert_eq!(texts(&lines, Stream::Out), ["dash none"]);
+    assert_eq!(ended.exit, Exit::Code(1));
+}
+
+#[tokio::test]
+async fn a_shell_that_is_not_here_starts_nothing() {
+    let absent = Run { shell: vec!["no-such-shell".to_owned()], ..run("echo ran") };
+    let error = shell().start(&absent, &BTreeMap::new(), None).await.expect_err("it is not here");
+    assert!(error.to_string().starts_with("no-such-shell is not on the PATH"), "{error}");
 }
 
 #[tokio::test]

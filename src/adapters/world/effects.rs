@@ -66,7 +66,13 @@ impl World {
                         if let Some(problem) = &ended.file_problem {
                             tracing::warn!(%problem, "the output file is not whole");
                         }
-                        let shell::Ended { command, attempt, exit, took_ms, .. } = *ended;
+                        let shell::Ended { command, attempt, exit, took_ms, captured, .. } = *ended;
+                        // Before the end: without the end it is in doubt, with it there is a value.
+                        if let Some(captured) = captured {
+                            let command = command.clone();
+                            let fact = Fact::OutputCaptured { command, attempt, captured };
+                            tell(&news, fact_of(clock, fact)).await;
+                        }
                         let fact = Fact::CommandEnded { command, attempt, exit, took_ms };
                         tell(&news, fact_of(clock, fact)).await;
                     }

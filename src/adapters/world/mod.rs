@@ -22,7 +22,7 @@ use super::clock::Clock;
 use super::health::Health;
 use super::kube::{ConnectOptions, KubeWorld};
 use super::prometheus::PrometheusSettings;
-use super::shell::{Shell, Stopper, Terminal};
+use super::shell::{self, Shell, Stopper, Terminal};
 use super::store::{self, Folder, Locks, Writer, Written};
 use super::{preflight, save};
 use crate::journal::Record;
@@ -31,7 +31,7 @@ use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, Pin, ReleaseId, Run,
     StepResult, Template,
 };
-use crate::watch::{Observation, OutputBatch, Preflight, System, TargetRef, TerminalScreen};
+use crate::watch::{Need, Observation, OutputBatch, Preflight, System, TargetRef, TerminalScreen};
 use crate::workflow::{BlockPrint, CommandId, Edition, Probe, Ruling, Secrets};
 use lock::{Keeper, Keeping};
 
@@ -61,6 +61,8 @@ pub enum News {
         pass: bool,
         value: String,
     },
+    /// Whether this machine has what was looked for.
+    Looked(Vec<(Need, bool)>),
     Preflight(Preflight),
     /// What past releases tell of the targets.
     Past(BTreeMap<TargetRef, WorkloadPast>),
@@ -323,8 +325,22 @@ impl World {
             | Effect::PinBaseline { .. }
             | Effect::CountDown { .. }
             | Effect::FireByPolicy { .. }
+            | Effect::RunAgain(_)
             | Effect::Ring => {}
         }
+    }
+
+    /// Looks for what a command needs, where that command would; answered by [`News::Looked`].
+    pub fn look(&self, needs: Vec<Need>) {
+        let (Some(acting), news) = (self.acting.clone(), self.news.clone()) else { return };
+        self.reading(async move {
+            let has = |need: &Need| match need {
+                Need::Program(program) => acting.shell.find(program).is_some(),
+                Need::File(path) => shell::input(path).is_ok(),
+            };
+            let found = needs.into_iter().map(|need| (need.clone(), has(&need))).collect();
+            tell(&news, News::Looked(found)).await;
+        });
     }
 
     /// Types into the terminal of a running command. What is typed is kept nowhere.
@@ -390,6 +406,7 @@ impl World {
             | Effect::CountDown { .. }
             | Effect::FireByPolicy { .. }
             | Effect::Remember { .. }
+            | Effect::RunAgain(_)
             | Effect::Ring => return,
         };
         let (news, fact) = (self.news.clone(), fact_of(&self.settings.clock, fact));

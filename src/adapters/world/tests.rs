@@ -46,7 +46,7 @@ fn touching(mark: &std::path::Path) -> Effect {
         text: format!("touch '{}'", mark.display()),
         choice: None,
         edited: false,
-        shell: Shell::command_line(),
+        shell: crate::workflow::Interpreter::default().command_line(),
         directory: std::env::temp_dir().display().to_string(),
         env: Vec::new(),
         context: None,

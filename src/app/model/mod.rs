@@ -26,16 +26,16 @@ pub use themes::ThemeChoices;
 pub use view::*;
 pub use watching::{Watching, no_release};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::keymap::Keymap;
 use crate::release::{
     Arming, ArmingState, Current, Effect, Operator, Phase, Release, ReleaseId, RollbackState,
     SET_WITHOUT_TERMINAL, Shown, State,
 };
-use crate::watch::{Link, Moment, System, TargetRef};
+use crate::watch::{Link, Moment, Need, System, TargetRef};
 pub use crate::watch::{Preflight, PreflightOutcome};
-use crate::workflow::{CommandId, Secrets};
+use crate::workflow::{CheckGate, CheckTerms, Command, CommandId, Secrets, reads_variable};
 
 #[derive(Debug)]
 pub struct Model {
@@ -213,6 +213,90 @@ impl Model {
     pub fn command_env(&self) -> Vec<String> {
         let params = self.state().params.keys().chain(self.secrets.names()).cloned();
         params.chain(self.settings.command_env.iter().cloned()).collect()
+    }
+
+    /// Program and flags that read the text of a command.
+    pub fn shell_of(&self, command: &Command) -> Vec<String> {
+        match &command.annotated.shell {
+            Some(shell) => shell.command_line(),
+            None => self.settings.shell.clone(),
+        }
+    }
+
+    /// What the document and the output of earlier commands set for a command, by variable. What stands at
+    /// the command itself goes before, and a parameter before both.
+    pub fn set_for(&self, command: &Command) -> BTreeMap<String, String> {
+        let params = &self.state().params;
+        let captured = self.state().captured().into_iter();
+        let captured = captured.filter(|(name, _)| !params.contains_key(*name) && !self.secrets.has(name));
+        let captured = captured.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        captured.chain(command.annotated.env.iter().cloned()).collect()
+    }
+
+    /// The variables that a text reads and that a command of the document still has to set, with the lines
+    /// of those commands.
+    pub fn unset_for(&self, text: &str) -> Vec<(String, usize)> {
+        let known = self.state().captured();
+        let commands = self.release.workflow().commands();
+        let sets = commands.filter_map(|it| Some((it.annotated.capture.as_ref()?, it.place.line)));
+        let unset = sets.filter(|(name, _)| !known.contains_key(name.as_str()) && reads_variable(text, name));
+        unset.map(|(name, line)| (name.clone(), line)).collect()
+    }
+
+    /// What this machine must have for a command to start, beside what every command needs.
+    pub fn needs_of(&self, command: &Command) -> Vec<Need> {
+        let shell = command.annotated.shell.as_ref().map(|shell| Need::Program(shell.program().to_owned()));
+        shell.into_iter().chain(self.stdin_of(command).map(Need::File)).collect()
+    }
+
+    /// The programs whose absence is a reason to skip this, where the document says so.
+    pub fn may_miss(&self, row: &Row) -> Vec<Need> {
+        let workflow = self.release.workflow();
+        let command = match row {
+            Row::Command(id) => workflow.command(id).filter(|command| command.annotated.skip_if_missing),
+            Row::Check(id) => match workflow.check(id).map(|check| &check.annotated) {
+                Some(CheckTerms {
+                    skip_if_missing: true, gate: Some(CheckGate::Command(command)), ..
+                }) => workflow.command(command),
+                _ => None,
+            },
+            _ => None,
+        };
+        command.map(Command::programs).unwrap_or_default().into_iter().map(Need::Program).collect()
+    }
+
+    /// Why this may be skipped, as its document says; `None` while everything is here, once it is
+    /// closed, and until it was looked for.
+    pub fn skip_reason(&self, row: &Row) -> Option<String> {
+        let is_closed = match row {
+            Row::Command(id) => self.state().command(id).closes(),
+            Row::Check(id) => self.release.is_closed(id),
+            _ => true,
+        };
+        let missing = self.may_miss(row).into_iter().find(|need| self.observed.missing.contains(need))?;
+        (!is_closed).then(|| missing.to_string())
+    }
+
+    /// Where a command runs.
+    pub fn directory_of(&self, command: &Command) -> String {
+        let own = &self.state().directory;
+        match &command.annotated.directory {
+            Some(below) => format!("{}/{below}", own.trim_end_matches('/')),
+            None => own.clone(),
+        }
+    }
+
+    /// The file that a command reads.
+    pub fn stdin_of(&self, command: &Command) -> Option<String> {
+        let file = command.annotated.stdin.as_ref()?;
+        Some(format!("{}/{file}", self.directory_of(command).trim_end_matches('/')))
+    }
+
+    /// What of it is not here, as far as it was looked for. A terminal has an input of its own.
+    pub fn missing_for(&self, command: &Command, tty: bool) -> Vec<Need> {
+        let is_needed = |need: &Need| !(tty && matches!(need, Need::File(_)));
+        let needs = self.needs_of(command).into_iter().filter(is_needed);
+        needs.filter(|need| self.observed.missing.contains(need)).collect()
     }
 
     /// The same for a command that may have a terminal: there a pager and an editor have a screen.

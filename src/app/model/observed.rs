@@ -1,13 +1,13 @@
 //! What was seen of the world, and what `watch` concludes from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journal::past::WorkloadPast;
 use crate::release::{ArmingState, LockSight};
 use crate::watch::logs::LogStore;
 use crate::watch::metrics::MetricsView;
 use crate::watch::rollout::{RolloutHistory, RolloutVerdict};
-use crate::watch::{HealthReading, Link, Moment, System, TargetRef, WorkloadFacts};
+use crate::watch::{HealthReading, Link, Moment, Need, System, TargetRef, WorkloadFacts};
 
 #[derive(Debug)]
 pub struct Observed {
@@ -26,6 +26,10 @@ pub struct Observed {
     pub arming_told: Option<ArmingState>,
     pub pin_asked_at: Option<Moment>,
     pub probes_asked_at: Option<Moment>,
+    /// When it was last looked whether a command finds what it needs.
+    pub needs_asked_at: Option<Moment>,
+    /// What this machine does not have, of all that was looked for.
+    pub missing: BTreeSet<Need>,
     /// What past releases tell of the targets.
     pub past: BTreeMap<TargetRef, WorkloadPast>,
     /// Who else holds the lock, as long as this release does not want it yet.
@@ -48,6 +52,8 @@ impl Observed {
             arming_told: None,
             pin_asked_at: None,
             probes_asked_at: None,
+            needs_asked_at: None,
+            missing: BTreeSet::new(),
             past: BTreeMap::new(),
             lock: None,
             diff: Vec::new(),

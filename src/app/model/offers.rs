@@ -100,6 +100,7 @@ impl Model {
                     vec![A::Terminal, A::StopCommand, A::Up, A::Close]
                 }
                 CommandState::Running => vec![A::StopCommand, A::Up, A::Close],
+                _ if self.release.again(command).is_some() => vec![A::StopCommand, A::Up, A::Close],
                 _ => {
                     let mut offers = vec![A::Up, A::Down];
                     offers.extend(self.known_here().map(|_| A::KnownErrors));

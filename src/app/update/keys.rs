@@ -325,7 +325,10 @@ fn on_row(model: &mut Model, action: Action, row: Row) -> Vec<Ask> {
         (A::NoGo, Row::Check(id)) => ask_text(model, Purpose::NoGoCheck(id)),
         (A::Reopen, Row::Check(check)) => deed(model, Fact::CheckReopened { check }),
         (A::Skip, Row::Soak(_)) => shorten_soak(model),
-        (A::Skip, row @ (Row::Check(_) | Row::Command(_))) => ask_text(model, Purpose::Skip(row)),
+        (A::Skip, row @ (Row::Check(_) | Row::Command(_))) => {
+            prompts::skip(model, row);
+            Vec::new()
+        }
         (A::NotApplicable, row @ (Row::Check(_) | Row::Command(_))) => {
             ask_text(model, Purpose::NotApplicable(row))
         }

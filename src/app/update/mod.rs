@@ -3,11 +3,13 @@
 //! This is where the write-ahead is kept: an effect that changes the outside leaves only after the
 //! record that asked for it is on disk.
 
+mod again;
 mod escalation;
 mod gates;
 mod keys;
 mod lock;
 mod logs;
+mod needs;
 mod observations;
 mod panels;
 mod policy;
@@ -25,7 +27,7 @@ use crate::release::{
     ARMING_INTERVAL, Blocker, Effect, Event, Exit, Fact, Failure, FailureKind, Phase, Refusal, Run, Shown,
     StepResult, Timer,
 };
-use crate::watch::{Preflight, TargetRef};
+use crate::watch::{Need, Preflight, TargetRef};
 use crate::workflow::{CommandId, Secrets};
 
 /// What the loop has to do after a message.
@@ -48,6 +50,8 @@ pub enum Ask {
         attempt: u32,
         bytes: Vec<u8>,
     },
+    /// Look whether this machine has these, answered by [`What::Looked`].
+    Look(Vec<Need>),
     /// Put this on the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write a file of this name into the directory of the release, answered by [`What::Told`].
@@ -102,6 +106,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
         What::Journal(news) => journal(model, news),
         What::Preflight(line) => {
             preflight(model, line);
+            Vec::new()
+        }
+        What::Looked(found) => {
+            needs::looked(model, found);
             Vec::new()
         }
         What::Lock(sight) => {
@@ -174,6 +182,8 @@ fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
             asks.extend(observations::pin_baseline(model, until));
         } else if let Effect::CountDown { criterion, seconds } = effect {
             asks.extend(policy::count_down(model, criterion, seconds));
+        } else if let Effect::RunAgain(run) = effect {
+            asks.extend(again::run_again(model, run));
         } else if let Effect::FireByPolicy { criterion } = effect {
             asks.extend(policy::fire(model, criterion));
         } else if !effect.changes_outside() || (effect.goes_unrecorded() && model.journal.failed.is_some()) {
@@ -276,6 +286,10 @@ fn fact(model: &mut Model, event: Event) -> Vec<Ask> {
             }
         }
         Fact::LockChanged { standing } => lock::changed(model, standing),
+        Fact::OutputCaptured { command, attempt, captured } => {
+            let captured = secrets::checked(model, captured);
+            found(model, Fact::OutputCaptured { command, attempt, captured })
+        }
         woke @ Fact::Woke { timer: Timer::Countdown { .. } } => {
             // A reading that went silent since the last second must be known as such first.
             let mut asks = observations::judge_criteria(model);
@@ -322,6 +336,7 @@ fn tick(model: &mut Model) -> Vec<Ask> {
         }
     }
     asks.extend(tell_arming(model));
+    asks.extend(needs::look_again(model));
     asks.extend(observations::ask_probes(model));
     asks.extend(gates::sense(model));
     asks.extend(observations::judge_all(model));

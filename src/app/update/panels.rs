@@ -1,7 +1,7 @@
 //! What a key does inside a panel.
 
 use super::{
-    Ask, deed, escalation, flash, keys, leave, lock, policy, prompts, reload, secrets, settle, themes,
+    Ask, deed, escalation, flash, keys, leave, lock, needs, policy, prompts, reload, secrets, settle, themes,
     watching,
 };
 use crate::app::action::Action;
@@ -83,7 +83,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         }
         (A::Skip, Panel::Run(panel)) => {
             model.view.panel = None;
-            prompts::open(model, Purpose::Skip(crate::app::model::Row::Command(panel.command)), "");
+            prompts::skip(model, crate::app::model::Row::Command(panel.command));
             Vec::new()
         }
         (A::NotApplicable, Panel::Run(panel)) => {
@@ -243,6 +243,10 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             Panel::Terminal { command: id.clone(), attempt }
         }
         (CommandState::Running, _, Some(attempt)) => Panel::Output { command: id.clone(), attempt },
+        // Where it can be stopped.
+        (_, _, Some(attempt)) if model.release.again(id).is_some() => {
+            Panel::Output { command: id.clone(), attempt }
+        }
         _ => Panel::Run(RunPanel {
             command: id.clone(),
             choice: command.annotated.choose,
@@ -251,7 +255,7 @@ pub(super) fn open_command(model: &mut Model, id: &CommandId) -> Vec<Ask> {
             tty: command.annotated.tty,
         }),
     });
-    Vec::new()
+    needs::look(model)
 }
 
 pub(super) fn open_check(model: &mut Model, id: &CheckId) -> Vec<Ask> {
@@ -276,6 +280,9 @@ fn text_of(model: &Model, panel: &RunPanel) -> Option<String> {
 fn run(model: &mut Model, panel: &RunPanel) -> Vec<Ask> {
     let workflow = std::sync::Arc::clone(model.release.workflow());
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
+    if needs::keeps_back(model, command, panel.tty) {
+        return Vec::new();
+    }
     if let Some(open) = text_of(model, panel).as_deref().and_then(crate::workflow::unresolved) {
         // A shell would take most of them for a redirection.
         flash(model, format!("{open} still stands for a value: press e and write it"), true);
@@ -337,16 +344,16 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
     let Some(command) = workflow.command(&panel.command) else { return Vec::new() };
     let asked = &command.annotated;
     let terms = RunTerms {
-        set: asked.env.iter().cloned().collect(),
+        set: model.set_for(command),
         timeout_s: asked.timeout_s,
         grace_s: asked.grace_s,
         typed,
         tty: panel.tty,
+        // A terminal has its own input, and what it shows is no value.
+        stdin: model.stdin_of(command).filter(|_| !panel.tty),
+        capture: asked.capture.clone().filter(|_| !panel.tty),
     };
-    let directory = match &asked.directory {
-        Some(below) => format!("{}/{below}", model.state().directory.trim_end_matches('/')),
-        None => model.state().directory.clone(),
-    };
+    let directory = model.directory_of(command);
     let mut env = model.command_env_in(panel.tty);
     env.extend(terms.set.keys().filter(|name| !model.state().params.contains_key(*name)).cloned());
     let attempt = model.state().commands.get(&panel.command).map_or(1, Track::next_attempt);
@@ -356,7 +363,7 @@ fn start(model: &mut Model, panel: &RunPanel, text: String, typed: Option<String
         text,
         choice: panel.choice,
         edited: panel.edited.is_some(),
-        shell: model.settings.shell.clone(),
+        shell: model.shell_of(command),
         directory,
         env,
         context: model.state().context.clone(),

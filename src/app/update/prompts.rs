@@ -13,6 +13,12 @@ use crate::watch::logs::{LogQuery, Pattern};
 /// No reason, note or edited command is longer than this; a paste beyond it is cut. Units: characters.
 const LONGEST_INPUT: usize = 4_000;
 
+/// Asks why something is skipped; a reason that the document knows is written already.
+pub(super) fn skip(model: &mut Model, row: Row) {
+    let reason = model.skip_reason(&row).unwrap_or_default();
+    open(model, Purpose::Skip(row), &reason);
+}
+
 pub(super) fn open(model: &mut Model, purpose: Purpose, text: &str) {
     model.view.flash = None;
     model.view.prompt = Some(Prompt { purpose, input: Input::new(text.to_owned()) });

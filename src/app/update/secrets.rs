@@ -2,7 +2,8 @@
 
 use super::{Ask, flash, prompts};
 use crate::app::model::{Model, Purpose};
-use crate::release::Fact;
+use crate::release::{Captured, Fact};
+use crate::workflow::reads_variable;
 
 /// What stands in the field of a secret that was typed.
 pub(super) const TYPED: &str = "•••••• typed";
@@ -26,11 +27,23 @@ pub(super) fn typed(model: &mut Model, name: &str, text: &str) -> Vec<Ask> {
 pub(super) fn asks_for(model: &mut Model, text: &str) -> bool {
     let document = std::sync::Arc::clone(model.release.document());
     let declared = document.params.iter().filter(|param| param.is_secret() && param.declared);
-    let reads = |name: &str| text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"));
-    let missing = declared.map(|param| &param.name).find(|name| !model.secrets.has(name) && reads(name));
+    let mut missing = declared.map(|param| &param.name).filter(|name| !model.secrets.has(name));
+    let missing = missing.find(|name| reads_variable(text, name));
     let Some(name) = missing else { return false };
     prompts::open(model, Purpose::Secret(name.clone()), "");
     true
+}
+
+/// An output that may be written down: a secret may have been typed while its command ran.
+pub(super) fn checked(model: &Model, captured: Captured) -> Captured {
+    let found = match &captured {
+        Captured::Value(value) => model.secrets.found_in(value),
+        Captured::NotKept(_) => None,
+    };
+    match found {
+        Some(name) => Captured::NotKept(format!("what it printed holds the value of {name}")),
+        None => captured,
+    }
 }
 
 /// Why a fact cannot be recorded: somebody typed the value of a secret into it.

@@ -18,7 +18,7 @@ use crate::app::model::fixture::{Pods, Script, target, workload};
 use crate::app::model::{Pane, Purpose, Row, StateWord};
 use crate::release::{Answer, CommandState, StepResult};
 use crate::watch::rollout::RolloutState;
-use crate::watch::{Link, Moment, Observation, System};
+use crate::watch::{Link, Moment, Need, Observation, System};
 
 fn wait(script: &mut Script, ms: i64) {
     let later = script.model.now.wall + SignedDuration::from_millis(ms);

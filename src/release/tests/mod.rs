@@ -1,9 +1,11 @@
 //! Events in, effects and state out. [`Play`] tells a release what happens and holds, at every event
 //! of every test, that what is refused has changed nothing.
 
+mod again;
 mod annotations;
 mod breaches;
 mod calls;
+mod captured;
 mod checks;
 mod commands;
 mod holds;

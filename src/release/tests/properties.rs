@@ -98,6 +98,13 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
         }),
     ];
     let world = prop_oneof![
+        1 => (one_of(commands.clone()), 1..3_u32, any::<bool>()).prop_map(|(id, attempt, is_value)| {
+            let captured = match is_value {
+                true => Captured::Value("so it is".to_owned()),
+                false => Captured::NotKept("it printed nothing".to_owned()),
+            };
+            Fact::OutputCaptured { command: id.as_str().into(), attempt, captured }
+        }),
         3 => (one_of(commands), 1..3_u32, exit).prop_map(|(id, attempt, exit)| ended(&id, attempt, exit)),
         1 => (one_of(checks), any::<bool>()).prop_map(|(id, pass)| Fact::Sensed {
             check: id.as_str().into(),
@@ -113,6 +120,9 @@ fn any_fact() -> impl Strategy<Value = (Fact, bool)> {
             Fact::PolicyHeldBack { criterion: id.as_str().into(), why: "the cluster is silent".to_owned() }
         }),
         1 => (1..4_u32).prop_map(|n| Fact::Woke { timer: Timer::Countdown { n } }),
+        1 => (1..5_u32).prop_map(|attempt| {
+            Fact::Woke { timer: Timer::CommandAgain { command: "prepare/command-1".into(), attempt } }
+        }),
         3 => (0..3_usize, 1..4_u32, result)
             .prop_map(|(step, attempt, result)| step_ended(step, attempt, result)),
         3 => (any::<bool>(), any::<bool>(), rollout).prop_map(|(is_app, is_old, state)| {
@@ -142,6 +152,12 @@ fn happen(play: &mut Play, happening: Option<(Fact, bool)>) -> Option<(Fact, boo
             let effects = play.tell(by_person.then_some("ana"), fact.clone()).ok()?;
             Some((fact, by_person, effects))
         }
+        // As the loop answers the end of a pause.
+        None if asked_again(play).is_some() => {
+            let fact = Fact::CommandStarted(asked_again(play)?);
+            let effects = play.tell(None, fact.clone()).ok()?;
+            Some((fact, false, effects))
+        }
         None => {
             if play.phase() == Phase::Running
                 && !play.state().is_breached()
@@ -154,6 +170,14 @@ fn happen(play: &mut Play, happening: Option<(Fact, bool)>) -> Option<(Fact, boo
     }
 }
 
+/// The attempt that is due.
+fn asked_again(play: &Play) -> Option<Run> {
+    let track =
+        play.state().commands.values().find(|track| track.again.as_ref().is_some_and(|it| it.is_due))?;
+    let last = track.attempts.last()?;
+    Some(Run { attempt: track.next_attempt(), ..last.run.clone() })
+}
+
 /// A start in the middle: most interesting things need a release that has come some way.
 fn any_start() -> impl Strategy<Value = Play> {
     prop_oneof![
@@ -164,6 +188,7 @@ fn any_start() -> impl Strategy<Value = Play> {
         Just(Play::completed()),
         Just(super::policy::deployed_with(&[ERRORS, "latency-p95"])),
         Just(super::policy::counting()),
+        Just(super::again::failed_once()),
     ]
 }
 
@@ -178,6 +203,21 @@ fn may_fire_by_itself(play: &Play, criterion: &crate::workflow::CriterionId) -> 
         countdown.criterion == *criterion && countdown.until <= second(play.now + 1).wall
     });
     state.phase == Phase::Running && state.policy.accepted.contains_key(criterion) && reads_fail && is_over
+}
+
+/// Whether gonogo may start this by itself at this moment, written down a second time.
+fn may_run_again(play: &Play, run: &Run) -> bool {
+    let Some(track) = play.state().commands.get(&run.command) else { return false };
+    let by_itself = track.attempts.iter().rev().take_while(|attempt| attempt.by.is_none()).count();
+    let last = track.attempts.last().map(|last| Run { attempt: run.attempt, ..last.run.clone() });
+    let steps = &play.release.workflow().steps;
+    let step = steps.iter().find(|step| step.commands.iter().any(|known| known.id == run.command));
+    play.phase() == Phase::Running
+        && !play.state().is_breached()
+        && track.state == CommandState::Failed
+        && by_itself < 2
+        && last.as_ref() == Some(run)
+        && step.is_some_and(|step| !step.production)
 }
 
 fn is_of_the_way_back(play: &Play, fact: &Fact) -> bool {
@@ -220,7 +260,8 @@ proptest! {
             for effect in &effects {
                 match effect {
                     Effect::Run(run) => prop_assert!(
-                        by_person && matches!(&fact, Fact::CommandStarted(asked) if asked == run),
+                        matches!(&fact, Fact::CommandStarted(asked) if asked == run)
+                            && (by_person || may_run_again(&before, run)),
                         "{fact:?} ran {run:?}"
                     ),
                     Effect::RollBack(_) => prop_assert!(was_fired, "{fact:?} rolled back"),

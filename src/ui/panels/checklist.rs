@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::evidence;
+use super::{evidence, output};
+use crate::app::action::Action;
 use crate::app::model::{Row, rows};
 use crate::release::{Answer, CommandState, StepStatus, Vote, summary};
 use crate::ui::format;
@@ -329,6 +330,7 @@ impl<'p, 'a> Pane<'p, 'a> {
             let (sign, role) = if term.warns { ("⚠ ", Role::Warning) } else { ("", Role::Dim) };
             self.below(&mut lines, &format::clean(&format!("{sign}{}", term.text)), "", role);
         }
+        self.may_be_skipped(&mut lines, row);
         for seen in evidence::of_check(self.paint, &check.id) {
             self.below(&mut lines, &seen.words, &seen.age, seen.role);
         }
@@ -427,6 +429,8 @@ impl<'p, 'a> Pane<'p, 'a> {
                     // The mark says "succeeded" already where room is short.
                     if exit.succeeded() && self.width < INDENTED {
                         took.trim_start().to_owned()
+                    } else if let Some(again) = output::again(self.paint, id) {
+                        format!("{exit}, {again}")
                     } else {
                         format!("{exit}{took}")
                     }
@@ -454,14 +458,21 @@ impl<'p, 'a> Pane<'p, 'a> {
         }
         // A long command and its outcome do not share a row well: the outcome goes below.
         let fits = self.text_column() + text_width(&words) + 2 + right.width() <= self.width;
-        if fits {
-            return self.wrapped(row, mark, &words, Role::Title, right);
+        let (beside, below) = if fits { (right, Line::default()) } else { (Line::default(), right) };
+        let mut lines = self.wrapped(row, mark, &words, Role::Title, beside);
+        if below.width() > 0 {
+            lines.push(text::ends(Line::default(), below, self.width, 0));
         }
-        let mut lines = self.wrapped(row, mark, &words, Role::Title, Line::default());
-        if right.width() > 0 {
-            lines.push(text::ends(Line::default(), right, self.width, 0));
-        }
+        self.may_be_skipped(&mut lines, row);
         lines
+    }
+
+    /// What is missing for an item that the document lets people skip then.
+    fn may_be_skipped(&self, lines: &mut Vec<Line<'a>>, row: &Row) {
+        let Some(reason) = self.paint.model.skip_reason(row) else { return };
+        let key = self.paint.key_anywhere(Action::Skip).unwrap_or_default();
+        let words = format!("{reason}: {key} skips it, with that as the reason");
+        self.below(lines, &words, "", Role::Warning);
     }
 
     fn command_state(&self, command: &Command, state: CommandState) -> ((Sign, Role), Line<'a>) {

@@ -1,12 +1,13 @@
 //! The output of one attempt: both streams as they came, stderr marked, the newest line in sight.
 
+use jiff::SignedDuration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::known;
 use crate::app::action::Action;
-use crate::release::{CommandState, summary};
+use crate::release::{Captured, CommandState, summary};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
@@ -41,7 +42,9 @@ pub fn draw(
     let has_terminal = paint.model.view.terminal(id, attempt).is_some();
     let mut hints: Vec<Line> = Vec::new();
     hints.extend(has_terminal.then(|| paint.hint(Action::Terminal, "back into its terminal")));
-    hints.extend([paint.hint(Action::StopCommand, "stop"), paint.hint(Action::Close, "close, it goes on")]);
+    let is_running = paint.model.state().command(id) == CommandState::Running;
+    let stop = if is_running { "stop" } else { "do not run it again" };
+    hints.extend([paint.hint(Action::StopCommand, stop), paint.hint(Action::Close, "close, it goes on")]);
     let keys = text::joined(hints, "   ", width);
     let known = known::beside(
         paint,
@@ -54,8 +57,8 @@ pub fn draw(
     for (row, line) in known.iter().take(n_known).enumerate() {
         text::put(buffer, area, 1 + row, line);
     }
-    let is_running = paint.model.state().command(id) == CommandState::Running;
-    let n_keys = usize::from(is_running && height > 3);
+    let goes_on = is_running || paint.model.release.again(id).is_some();
+    let n_keys = usize::from(goes_on && height > 3);
     if n_keys > 0 {
         text::put(buffer, area, height - 1, &keys);
     }
@@ -84,6 +87,15 @@ pub fn draw(
     u16::try_from(end).unwrap_or(u16::MAX)
 }
 
+/// `attempt 2 of 4 in 3s`, as long as it is on its way.
+pub fn again(paint: &Paint, id: &CommandId) -> Option<String> {
+    let again = paint.model.release.again(id)?;
+    let left = again.at.duration_since(paint.model.now.wall);
+    // A second that has begun is still to come.
+    let left = SignedDuration::from_secs(left.as_secs() + i64::from(left.subsec_nanos() > 0));
+    Some(format!("attempt {} of {} in {}", again.nth, again.of, format::span(left)))
+}
+
 pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) -> Line<'a> {
     let Some(known) = paint.model.state().attempt(id, attempt) else { return Line::default() };
     let (word, role) = match &known.end {
@@ -94,15 +106,27 @@ pub fn state<'a>(paint: &Paint<'a>, id: &CommandId, attempt: u32, width: usize) 
         Some((_, None)) => ("IN DOUBT".to_owned(), Role::Warning),
         Some((_, Some(exit))) => {
             let took = known.took_ms.map(|millis| format!("  {}", format::took(millis))).unwrap_or_default();
-            (format!("{exit}{took}"), if exit.succeeded() { Role::Ok } else { Role::Bad })
+            let again = again(paint, id).map(|words| format!("   {words}")).unwrap_or_default();
+            (format!("{exit}{took}{again}"), if exit.succeeded() { Role::Ok } else { Role::Bad })
         }
     };
-    let who = known.by.as_ref().map_or("", |by| by.name.as_str());
+    let captured = match (&known.captured, known.run.terms.capture.as_deref()) {
+        (Some(Captured::Value(value)), Some(name)) => {
+            Some((format!("{name}={}", format::clean(value)), Role::Text))
+        }
+        (Some(Captured::NotKept(why)), Some(name)) => {
+            Some((format!("{name} is not set: {why}"), Role::Warning))
+        }
+        _ => None,
+    };
+    let captured = captured.map(|(words, role)| paint.span(format!("   {words}"), role));
+    let who = known.by.as_ref().map_or("gonogo", |by| by.name.as_str());
     let left = Line::from_iter([
         paint.span(word, role),
         Span::raw("   "),
         paint.span(format!("{} {who}", paint.wall(known.started.wall)), Role::Dim),
     ]);
+    let left = Line::from_iter(left.spans.into_iter().chain(captured));
     let pid = known.pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
     text::ends(left, paint.line(format!("attempt {attempt}  {pid}"), Role::Dim), width, 12)
 }

@@ -9,7 +9,7 @@ use crate::release::{Attempt, CommandState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
 use crate::ui::theme::Role;
-use crate::workflow::{Command, CommandKind, Step, Term};
+use crate::workflow::{Command, CommandKind, Step, Term, reads_variable};
 
 pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<'a> {
     let model = paint.model;
@@ -29,7 +29,7 @@ pub fn sheet<'a>(paint: &Paint<'a>, panel: &'a RunPanel, width: usize) -> Sheet<
         let words = format!("{}:{}, called as {}", called.file, command.place.line, called.words());
         sheet.fact(paint, "from", &words, Role::Text);
     }
-    place(paint, &mut sheet, panel);
+    place(paint, &mut sheet, command, panel);
     terms(paint, &mut sheet, command);
     changes(paint, &mut sheet, chosen_text(command, panel));
     first(paint, &mut sheet, step);
@@ -116,7 +116,7 @@ fn code<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, text: &str) {
     }
 }
 
-fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, panel: &RunPanel) {
+fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command, panel: &RunPanel) {
     let model = paint.model;
     let state = model.state();
     let mut parts = Vec::new();
@@ -128,20 +128,42 @@ fn place<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, panel: &RunPanel) {
     }
     let who = model.me.identity.as_ref().unwrap_or(&model.me.name);
     parts.push(format!("as {who}"));
-    parts.push(format!("directory {}", state.directory));
+    parts.push(format!("directory {}", model.directory_of(command)));
     sheet.facts(paint, "where", &parts, Role::Text);
-    let mut shell = vec![model.settings.shell.join(" ")];
+    let mut shell = vec![model.shell_of(command).join(" ")];
     let env = model.command_env_in(panel.tty);
     if !env.is_empty() {
         shell.push(format!("sets {}", env.join(" ")));
     }
     sheet.facts(paint, "shell", &shell, Role::Text);
+    let captured = model.state().captured();
+    for (name, value) in
+        model.set_for(command).iter().filter(|(name, _)| captured.contains_key(name.as_str()))
+    {
+        if chosen_text(command, panel).is_some_and(|text| reads_variable(text, name)) {
+            sheet.fact(paint, "with", &format!("{name}={}", format::clean(value)), Role::Text);
+        }
+    }
+    for (name, line) in chosen_text(command, panel).map(|text| model.unset_for(text)).unwrap_or_default() {
+        let words = format!("{name} is not set yet: the command of line {line} sets it");
+        sheet.hanging(paint, paint.line("▲ ", Role::Warning), &words, Role::Warning);
+    }
+    for missing in model.missing_for(command, panel.tty) {
+        let words = format!("{missing}: nothing runs before it is here");
+        sheet.hanging(paint, paint.line("✘ ", Role::Bad), &words, Role::Bad);
+    }
     if panel.tty {
         let words = match paint.key_anywhere(Action::LeaveTerminal) {
             Some(key) => format!("one of its own: your keys go to it, {key} takes them back"),
             None => "one of its own: your keys go to it".to_owned(),
         };
         sheet.fact(paint, "terminal", &words, Role::Info);
+        let without =
+            [("stdin", command.annotated.stdin.is_some()), ("capture", command.annotated.capture.is_some())];
+        for (key, _) in without.into_iter().filter(|(_, is_asked)| *is_asked) {
+            let words = format!("in a terminal its `{key}` does nothing");
+            sheet.hanging(paint, paint.line("▲ ", Role::Warning), &words, Role::Warning);
+        }
     }
 }
 
@@ -220,7 +242,7 @@ fn earlier<'a>(paint: &Paint<'a>, sheet: &mut Sheet<'a>, command: &Command) {
             Some((_, None)) => "in doubt".to_owned(),
             None => "still running".to_owned(),
         };
-        let who = attempt.by.as_ref().map_or("", |by| by.name.as_str());
+        let who = attempt.by.as_ref().map_or("gonogo", |by| by.name.as_str());
         let role = if end == "exit 0" { Role::Text } else { Role::Warning };
         let words = format!("{}  {who}  {end}", paint.wall(attempt.started.wall));
         sheet.fact(paint, std::mem::take(&mut label), &words, role);

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::app::model::Row;
+use crate::release::{Captured, Exit};
+use crate::watch::Need;
 
 fn changed() -> Script {
     let mut script = Script::begun_changed(&[
@@ -74,4 +76,50 @@ fn a_check_of_several_people_says_who_confirmed_it_and_who_is_asked() {
     script.key("o");
     let shown = drawn(&script.model, 150, 30);
     assert!(shown.contains("at the keyboard"), "{shown}");
+}
+
+/// The first command of the document with these keys, and its run panel open.
+fn at_command(keys: &str) -> Script {
+    let asked = format!("<!-- gonogo: {keys} -->\n```bash\ngit log --oneline -20");
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", &asked)]);
+    script.confirm_all(&["pre-requis"]);
+    script.key("enter");
+    script
+}
+
+fn ended(code: i32) -> Fact {
+    let command = "preparation/command-1".into();
+    Fact::CommandEnded { command, attempt: 1, exit: Exit::Code(code), took_ms: 412 }
+}
+
+#[test]
+fn an_attempt_that_begins_by_itself_is_announced_where_it_can_be_stopped() {
+    let mut script = pressed(at_command("retries=3"), &["r"]);
+    script.event(None, ended(1));
+    assert_snapshot!(drawn(&script.model, 80, 24));
+}
+
+#[test]
+fn what_a_command_needs_and_does_not_find_stands_in_its_run_panel() {
+    let mut script = at_command("shell=zsh stdin=notes.txt capture=URL");
+    let file = script.model.stdin_of(script.model.release.workflow().commands().next().unwrap()).unwrap();
+    script.model.observed.missing.extend([Need::Program("zsh".to_owned()), Need::File(file)]);
+    assert_snapshot!(drawn(&script.model, 100, 30));
+}
+
+#[test]
+fn a_value_that_was_captured_stands_beside_its_attempt() {
+    let mut script = pressed(at_command("capture=URL"), &["r"]);
+    let captured = Captured::Value("https://staging.example.org".to_owned());
+    script
+        .event(None, Fact::OutputCaptured { command: "preparation/command-1".into(), attempt: 1, captured });
+    script.event(None, ended(0));
+    assert_snapshot!(drawn(&script.model, 100, 24));
+}
+
+#[test]
+fn a_missing_program_and_the_key_that_skips_for_it_stand_below_the_item() {
+    let mut script = pressed(at_command("skip-if-missing"), &["esc"]);
+    script.model.observed.missing.insert(Need::Program("git".to_owned()));
+    assert_snapshot!(drawn(&script.model, 100, 24));
 }

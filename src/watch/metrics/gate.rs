@@ -34,8 +34,16 @@ impl MetricsView {
         if since.is_some_and(|since| now.world.duration_since(since) < span) {
             return GateReading::open(format!("not watched for {} s yet", gate.for_s));
         }
+        let every = gate.every_s.map(|s| SignedDuration::from_secs(i64::try_from(s).unwrap_or(i64::MAX)));
+        if let Some(every) = every.filter(|every| *every < self.judging.interval) {
+            let (asked, read) = (every.as_secs(), self.judging.interval.as_secs());
+            return GateReading::open(format!("read every {read} s by the settings, not every {asked} s"));
+        }
+        // A reading comes right after a scrape, and so a little late now and then.
+        let reach = every.map_or(SignedDuration::MAX, |every| every.saturating_mul(3) / 2);
+        let reach = reach.min(self.judging.too_old());
         for limit in &gate.limits {
-            let read = self.within(limit, span, since, now);
+            let read = self.within(limit, span, reach, since, now);
             if !read.passes {
                 return read;
             }
@@ -47,6 +55,7 @@ impl MetricsView {
         &self,
         kind: &CriterionKind,
         span: SignedDuration,
+        reach: SignedDuration,
         since: Option<Timestamp>,
         now: Moment,
     ) -> GateReading {
@@ -57,7 +66,6 @@ impl MetricsView {
         if is_stale(series, now, &self.judging) {
             return GateReading::open("no data: the last reading is too old");
         }
-        let reach = self.judging.too_old();
         let from = now.world.checked_sub(span).unwrap_or(Timestamp::MIN);
         let from = since.map_or(from, |since| since.max(from));
         let requests = self.series(crate::workflow::Metric::RequestRate);
@@ -65,6 +73,7 @@ impl MetricsView {
         if span.is_zero() {
             let newest =
                 series.samples().next_back().filter(|sample| since.is_none_or(|since| sample.at >= since));
+            let newest = newest.filter(|newest| now.world.duration_since(newest.at) <= reach);
             return newest.map_or_else(
                 || GateReading::open("no reading since the change yet"),
                 |newest| read(graded(newest)),
@@ -112,7 +121,11 @@ mod tests {
 
     fn at_most(value: f64, for_s: u64) -> MetricGate {
         let (metric, operator, unit) = (Metric::ErrorRate, Operator::Above, "%".to_owned());
-        MetricGate { limits: vec![CriterionKind::Threshold { metric, operator, value, unit }], for_s }
+        MetricGate {
+            limits: vec![CriterionKind::Threshold { metric, operator, value, unit }],
+            for_s,
+            every_s: None,
+        }
     }
 
     /// A reading every 15 s from the start, as many requests as any floor asks for.
@@ -145,6 +158,27 @@ mod tests {
     }
 
     #[test]
+    fn readings_that_are_further_apart_than_asked_do_not_pass() {
+        let mut sparse = MetricsView::new([], Judging::default());
+        for n in (0..=20).filter(|n| n % 2 == 0) {
+            let at = second(n * 15);
+            for (metric, value) in [(Metric::RequestRate, 500.0), (Metric::ErrorRate, 0.2)] {
+                let sample = Sample { at: at.world, value: Some(value) };
+                sparse.observe(at, metric, &MetricReading::Latest(sample));
+            }
+        }
+        let every = |seconds| MetricGate { every_s: Some(seconds), ..at_most(1.0, 120) };
+        let why = |view: &MetricsView, seconds| view.gate(&every(seconds), None, second(300)).why;
+        assert_eq!(why(&view(&[Some(0.2); 21]), 15), "within its limits");
+        assert_eq!(why(&sparse, 30), "within its limits");
+        assert_eq!(why(&sparse, 15), "no data for a part of that time");
+        assert_eq!(why(&view(&[Some(0.2); 21]), 10), "read every 15 s by the settings, not every 10 s");
+        let newest = MetricGate { for_s: 0, ..every(15) };
+        assert!(view(&[Some(0.2); 21]).gate(&newest, None, second(320)).passes);
+        assert!(!view(&[Some(0.2); 21]).gate(&newest, None, second(325)).passes, "it is 25 s old");
+    }
+
+    #[test]
     fn no_data_never_passes() {
         let mut gap = [Some(0.2); 21];
         gap[12..17].fill(None);
@@ -156,7 +190,7 @@ mod tests {
         }
         assert!(
             !view(&[Some(0.2); 21])
-                .gate(&MetricGate { limits: Vec::new(), for_s: 0 }, None, second(300))
+                .gate(&MetricGate { limits: Vec::new(), for_s: 0, every_s: None }, None, second(300))
                 .passes
         );
     }
@@ -164,8 +198,11 @@ mod tests {
     #[test]
     fn a_ratio_without_a_baseline_does_not_pass() {
         let (metric, operator) = (Metric::ErrorRate, Operator::Above);
-        let gate =
-            MetricGate { limits: vec![CriterionKind::Ratio { metric, operator, factor: 2.0 }], for_s: 0 };
+        let gate = MetricGate {
+            limits: vec![CriterionKind::Ratio { metric, operator, factor: 2.0 }],
+            for_s: 0,
+            every_s: None,
+        };
         let mut calm = view(&[Some(0.2); 21]);
         assert!(!calm.gate(&gate, None, second(300)).passes);
         calm.set_baseline(second(200).world, &BTreeMap::from([("error_rate".to_owned(), 0.2)]));

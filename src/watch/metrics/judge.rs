@@ -33,7 +33,7 @@ pub struct Judging {
     pub rate_window: SignedDuration,
     /// Under this latency a ratio says nothing: from 2 ms to 5 ms nobody suffers. Units: milliseconds.
     pub latency_floor_ms: f64,
-    /// World time.
+    /// Unless the document says otherwise for a metric. World time.
     pub baseline_span: SignedDuration,
     /// Fewer readings make no baseline.
     pub baseline_least: usize,
@@ -61,8 +61,8 @@ impl Default for Judging {
 
 impl Judging {
     /// A baseline may be asked for a while after its end, when the first change was only then seen.
-    pub(super) fn keep(&self) -> SignedDuration {
-        self.window.saturating_add(self.baseline_span)
+    pub(super) fn keep(&self, baseline_span: SignedDuration) -> SignedDuration {
+        self.window.saturating_add(baseline_span)
     }
 
     pub(super) fn too_old(&self) -> SignedDuration {

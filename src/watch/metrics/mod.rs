@@ -71,6 +71,8 @@ pub struct MetricsView {
     series: BTreeMap<Metric, Series>,
     trackers: Vec<Tracker>,
     baseline: Option<Baseline>,
+    /// How long before the change the baseline of a metric is, where the document says so.
+    spans: BTreeMap<Metric, SignedDuration>,
 }
 
 impl MetricsView {
@@ -78,7 +80,21 @@ impl MetricsView {
     pub fn new<'a>(criteria: impl IntoIterator<Item = &'a Criterion>, judging: Judging) -> Self {
         let measured = criteria.into_iter().filter(|criterion| criterion.kind != CriterionKind::Declared);
         let trackers = measured.cloned().map(Tracker::new).collect();
-        Self { judging, series: BTreeMap::new(), trackers, baseline: None }
+        Self { judging, series: BTreeMap::new(), trackers, baseline: None, spans: BTreeMap::new() }
+    }
+
+    /// The same with the baselines of these metrics over other stretches of time.
+    ///
+    /// Units: world seconds.
+    #[must_use]
+    pub fn with_baselines(mut self, spans: impl IntoIterator<Item = (Metric, u64)>) -> Self {
+        let span = |seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.spans = spans.into_iter().map(|(metric, seconds)| (metric, span(seconds))).collect();
+        self
+    }
+
+    fn baseline_span(&self, metric: Metric) -> SignedDuration {
+        self.spans.get(&metric).copied().unwrap_or(self.judging.baseline_span)
     }
 
     pub fn judging(&self) -> &Judging {
@@ -87,7 +103,7 @@ impl MetricsView {
 
     /// Takes a reading in; [`MetricsView::judge`] draws the conclusions.
     pub fn observe(&mut self, now: Moment, metric: Metric, reading: &MetricReading) {
-        let keep = self.judging.keep();
+        let keep = self.judging.keep(self.baseline_span(metric));
         let series = self.series.entry(metric).or_insert_with(|| Series::new(keep));
         match reading {
             MetricReading::Window(samples) => series.fill(now, samples),
@@ -136,11 +152,11 @@ impl MetricsView {
     /// - Shape: metrics with too few readings in that stretch are left out, and their ratios read
     ///   "no data".
     pub fn baseline_at(&self, until: Timestamp) -> BTreeMap<String, f64> {
-        let judging = &self.judging;
-        let median = |series: &Series| series.median(until, judging.baseline_span, judging.baseline_least);
+        let least = self.judging.baseline_least;
+        let median = |metric, series: &Series| series.median(until, self.baseline_span(metric), least);
         self.series
             .iter()
-            .filter_map(|(metric, series)| Some((metric_name(*metric).to_owned(), median(series)?)))
+            .filter_map(|(metric, series)| Some((metric_name(*metric).to_owned(), median(*metric, series)?)))
             .collect()
     }
 

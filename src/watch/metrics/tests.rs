@@ -247,6 +247,24 @@ fn only_the_five_minutes_before_count_toward_the_baseline() {
 }
 
 #[test]
+fn a_document_may_compare_with_a_longer_stretch_of_one_metric() {
+    let mut told = Told::new(latency_doubled());
+    told.view = told.view.with_baselines([(Metric::LatencyP95, 900)]);
+    // Twenty-two minutes: more than the screen shows, and the last fifteen are wanted.
+    for value in [400.0; 28].into_iter().chain([100.0; 40]).chain([900.0; 20]) {
+        told.read(Metric::LatencyP95, Some(value));
+        told.view.observe(
+            at(told.now),
+            Metric::ErrorRate,
+            &MetricReading::Latest(Sample { at: at(told.now).world, value: Some(value) }),
+        );
+    }
+    let baseline = told.view.baseline_at(at(told.now).world);
+    assert_eq!(baseline.get("latency_p95"), Some(&100.0));
+    assert_eq!(baseline.get("error_rate"), Some(&900.0), "the others keep their five minutes");
+}
+
+#[test]
 fn under_the_floor_a_latency_ratio_says_nothing() {
     let mut told = Told::new(latency_doubled());
     told.view.set_baseline(at(0).world, &BTreeMap::from([("latency_p95".to_owned(), 4.0)]));

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use super::attach::{self, About, CommandAt, Site};
 use super::grammar::Token;
-use super::keys::{self, Key, On, Support};
+use super::keys::{self, Key, On};
 use super::{gates, sign_off, values};
+use crate::workflow::again;
 use crate::workflow::annotated::{Applied, Before, SignOff};
+use crate::workflow::infer::carried;
 use crate::workflow::lint::Findings;
 use crate::workflow::markdown::comments::comments;
 use crate::workflow::model::{
@@ -41,7 +43,8 @@ pub(in crate::workflow) fn apply(
     }
     let ids = ItemIds::default();
     let holds_of_line = HashMap::new();
-    let mut applier = Applier { places, workflow, findings, ids, holds: Vec::new(), holds_of_line };
+    let (holds, again) = (Vec::new(), Vec::new());
+    let mut applier = Applier { places, workflow, findings, ids, holds, holds_of_line, again, set_in: None };
     applier.ids(&sites);
     for site in &sites {
         applier.site(site);
@@ -82,6 +85,10 @@ impl<'t> Taken<'t> {
         self.tokens.get(key)?.value.as_deref()
     }
 
+    pub(super) fn token(&self, key: &str) -> Option<&'t Token> {
+        self.tokens.get(key).copied()
+    }
+
     /// - Errors: the key stands there as a flag.
     pub(super) fn word(&self, key: &str) -> Result<&'t str, String> {
         self.value(key).ok_or_else(|| format!("`{key}` has no value"))
@@ -104,9 +111,13 @@ pub(super) struct Applier<'a> {
     ids: ItemIds,
     holds: Vec<Hold>,
     holds_of_line: HashMap<usize, usize>,
+    /// `retries`: whether they are kept is known once every other key is.
+    again: Vec<(&'a Site, &'a Token)>,
+    /// The commands that set a variable in their own text, by its name.
+    set_in: Option<HashMap<String, Vec<(CommandId, usize)>>>,
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
     fn ids(&mut self, sites: &[Site]) {
         // Inferred ids of items have a slash; those of steps and gates are the ones to meet.
         let steps = self.workflow.steps.iter().map(|step| step.id.0.clone());
@@ -153,10 +164,8 @@ impl Applier<'_> {
         }
     }
 
-    fn site(&mut self, site: &Site) {
+    fn site(&mut self, site: &'a Site) {
         let mut held: Vec<String> = Vec::new();
-        // What is well written and not kept yet was told where it stands.
-        let mut unkept: Vec<String> = Vec::new();
         for problem in &site.annotation.problems {
             if !site.foreign {
                 self.findings.note(
@@ -174,11 +183,7 @@ impl Applier<'_> {
         for token in &site.annotation.tokens {
             match self.known(site, token) {
                 Some(key) if site.about.takes(key) => {
-                    if let Some(why) = self.support(site, key, token) {
-                        unkept.extend(key.gate.then_some(why));
-                    } else {
-                        taken.tokens.insert(key.name, token);
-                    }
+                    taken.tokens.insert(key.name, token);
                 }
                 Some(key) => {
                     let message = self.misplaced(site, key);
@@ -189,8 +194,7 @@ impl Applier<'_> {
                 None => unknown.push(token),
             }
         }
-        let carries_gate =
-            !held.is_empty() || !unkept.is_empty() || taken.tokens.keys().any(|name| is_gate(name));
+        let carries_gate = !held.is_empty() || taken.tokens.keys().any(|name| is_gate(name));
         for token in unknown {
             let near = keys::near(&token.key);
             let hint = near.map(|key| format!("; did you mean `{}`?", key.name)).unwrap_or_default();
@@ -209,11 +213,9 @@ impl Applier<'_> {
         }
         self.keys(site, &taken, &mut held);
         if !held.is_empty() {
-            self.findings.note(Rule::AnnotationHeld, site.span.clone(), held.join("; "));
-        }
-        held.extend(unkept);
-        if !held.is_empty() {
-            self.hold(site, held.join("; "));
+            let why = held.join("; ");
+            self.findings.note(Rule::AnnotationHeld, site.span.clone(), why.clone());
+            self.hold(site, why);
         }
     }
 
@@ -226,15 +228,6 @@ impl Applier<'_> {
         let off = matches!(token.value.as_deref(), Some("false" | "no" | "0"));
         let bad_id = *ours == "id" && !token.value.as_deref().is_some_and(values::is_id);
         if off || bad_id { None } else { keys::find(ours) }
-    }
-
-    /// Why a key is not kept, when it is not.
-    fn support(&mut self, site: &Site, key: &Key, token: &Token) -> Option<String> {
-        let Support::NotYet(instead) = key.support else { return None };
-        let written = shown(token);
-        let message = format!("`{written}`, {instead}");
-        self.findings.note(Rule::AnnotationNotHonoured, span_of(site, token), message);
-        Some(format!("gonogo cannot keep `{written}` yet"))
     }
 
     fn misplaced(&self, site: &Site, key: &Key) -> String {
@@ -252,7 +245,7 @@ impl Applier<'_> {
         }
     }
 
-    fn keys(&mut self, site: &Site, taken: &Taken<'_>, held: &mut Vec<String>) {
+    fn keys(&mut self, site: &'a Site, taken: &Taken<'a>, held: &mut Vec<String>) {
         let gate = site.about.check.and_then(|at| Some((at, gates::gate(taken, &self.ids)?)));
         let mut gate_error = None;
         if let Some((at, gate)) = gate {
@@ -282,6 +275,7 @@ impl Applier<'_> {
                 name => self.value(&site.about, name, token, taken),
             };
             match done {
+                Ok(_) if *name == "retries" => self.again.push((site, *token)),
                 Ok(outcome) => self.record(site, token, outcome),
                 Err(why) if is_gate(name) => held.push(why),
                 Err(why) => self.findings.note(Rule::AnnotationValue, span_of(site, token), why),
@@ -350,7 +344,7 @@ impl Applier<'_> {
     fn record(&mut self, site: &Site, token: &Token, outcome: Outcome) {
         let span = span_of(site, token);
         if let Some(stricter) = outcome.stricter {
-            let message = format!("`{}` is not kept: {stricter}", shown(token));
+            let message = format!("`{}`: {stricter}", shown(token));
             self.findings.note(Rule::AnnotationNotHonoured, span, message);
             return;
         }
@@ -375,6 +369,7 @@ impl Applier<'_> {
             check.optional = false;
             check.annotated.gate = None;
             check.annotated.sign_off = None;
+            check.annotated.skip_if_missing = false;
             check.annotated.weakened.clear();
             check.annotated.hold = Some(reason);
             return;
@@ -465,15 +460,51 @@ impl Applier<'_> {
     }
 
     fn finish(&mut self) {
-        self.workflow.annotations.sort_by_key(|applied| applied.place);
         let mut production = false;
         for step in &mut self.workflow.steps {
             production |= step.production;
             step.production = production;
         }
+        for (site, token) in std::mem::take(&mut self.again) {
+            let stricter = self.why_not_again(site);
+            if let Some(command) = site.about.command.and_then(|at| at.get(self.workflow))
+                && stricter.is_some()
+            {
+                command.annotated.retries = None;
+            }
+            self.record(site, token, Outcome { stricter, ..Outcome::default() });
+        }
+        self.workflow.annotations.sort_by_key(|applied| applied.place);
         if self.workflow.checks().any(|check| check.annotated.gate.is_some()) {
             self.findings.forget(Rule::NoAutomaticCheck);
         }
+    }
+
+    fn why_not_again(&self, site: &Site) -> Option<&'static str> {
+        let (step, command) = match site.about.command? {
+            CommandAt::Step(step, command) => {
+                let step = self.workflow.steps.get(step)?;
+                (Some(step), step.commands.get(command)?)
+            }
+            CommandAt::Rollback(command) => (None, self.workflow.rollback.commands.get(command)?),
+        };
+        again::why_not(command, step)
+    }
+
+    /// The line of the first command but `own` that sets this variable in its own text.
+    pub(super) fn set_elsewhere(&mut self, name: &str, own: &CommandId) -> Option<usize> {
+        let workflow = &*self.workflow;
+        let set_in = self.set_in.get_or_insert_with(|| {
+            let mut set_in: HashMap<String, Vec<(CommandId, usize)>> = HashMap::new();
+            for command in workflow.commands() {
+                for name in carried::set_in(&command.text) {
+                    set_in.entry(name).or_default().push((command.id.clone(), command.place.line));
+                }
+            }
+            set_in
+        });
+        let others = set_in.get(name)?.iter().find(|(id, _)| id != own);
+        others.map(|(_, line)| *line)
     }
 
     /// Roles that answer for something are staffed like those of the frontmatter.

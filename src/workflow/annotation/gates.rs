@@ -7,7 +7,10 @@ use crate::workflow::model::{CriterionKind, Metric, Operator};
 
 /// The keys that say what answers a check.
 pub(super) const KEYS: &[&str] =
-    &["cmd", "metric", "max", "min", "ratio", "for", "nodata", "rollout", "ready", "restarts"];
+    &["cmd", "metric", "max", "min", "ratio", "for", "every", "nodata", "rollout", "ready", "restarts"];
+
+/// Prometheus scrapes hardly more often. Units: seconds.
+const SHORTEST_EVERY: u64 = 5;
 
 /// What the tokens of one check make of it; `None` when none of them is about a gate.
 ///
@@ -63,7 +66,7 @@ pub(super) fn unit_of(metric: Metric) -> &'static str {
 }
 
 fn metric(taken: &Taken<'_>) -> Result<CheckGate, String> {
-    only(taken, &["metric", "max", "min", "ratio", "for", "nodata"])?;
+    only(taken, &["metric", "max", "min", "ratio", "for", "every", "nodata"])?;
     let name = taken.word("metric")?;
     let Some(metric) = metric_named(name) else {
         return Err(format!(
@@ -100,7 +103,16 @@ fn metric(taken: &Taken<'_>) -> Result<CheckGate, String> {
         true => seconds(taken.word("for")?)?,
         false => 0,
     };
-    Ok(CheckGate::Metric(MetricGate { limits, for_s }))
+    let every_s = match taken.has("every") {
+        true => Some(seconds(taken.word("every")?)?),
+        false => None,
+    };
+    if let Some(seconds) = every_s.filter(|seconds| *seconds < SHORTEST_EVERY) {
+        return Err(format!(
+            "`every={seconds}s` is too often: no metric says more than every {SHORTEST_EVERY} s"
+        ));
+    }
+    Ok(CheckGate::Metric(MetricGate { limits, for_s, every_s }))
 }
 
 /// A number with the unit of its metric, in the metric's own unit.

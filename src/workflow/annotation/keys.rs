@@ -28,14 +28,6 @@ impl On {
     }
 }
 
-/// Whether gonogo does what a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::workflow) enum Support {
-    Honoured,
-    /// Not yet; what happens instead.
-    NotYet(&'static str),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::workflow) struct Key {
     pub(in crate::workflow) name: &'static str,
@@ -45,19 +37,14 @@ pub(in crate::workflow) struct Key {
     /// The value as a person writes it; empty for a flag.
     pub(in crate::workflow) value: &'static str,
     pub(in crate::workflow) does: &'static str,
-    pub(in crate::workflow) support: Support,
 }
 
 const fn key(name: &'static str, on: &'static [On], value: &'static str, does: &'static str) -> Key {
-    Key { name, on, gate: false, value, does, support: Support::Honoured }
+    Key { name, on, gate: false, value, does }
 }
 
 const fn gate(name: &'static str, on: &'static [On], value: &'static str, does: &'static str) -> Key {
     Key { gate: true, ..key(name, on, value, does) }
-}
-
-const fn not_yet(known: Key, instead: &'static str) -> Key {
-    Key { support: Support::NotYet(instead), ..known }
 }
 
 const ANY: &[On] = &[On::Heading, On::Item, On::Command];
@@ -88,9 +75,11 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "set-image",
         "stays shut until that command has succeeded or that check is closed",
     ),
-    not_yet(
-        key("skip-if-missing", ANY, "", "skips it where the program is not there"),
-        "it stays, and a person skips it with a reason",
+    key(
+        "skip-if-missing",
+        ANY,
+        "",
+        "where a program that it starts is not on the `PATH`, `s` skips it with that as the reason; of a check those of its `cmd`, of a heading those of each of its commands",
     ),
     key(
         "timeout",
@@ -101,15 +90,27 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
     key("kill-grace", COMMAND, "30s", "how long a stopped command may take to end before it is killed"),
     key("cwd", COMMAND, "deploy", "the directory it runs in, below the release's own"),
     key("env", COMMAND, "NS=prod,REGION=eu", "set in its environment, below parameters and gonogo's own"),
-    not_yet(
-        key("shell", COMMAND, "zsh", "reads it with another shell"),
-        "the shell of the settings reads it",
+    key(
+        "shell",
+        COMMAND,
+        "zsh",
+        "what reads it: `bash`, `sh`, `dash`, `zsh`, or the whole path of a program that takes `-c`; a shell stops at the first line that fails, as `bash` does, another program only where its text says so ⚠",
     ),
     key("tty", COMMAND, "", "runs it in a terminal of its own, where the operator's keys go to it"),
-    not_yet(key("stdin", COMMAND, "file", "feeds its input"), "its input is empty"),
+    key(
+        "stdin",
+        COMMAND,
+        "dump.sql",
+        "the file that is its standard input, relative to the directory that it runs in; without it nothing runs",
+    ),
     key("stream", COMMAND, "", "follows something without end: fed into the log pane, never awaited ⚠"),
     key("background", COMMAND, "", "the same as `stream`, for documents written for runme ⚠"),
-    not_yet(key("retries", COMMAND, "3", "runs it again when it fails"), "a person runs it again"),
+    key(
+        "retries",
+        COMMAND,
+        "3",
+        "run again by itself when it fails or takes too long, up to 10 times, after 2, 4, 8, 16 and then 30 s each; never what acts on production, pushes, deploys or publishes",
+    ),
     key(
         "risk",
         COMMAND,
@@ -122,9 +123,11 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "type:context",
         "`once` asks as always; `type:context`, `type:namespace`, `type:target` or `type:PARAM` asks for that word first",
     ),
-    not_yet(
-        key("capture", COMMAND, "URL", "keeps its output as a variable"),
-        "the output is shown, no variable is set",
+    key(
+        "capture",
+        COMMAND,
+        "URL",
+        "what it prints on its standard output, once it has succeeded, is this variable for the commands that run after it: at most 4096 bytes of text, newlines at its end left out, never with a secret in it",
     ),
     key(
         "choose",
@@ -172,7 +175,12 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "5m",
         "for how long every reading must pass, counted since the last command of its step",
     ),
-    not_yet(gate("every", CHECK, "30s", "how often it is read"), "it is held: the interval is a setting"),
+    gate(
+        "every",
+        CHECK,
+        "30s",
+        "how often it is read, at least every 5 s: readings further apart do not pass, and where the settings read less often it stays open",
+    ),
     gate("nodata", CHECK, "fail", "`fail` or `hold`: without data it stays open, as always"),
     gate("rollout", CHECK, "deployment/app", "answered by that rollout: complete, and of this release"),
     gate("ready", CHECK, "100%", "with a rollout: all of its pods, which is what complete means"),
@@ -199,10 +207,17 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "the block is the expression asked for that metric, unless the settings have one",
     ),
     key("unit", FENCE, "%", "the unit of its answer: `%`, `ms` or none, as the metric has it"),
-    not_yet(key("source", FENCE, "prometheus", "whom to ask"), "the Prometheus of the settings is asked"),
-    not_yet(
-        key("baseline", FENCE, "15m", "what it is compared with"),
-        "the five minutes before the first change",
+    key(
+        "source",
+        FENCE,
+        "prometheus",
+        "`prometheus`, the one of the settings; the block of any other is not asked",
+    ),
+    key(
+        "baseline",
+        FENCE,
+        "15m",
+        "how long before the first change the stretch is that `ratio` and criteria with a factor compare with: from 1m to 24h, five minutes without it",
     ),
 ];
 

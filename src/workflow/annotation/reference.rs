@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{KEYS, On, Support};
+use super::keys::{KEYS, On};
 
 /// Every key as a Markdown table, in the order of the documentation.
 ///
@@ -14,11 +14,7 @@ pub fn annotation_reference() -> String {
             if key.value.is_empty() { key.name.to_owned() } else { format!("{}={}", key.name, key.value) };
         let name = if key.gate { format!("**`{written}`**") } else { format!("`{written}`") };
         let on: Vec<&str> = key.on.iter().map(|on| short(*on)).collect();
-        let not_yet = match key.support {
-            Support::Honoured => String::new(),
-            Support::NotYet(instead) => format!(" *Not kept yet: {instead}.*"),
-        };
-        let _ = writeln!(page, "| {name} | {} | {}.{not_yet} |", on.join(", "), key.does);
+        let _ = writeln!(page, "| {name} | {} | {}. |", on.join(", "), key.does);
     }
     page
 }

@@ -327,7 +327,10 @@ fn every_malformed_gate_is_held_and_never_dropped() {
         "metric=\"error-rate max=1%",
         "metric=error-rate metric=restarts max=1%",
         "metric=latency-p95 max=1%",
-        "every=30s metric=error-rate max=1%",
+        "every=4s metric=error-rate max=1%",
+        "every=often metric=error-rate max=1%",
+        "every=30s rollout=deployment/app",
+        "every=30s",
     ] {
         let workflow = step(&format!("- [ ] A, if applicable\n  <!-- gonogo: {tokens} -->\n"));
         let check = workflow.checks().next().unwrap();
@@ -394,6 +397,167 @@ fn what_would_lead_a_command_elsewhere_is_refused() {
     }
 }
 
+fn retries(document: &Workflow) -> Option<u32> {
+    document.commands().next().and_then(|command| command.annotated.retries)
+}
+
+#[test]
+fn a_command_is_run_again_as_often_as_its_document_says() {
+    let workflow = step("<!-- gonogo: retries=3 -->\n```bash\ncurl -fsS https://example.org/health\n```\n");
+    assert_eq!((retries(&workflow), codes(&workflow)), (Some(3), vec![]));
+    for refused in ["0", "11", "-1", "often"] {
+        let workflow = step(&format!("<!-- gonogo: retries={refused} -->\n```bash\nmake test\n```\n"));
+        assert_eq!((retries(&workflow), codes(&workflow)), (None, vec![Code::AnnotationValue]), "{refused}");
+    }
+    assert_eq!(codes(&step("- [ ] A <!-- gonogo: retries=2 -->\n")), [Code::AnnotationMisplaced]);
+}
+
+#[test]
+fn what_others_see_is_never_run_again_by_itself() {
+    for (body, why) in [
+        ("<!-- gonogo: retries=2 risk=prod -->\n```bash\nmake test\n```\n", "acts on production"),
+        ("<!-- gonogo: retries=2 -->\n```bash\ngit push origin main\n```\n", "pushes, deploys or publishes"),
+        ("<!-- gonogo: retries=2 confirm=type:context -->\n```bash\nmake test\n```\n", "a word is typed"),
+        ("<!-- gonogo: retries=2 tty -->\n```bash\nmake test\n```\n", "sits at its terminal"),
+        ("<!-- gonogo: retries=2 stream -->\n```bash\nmake test\n```\n", "nothing waits"),
+        (
+            "<!-- gonogo: retries=2 -->\n```bash\nmake test\n```\n\n<!-- gonogo: risk=prod -->\n```bash\nmake\n```\n",
+            "acts on production",
+        ),
+    ] {
+        let workflow = step(body);
+        assert_eq!(retries(&workflow), None, "{body}");
+        let told = workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationNotHonoured);
+        let told = told.unwrap_or_else(|| panic!("{body}: {:?}", codes(&workflow)));
+        assert!(told.message.contains(why), "{}", told.message);
+        assert_eq!((told.place.line, told.place.column), (10, 14), "{body}");
+        assert!(!workflow.annotations.iter().any(|applied| applied.text == "retries=2"));
+    }
+    let back = parsed(
+        "# T\n\n## Steps\n\n### A\n\n- [ ] a\n\n## Rollback\n\n<!-- gonogo: retries=2 -->\n```bash\nmake undo\n```\n",
+    );
+    assert_eq!((retries(&back), codes(&back)), (None, vec![Code::AnnotationNotHonoured]));
+}
+
+#[test]
+fn a_command_names_the_variable_that_its_output_is() {
+    let capture = |tokens: &str, rest: &str| {
+        step(&format!("<!-- gonogo: {tokens} -->\n```bash\nmake url\n```\n{rest}"))
+    };
+    let of = |workflow: &Workflow| workflow.steps[0].commands[0].annotated.capture.clone();
+    let workflow = capture("capture=URL", "");
+    assert_eq!((of(&workflow).as_deref(), codes(&workflow)), (Some("URL"), vec![]));
+    for (tokens, rest, why) in [
+        ("capture=PATH", "", "changes what a command's own text means"),
+        ("capture=LD_PRELOAD", "", "changes what a command's own text means"),
+        ("capture=KUBECONFIG", "", "changes what a command's own text means"),
+        ("capture=NODE_OPTIONS", "", "steers programs"),
+        ("capture=API_TOKEN", "", "named like a secret"),
+        ("capture=a-b", "", "no name of a variable"),
+        ("capture=URL tty", "", "says nothing beside `tty`"),
+        ("capture=URL stream", "", "waited for"),
+        ("capture=URL", "\n```bash\nexport URL=x\n```\n", "line 16 sets `URL` itself"),
+        ("capture", "", "has no value"),
+    ] {
+        let workflow = capture(tokens, rest);
+        assert_eq!(of(&workflow), None, "{tokens}");
+        let told = workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationValue).unwrap();
+        assert!(told.message.contains(why), "{tokens}: {}", told.message);
+        assert_eq!((told.place.line, told.place.column), (10, 14), "{tokens}");
+    }
+    let own = step("<!-- gonogo: capture=URL -->\n```bash\nURL=$(make url)\necho \"$URL\"\n```\n");
+    assert_eq!(of(&own).as_deref(), Some("URL"), "its own text may set it, too");
+    let param = parsed(
+        "---\nparams: {URL: {}}\n---\n# T\n\n## Steps\n\n### A\n\n<!-- gonogo: capture=URL -->\n```bash\nmake url\n```\n",
+    );
+    assert_eq!(of(&param), None);
+    assert_eq!(codes(&step("- [ ] A <!-- gonogo: capture=URL -->\n")), [Code::AnnotationMisplaced]);
+}
+
+#[test]
+fn a_command_reads_a_file_below_its_directory() {
+    let read = |tokens: &str| step(&format!("<!-- gonogo: {tokens} -->\n```bash\npsql\n```\n"));
+    let stdin = |workflow: &Workflow| workflow.steps[0].commands[0].annotated.stdin.clone();
+    let workflow = read("stdin=sql/dump.sql cwd=db");
+    assert_eq!((stdin(&workflow).as_deref(), codes(&workflow)), (Some("sql/dump.sql"), vec![]));
+    for tokens in [
+        "stdin=/etc/passwd",
+        "stdin=../x",
+        "stdin=a/../../x",
+        "stdin=~/x",
+        "stdin=$X",
+        "stdin",
+        "stdin=a tty",
+    ] {
+        let workflow = read(tokens);
+        assert_eq!((stdin(&workflow), codes(&workflow)), (None, vec![Code::AnnotationValue]), "{tokens}");
+    }
+    assert_eq!(codes(&step("- [ ] A <!-- gonogo: stdin=a -->\n")), [Code::AnnotationMisplaced]);
+}
+
+#[test]
+fn a_metric_may_say_how_often_it_is_read() {
+    let workflow = step("- [ ] A <!-- gonogo: metric=error-rate max=1% for=5m every=30s -->\n");
+    let gate = workflow.checks().next().unwrap().annotated.gate.clone();
+    let Some(CheckGate::Metric(gate)) = gate else { panic!("{gate:?}") };
+    assert_eq!((gate.for_s, gate.every_s, codes(&workflow)), (300, Some(30), vec![]));
+}
+
+#[test]
+fn an_item_may_be_skipped_where_its_program_is_missing() {
+    let offered = |workflow: &Workflow| {
+        let commands = workflow.commands().filter(|command| command.annotated.skip_if_missing).count();
+        (commands, workflow.checks().filter(|check| check.annotated.skip_if_missing).count())
+    };
+    let workflow = step(
+        "<!-- gonogo: skip-if-missing id=lint -->\n```bash\nhelm lint .\n```\n\n- [ ] A <!-- gonogo: cmd=lint skip-if-missing -->\n",
+    );
+    assert_eq!((offered(&workflow), codes(&workflow)), ((1, 1), vec![]));
+    assert_eq!(workflow.steps[0].commands[0].programs(), ["helm"]);
+    let heading = parsed(
+        "# T\n\n## Steps\n\n### A <!-- gonogo: skip-if-missing -->\n\n```bash\nhelm lint .\n```\n\n```bash\nmake\n```\n",
+    );
+    assert_eq!((offered(&heading), codes(&heading)), ((2, 0), vec![]));
+    for refused in [
+        "- [ ] A <!-- gonogo: skip-if-missing -->\n",
+        "<!-- gonogo: skip-if-missing=helm -->\n```bash\nhelm lint .\n```\n",
+    ] {
+        let workflow = step(refused);
+        assert_eq!(
+            (offered(&workflow), codes(&workflow)),
+            ((0, 0), vec![Code::AnnotationValue]),
+            "{refused}"
+        );
+    }
+    assert_eq!(
+        codes(&step("Wait <!-- gonogo: skip-if-missing -->\n\n- [ ] A\n")),
+        [Code::AnnotationMisplaced]
+    );
+}
+
+#[test]
+fn a_command_names_what_reads_it() {
+    let read_by =
+        |shell: &str| step(&format!("<!-- gonogo: shell={shell} -->\n```bash\nkubectl get pods\n```\n"));
+    let workflow = read_by("dash");
+    let shell = workflow.steps[0].commands[0].annotated.shell.clone();
+    assert_eq!(shell.unwrap().command_line(), ["dash", "-e"]);
+    assert_eq!(codes(&workflow), []);
+    let foreign = read_by("/usr/bin/python3");
+    assert_eq!(codes(&foreign), [Code::AnnotationWeakens], "a line that fails does not end it");
+    for refused in ["fish", "./sh", "\"/bin/ba sh\""] {
+        let workflow = read_by(refused);
+        assert_eq!(codes(&workflow), [Code::AnnotationValue], "{refused}");
+        assert_eq!(workflow.steps[0].commands[0].annotated.shell, None);
+        assert_eq!(
+            workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationValue).unwrap().place.line,
+            10
+        );
+    }
+    let misplaced = step("- [ ] A <!-- gonogo: shell=zsh -->\n");
+    assert_eq!(codes(&misplaced), [Code::AnnotationMisplaced]);
+}
+
 #[test]
 fn an_alternative_is_offered_first_by_number_or_words() {
     for choose in ["2", "helm", "\"# by hand\"", "kubectl"] {
@@ -442,9 +606,31 @@ fn an_id_that_is_in_use_leaves_the_inferred_one() {
 #[test]
 fn a_query_block_is_asked_for_its_metric() {
     let workflow = step("<!-- gonogo: query=error-rate unit=% -->\n```promql\n100 * a\n  / b\n```\n");
-    assert_eq!(workflow.queries.values().collect::<Vec<_>>(), ["100 * a / b"]);
+    let query = &workflow.queries[&crate::workflow::Metric::ErrorRate];
+    assert_eq!((query.expression.as_str(), query.baseline_s), ("100 * a / b", None));
     let strange = step("<!-- gonogo: query=saturation -->\n```promql\na\n```\n");
     assert!(strange.queries.is_empty() && codes(&strange) == [Code::AnnotationValue]);
+}
+
+#[test]
+fn a_query_block_says_what_it_is_compared_with_and_who_is_asked() {
+    let query =
+        |tokens: &str| step(&format!("<!-- gonogo: query=error-rate {tokens} -->\n```promql\na\n```\n"));
+    let of = |workflow: &Workflow| workflow.queries.values().next().cloned();
+    let workflow = query("source=prometheus baseline=15m");
+    assert_eq!((of(&workflow).and_then(|query| query.baseline_s), codes(&workflow)), (Some(900), vec![]));
+    for baseline in ["30s", "25h", "soon"] {
+        let workflow = query(&format!("baseline={baseline}"));
+        assert_eq!(of(&workflow).map(|query| query.baseline_s), Some(None), "{baseline}");
+        assert_eq!(codes(&workflow), [Code::AnnotationValue], "{baseline}");
+    }
+    let elsewhere = query("source=loki");
+    assert_eq!((of(&elsewhere), codes(&elsewhere)), (None, vec![Code::AnnotationValue]));
+    let told =
+        &elsewhere.diagnostics.iter().find(|found| found.code == Code::AnnotationValue).unwrap().message;
+    assert!(told.contains("`source=loki` is nothing that gonogo asks: it knows prometheus"), "{told}");
+    let alone = step("<!-- gonogo: baseline=15m -->\n```promql\na\n```\n");
+    assert_eq!(codes(&alone), [Code::AnnotationValue]);
 }
 
 #[test]

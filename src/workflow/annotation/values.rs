@@ -4,13 +4,21 @@ use super::apply::{Applier, Outcome, Taken};
 use super::attach::About;
 use super::gates::{metric_named, seconds, unit_of};
 use super::grammar::Token;
-use crate::workflow::annotated::{Risk, Typed, Word};
+use crate::workflow::Interpreter;
+use crate::workflow::annotated::{CheckGate, Query, Risk, Typed, Word};
 use crate::workflow::model::{CommandKind, Poll, Soak};
-use crate::workflow::vocabulary;
+use crate::workflow::{variables, vocabulary};
 
-/// Names that would change what a command's own text means, or lead it to another cluster.
-const NOT_SET: &[&str] =
-    &["PATH", "IFS", "ENV", "HOME", "SHELLOPTS", "BASHOPTS", "KUBECONFIG", "PROMPT_COMMAND"];
+/// The only source of metrics.
+const PROMETHEUS: &str = "prometheus";
+
+/// A shorter stretch has too few readings to be compared with, a longer one is read from too far back.
+/// Units: seconds.
+const SHORTEST_BASELINE: u64 = 60;
+const LONGEST_BASELINE: u64 = 24 * 3_600;
+
+/// Whoever wants more of them waits for something: a `wait` in the command says for what.
+const MOST_RETRIES: u32 = 10;
 
 /// No command of a release takes longer; a larger number is a typing error. Units: seconds.
 const LONGEST: u64 = 31 * 24 * 3_600;
@@ -96,11 +104,24 @@ impl Applier<'_> {
             "watch" => self.watch(token),
             "hold" | "poll" => self.poll(about, token, taken),
             "query" => self.query(about, token, taken),
-            "unit" => match taken.has("query") {
-                true => Ok(Outcome::default()),
-                false => Err("`unit` says nothing without `query`".into()),
-            },
+            "unit" | "source" | "baseline" if !taken.has("query") => {
+                Err(format!("`{key}` says nothing without `query`"))
+            }
+            "unit" => Ok(Outcome::default()),
+            "source" => source(token).map(|()| Outcome::default()),
+            "baseline" => baseline(token).map(|_| Outcome::default()),
             "timeout" if about.check.is_some() => duration(token).map(|_| Outcome::default()),
+            "skip-if-missing" => self.skip_if_missing(about, token),
+            "stdin" if taken.has("tty") => {
+                Err("`stdin` says nothing beside `tty`: the operator's keys are its input".into())
+            }
+            "capture" if taken.has("tty") => {
+                Err("`capture` says nothing beside `tty`: what a terminal shows is no value".into())
+            }
+            "capture" if taken.has("stream") || taken.has("background") => {
+                Err("`capture` is for a command that is waited for".into())
+            }
+            "capture" => self.capture(about, word(token)?),
             _ => self.command(about, key, token),
         }
     }
@@ -271,9 +292,50 @@ impl Applier<'_> {
         if expression.is_empty() {
             return Err("the block is empty".into());
         }
-        let before = self.workflow.queries.insert(metric, expression);
+        if taken.value("source").is_some_and(|source| source != PROMETHEUS) {
+            return Err("the block is not asked, since gonogo does not ask its `source`".into());
+        }
+        // One that cannot be read is told where it stands, and the usual stretch is taken.
+        let baseline_s = taken.token("baseline").and_then(|token| baseline(token).ok());
+        let before = self.workflow.queries.insert(metric, Query { expression, baseline_s });
         let instead_of = before.map(|_| "an earlier block of the same name".to_owned());
         Ok(Outcome { instead_of, ..Outcome::default() })
+    }
+
+    fn skip_if_missing(&mut self, about: &About, token: &Token) -> Result<Outcome, String> {
+        flag(token)?;
+        if let Some(check) = about.check.and_then(|at| at.get(self.workflow)) {
+            if !matches!(check.annotated.gate, Some(CheckGate::Command(_))) {
+                return Err("`skip-if-missing` of a check says nothing without `cmd`".into());
+            }
+            check.annotated.skip_if_missing = true;
+        } else if let Some(command) = about.command.and_then(|at| at.get(self.workflow)) {
+            command.annotated.skip_if_missing = true;
+        } else if let Some(step) = about.step.and_then(|step| self.workflow.steps.get_mut(step)) {
+            step.commands.iter_mut().for_each(|command| command.annotated.skip_if_missing = true);
+        }
+        Ok(Outcome::default())
+    }
+
+    fn capture(&mut self, about: &About, name: &str) -> Result<Outcome, String> {
+        variables::may_be_captured(name)?;
+        if self.workflow.params.iter().any(|param| param.name == name) {
+            return Err(format!("`{name}` is a parameter, and has one value for the whole release"));
+        }
+        let Some(own) = about.command.and_then(|at| at.get(self.workflow)) else {
+            return Err("`capture` says nothing here".into());
+        };
+        if !matches!(own.kind, CommandKind::Run | CommandKind::Choice) {
+            return Err("`capture` is for a command that is waited for".into());
+        }
+        let id = own.id.clone();
+        if let Some(line) = self.set_elsewhere(name, &id) {
+            return Err(format!("line {line} sets `{name}` itself, and what is set there is read instead"));
+        }
+        if let Some(command) = about.command.and_then(|at| at.get(self.workflow)) {
+            command.annotated.capture = Some(name.to_owned());
+        }
+        Ok(Outcome::default())
     }
 
     fn command(&mut self, about: &About, key: &str, token: &Token) -> Result<Outcome, String> {
@@ -293,7 +355,23 @@ impl Applier<'_> {
                     flag(token)?;
                 }
             }
-            "cwd" => terms.directory = Some(directory(word(token)?)?),
+            "cwd" => terms.directory = Some(below("cwd", word(token)?)?),
+            "stdin" => terms.stdin = Some(below("stdin", word(token)?)?),
+            "retries" => {
+                let n = word(token)?.parse().ok().filter(|n| (1..=MOST_RETRIES).contains(n));
+                terms.retries =
+                    Some(n.ok_or_else(|| format!("`{token}` is no number from 1 to {MOST_RETRIES}"))?);
+            }
+            "shell" => {
+                let shell = Interpreter::named(word(token)?)?;
+                let goes_on = !shell.stops_at_failure();
+                terms.shell = Some(shell);
+                if goes_on {
+                    let what = "a line that fails does not end it, unless its own text sees to that";
+                    terms.weakened.push(what.to_owned());
+                    return Ok(weakens(what));
+                }
+            }
             "env" => terms.env = env(token)?,
             "confirm" => match word(token)? {
                 "once" => {}
@@ -354,11 +432,27 @@ impl Applier<'_> {
     }
 }
 
-/// A directory below the release's own: an invisible comment must not lead a command elsewhere.
-fn directory(path: &str) -> Result<String, String> {
+fn source(token: &Token) -> Result<(), String> {
+    match word(token)? {
+        PROMETHEUS => Ok(()),
+        other => Err(format!(
+            "`source={other}` is nothing that gonogo asks: it knows {PROMETHEUS}, the one of the settings"
+        )),
+    }
+}
+
+fn baseline(token: &Token) -> Result<u64, String> {
+    match duration(token)? {
+        seconds if (SHORTEST_BASELINE..=LONGEST_BASELINE).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("`{token}` is no stretch from 1m to 24h")),
+    }
+}
+
+/// A path below the release's own directory: an invisible comment must not lead a command elsewhere.
+fn below(key: &str, path: &str) -> Result<String, String> {
     let out = path.split('/').any(|part| part == "..");
     if path.starts_with(['/', '~', '-']) || out || path.contains(['\\', '$', '`']) {
-        return Err(format!("`cwd={path}` leads out of the release's directory, or is no plain path"));
+        return Err(format!("`{key}={path}` leads out of the release's directory, or is no plain path"));
     }
     Ok(path.trim_end_matches('/').to_owned())
 }
@@ -369,18 +463,7 @@ fn env(token: &Token) -> Result<Vec<(String, String)>, String> {
     for pair in text.split(',') {
         let (name, value) =
             pair.trim().split_once('=').ok_or_else(|| format!("`{pair}` is no NAME=VALUE"))?;
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_name =
-            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
-        if !is_name {
-            return Err(format!("`{name}` is no name of a variable"));
-        }
-        let steers = ["LD_", "DYLD_", "BASH_", "GIT_"].iter().any(|prefix| name.starts_with(prefix));
-        if steers || NOT_SET.contains(&name) {
-            return Err(format!(
-                "`{name}` changes what a command's own text means: set it where it can be seen"
-            ));
-        }
+        variables::may_be_set(name)?;
         if env.iter().any(|(known, _)| known == name) {
             return Err(format!("`{name}` is set twice"));
         }

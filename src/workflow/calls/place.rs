@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::lint::Findings;
 use super::super::model::{Code, CommandKind, Item, Place, RoleName, Severity, Step, Workflow};
-use super::super::{Source, read_settled, sha256, vocabulary};
+use super::super::{Source, again, read_settled, sha256, vocabulary};
 use super::part::{Part, ids_of, unused};
 use super::under::Under;
 use super::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom, DEEPEST, bound, under};
@@ -31,6 +31,7 @@ pub fn placed(workflow: Workflow, files: &Arc<CalledFiles>) -> Workflow {
     // What was found is known better now than when the document was read alone.
     placed.diagnostics.retain(|found| found.code != Code::WorkflowNotFound);
     placing.note_not_found(&mut placed);
+    placing.note_not_again(&mut placed);
     placing.findings.add_to(&mut placed.diagnostics);
     placed
 }
@@ -117,6 +118,27 @@ impl Placing<'_> {
             {
                 let words = format!("`{}` is {}, and not {other}", call.workflow, answer.file);
                 self.findings.note_caret(Code::CallShadowed, caret, words);
+            }
+        }
+    }
+
+    /// Production may begin earlier than each document knew alone, and nothing there runs again by itself.
+    fn note_not_again(&mut self, workflow: &mut Workflow) {
+        let calls: Vec<Arc<Called>> = workflow.steps.iter().filter_map(|step| step.called.clone()).collect();
+        for step in workflow.steps.iter_mut().filter(|step| step.production) {
+            // The line of the release's own document that leads there.
+            let place = match &step.called {
+                None => step.place,
+                Some(called) => {
+                    let is_above =
+                        |outer: &&Arc<Called>| outer.depth == 1 && called.path.starts_with(&outer.path);
+                    calls.iter().find(is_above).unwrap_or(called).place
+                }
+            };
+            for command in step.commands.iter_mut().filter(|command| command.annotated.retries.is_some()) {
+                command.annotated.retries = None;
+                let words = format!("`retries` of {}: {}", command.id, again::IN_PRODUCTION);
+                self.findings.note_caret(Code::AnnotationNotHonoured, (place, place.column + 1), words);
             }
         }
     }

@@ -308,3 +308,19 @@ fn a_value_that_a_called_text_writes_must_be_plain_there_too() {
     let filled = workflow.with_params(&given);
     assert!(filled.commands().all(|command| !command.text.contains("hunter2x")));
 }
+
+#[test]
+fn what_a_production_step_calls_is_not_run_again_by_itself() {
+    let called = "# Wait\n\n## Steps\n\n### Look\n\n<!-- gonogo: retries=3 -->\n```bash\nmake look\n```\n";
+    let placed = |heading: &str| {
+        let text = format!("# T\n\n## Steps\n\n### {heading}\n\n→ workflow: wait\n");
+        with(&text, &files(&[("wait.md", called)]))
+    };
+    let kept = |workflow: &Workflow| workflow.commands().filter_map(|it| it.annotated.retries).sum::<u32>();
+    assert_eq!(kept(&placed("Staging")), 3);
+    let workflow = placed("Production");
+    assert_eq!(kept(&workflow), 0);
+    let told = workflow.diagnostics.iter().find(|found| found.code == Code::AnnotationNotHonoured).unwrap();
+    assert_eq!(told.place.line, 7);
+    assert!(told.message.contains("acts on production"), "{}", told.message);
+}

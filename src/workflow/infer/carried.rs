@@ -48,6 +48,11 @@ pub(super) fn carry_forward(steps: &mut [Step], rollback: &mut [Command]) {
     }
 }
 
+/// The names that a block sets itself: what it sets stands before every later block that reads it.
+pub(in crate::workflow) fn set_in(text: &str) -> impl Iterator<Item = String> {
+    settings(text, &shell::scan(text)).into_iter().map(|(name, _)| name)
+}
+
 /// The names that a block sets at its top level, with the value as written where it is a constant.
 fn settings(text: &str, script: &Script) -> Vec<(String, Option<String>)> {
     let mut found = Vec::new();

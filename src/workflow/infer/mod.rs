@@ -2,7 +2,7 @@
 //! release. Every rule works in French and English, and what it is not sure of it reports.
 
 mod calls;
-mod carried;
+pub(in crate::workflow) mod carried;
 mod checks;
 mod classify;
 mod commands;

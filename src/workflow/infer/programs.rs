@@ -124,6 +124,93 @@ pub(super) fn is_undo(simple: &Simple) -> bool {
     }
 }
 
+/// No block starts more of them by name.
+const MOST_PROGRAMS: usize = 64;
+
+/// The programs that a text starts, by name, each once: what the shell itself does, or the text defines,
+/// is none, and neither is what only the run can name.
+pub(in crate::workflow) fn started(text: &str) -> Vec<String> {
+    const OF_THE_SHELL: &str = ". : [ [[ alias bg break builtin case cd command continue declare do done echo elif else esac \
+        eval exec exit export false fg fi for function getopts hash help if in jobs kill let local \
+        mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source test \
+        then time times trap true type typeset ulimit umask unalias unset until wait while { } !";
+    let script = crate::workflow::shell::scan(text);
+    let mut found: Vec<String> = Vec::new();
+    for word in script.commands().filter_map(|simple| simple.program().first()) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+        let name = word.text.as_str();
+        let is_name = !name.is_empty() && !name.starts_with('-') && name.chars().all(fits);
+        let is_known = OF_THE_SHELL.split(' ').chain(found.iter().map(String::as_str)).any(|it| it == name);
+        if is_name && !is_known {
+            found.push(name.to_owned());
+        }
+        if found.len() == MOST_PROGRAMS {
+            break;
+        }
+    }
+    found.retain(|name| !text.contains(&format!("{name}()")) && !text.contains(&format!("{name} ()")));
+    found
+}
+
+/// Whether a command changes something that others see: it pushes, deploys, publishes, or runs
+/// something elsewhere. A program is only known by its words, so one too many counts rather than one
+/// too few.
+pub(in crate::workflow) fn reaches_others(simple: &Simple) -> bool {
+    /// First words behind kubectl, helm or a cloud's own client that only look.
+    const LOOKS: &str = "get describe logs wait version config cluster-info explain api-resources auth top diff kustomize \
+        port-forward events list ls status history show search template lint repo pull env dependency";
+    const CHANGES: &[&str] = &[
+        "push", "tag", "deploy", "publish", "release", "apply", "destroy", "upgrade", "promote", "rollback",
+        "migrate", "sync", "up", "down",
+    ];
+    let words: Vec<&str> = simple.program().iter().map(|word| word.text.as_str()).collect();
+    let Some((program, rest)) = words.split_first() else { return false };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let has = |of: &[&str]| rest.iter().any(|word| of.contains(word));
+    let mut arguments = rest.iter().filter(|word| !word.starts_with('-'));
+    let looks = |verb: &str| LOOKS.split(' ').any(|known| known == verb);
+    match name {
+        "echo" | "printf" | "grep" | "test" | "[" => false,
+        "git" => {
+            let lists = ["-l", "--list", "-v", "--verify", "--contains", "--merged", "--points-at"];
+            let tags = |words: &[Word]| {
+                let mut words = words.iter().map(|word| word.text.as_str());
+                words.clone().any(|word| !word.starts_with('-')) && !words.any(|word| lists.contains(&word))
+            };
+            is_push(simple) || git(simple, "tag").is_some_and(tags)
+        }
+        "kubectl" | "oc" => {
+            let options = KubectlOptions::read(simple.program().get(1..).unwrap_or_default());
+            match options.arguments.first().map(|word| word.text.as_str()) {
+                Some("rollout") => !has(&["status", "history"]),
+                Some(verb) => !looks(verb),
+                None => false,
+            }
+        }
+        "helm" | "argocd" | "flux" => arguments.next().is_some_and(|verb| !looks(verb)),
+        "aws" | "gcloud" | "az" => {
+            !rest.iter().any(|word| looks(word) || word.starts_with("describe-") || word.starts_with("list-"))
+        }
+        "gh" | "glab" => {
+            const LOOKS: &[&str] =
+                &["view", "list", "watch", "status", "download", "diff", "checks", "clone"];
+            arguments.nth(1).is_some_and(|verb| !LOOKS.contains(verb))
+        }
+        "curl" | "wget" => rest.iter().any(|word| {
+            let long = ["--request", "--data", "--json", "--form", "--upload-file", "--post", "--method"];
+            let is_short = word.starts_with('-') && !word.starts_with("--");
+            long.iter().any(|flag| word.starts_with(flag))
+                || (is_short && word.contains(['X', 'd', 'F', 'T']))
+        }),
+        "docker" | "podman" | "docker-compose" => has(&["push", "deploy", "up", "down", "update", "restart"]),
+        "ssh" | "scp" | "rsync" | "sftp" | "ansible-playbook" | "twine" | "skopeo" | "crane" => true,
+        _ => {
+            let is_script = program.contains('/');
+            has(CHANGES) || (is_script && name.split(['-', '_', '.']).any(|part| CHANGES.contains(&part)))
+        }
+    }
+}
+
 /// A workload that a kubectl command names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
@@ -356,6 +443,19 @@ mod tests {
         let makes = |text: &str| scan(text).commands().any(|simple| tagging(simple, text).is_some());
         assert!(makes("git tag v1") && makes("git -C repo tag -a v1 -m x"));
         assert!(!makes("git tag -l 'v*'") && !makes("git tag") && !makes("git tag -d v1"));
+    }
+
+    #[test]
+    fn the_programs_of_a_text_are_those_that_it_starts() {
+        let text = "cd chart && helm lint . | tee out\nif helm version; then sudo kubectl get pods; fi\n\
+                    export A=$(date)\n./own.sh\n$TOOL run\nhello() { cowsay hi; }\nhello\nA=1 make\n";
+        let found = started(text);
+        for name in ["helm", "tee", "kubectl", "make"] {
+            assert!(found.iter().any(|it| it == name), "{name}: {found:?}");
+        }
+        for name in ["cd", "export", "if", "hello", "./own.sh", "$TOOL", "sudo", "run"] {
+            assert!(!found.iter().any(|it| it == name), "{name}: {found:?}");
+        }
     }
 
     #[test]

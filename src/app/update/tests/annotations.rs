@@ -90,6 +90,142 @@ fn the_word_is_typed_and_the_terms_go_with_the_run() {
 }
 
 #[test]
+fn a_shell_that_is_not_here_is_told_before_anything_runs() {
+    let asked = "<!-- gonogo: shell=zsh -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    let zsh = || Need::Program("zsh".to_owned());
+    assert_eq!(press(&mut script, "enter"), [Ask::Look(vec![zsh()])]);
+    tell(&mut script, What::Looked(vec![(zsh(), false)]));
+    assert_eq!(press(&mut script, "r"), []);
+    assert!(told(&script).contains("zsh is not on the PATH"), "{}", told(&script));
+    tell(&mut script, What::Looked(vec![(zsh(), true)]));
+    press(&mut script, "r");
+    let attempt = script.model.state().last_attempt(&PREPARE.into()).expect("it was started");
+    assert_eq!(attempt.run.shell, ["zsh", "-f", "-e"]);
+}
+
+#[test]
+fn the_next_attempt_leaves_once_its_own_record_is_durable_and_its_output_is_followed() {
+    let asked = "<!-- gonogo: retries=2 -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let world = |script: &mut Script, fact| {
+        let event = Event { at: script.model.now, by: None, fact };
+        tell(script, What::Fact(Box::new(event)))
+    };
+    let end =
+        |attempt| Fact::CommandEnded { command: PREPARE.into(), attempt, exit: Exit::Code(1), took_ms: 9 };
+    let woke = |attempt| Fact::Woke { timer: Timer::CommandAgain { command: PREPARE.into(), attempt } };
+    let asks = world(&mut script, end(1));
+    assert!(asks.iter().any(|ask| matches!(ask, Ask::Do(Effect::WakeAt { .. }))), "{asks:?}");
+    wait(&mut script, 2_000);
+    let asks = world(&mut script, woke(2));
+    let seq = *records(&asks).last().expect("it is recorded");
+    assert_eq!(
+        (records(&asks).len(), runs(&asks)),
+        (2, 0),
+        "the pause is over, the attempt begins: {asks:?}"
+    );
+    assert_eq!(runs(&durable(&mut script, seq - 1)), 0);
+    assert_eq!(runs(&durable(&mut script, seq)), 1);
+    assert_eq!(script.model.view.panel, Some(Panel::Output { command: PREPARE.into(), attempt: 2 }));
+
+    world(&mut script, end(2));
+    press(&mut script, "x");
+    assert!(script.model.release.again(&PREPARE.into()).is_none());
+    wait(&mut script, 60_000);
+    assert_eq!(runs(&world(&mut script, woke(3))), 0, "it was stopped");
+}
+
+#[test]
+fn on_a_full_disk_nothing_runs_again() {
+    let asked = "<!-- gonogo: retries=2 -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let fact = Fact::CommandEnded { command: PREPARE.into(), attempt: 1, exit: Exit::Code(1), took_ms: 9 };
+    let event = Event { at: script.model.now, by: None, fact };
+    tell(&mut script, What::Fact(Box::new(event)));
+    disk_full(&mut script);
+    wait(&mut script, 2_000);
+    let fact = Fact::Woke { timer: Timer::CommandAgain { command: PREPARE.into(), attempt: 2 } };
+    let event = Event { at: script.model.now, by: None, fact };
+    let asks = tell(&mut script, What::Fact(Box::new(event)));
+    assert_eq!(runs(&asks), 0);
+    assert_eq!(script.model.state().command(&PREPARE.into()), CommandState::Failed);
+}
+
+#[test]
+fn what_a_command_printed_is_in_the_environment_of_those_after_it() {
+    let asked = "<!-- gonogo: capture=URL -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    let url = |script: &Script| script.model.unset_for("curl \"${URL}\"").into_iter().next();
+    assert!(matches!(url(&script), Some((name, _)) if name == "URL"));
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    let world = |script: &mut Script, fact| {
+        let event = Event { at: script.model.now, by: None, fact };
+        tell(script, What::Fact(Box::new(event)))
+    };
+    let captured = crate::release::Captured::Value("https://a".to_owned());
+    world(&mut script, Fact::OutputCaptured { command: PREPARE.into(), attempt: 1, captured });
+    let end = Fact::CommandEnded { command: PREPARE.into(), attempt: 1, exit: Exit::Code(0), took_ms: 9 };
+    world(&mut script, end);
+    assert_eq!(url(&script), None);
+    let workflow = std::sync::Arc::clone(script.model.release.workflow());
+    let set = script.model.set_for(workflow.command(&PREPARE.into()).expect("it is there"));
+    assert_eq!(set.into_iter().collect::<Vec<_>>(), [("URL".to_owned(), "https://a".to_owned())]);
+}
+
+#[test]
+fn a_secret_that_became_known_meanwhile_is_not_written_down_by_an_output() {
+    let asked = "<!-- gonogo: capture=URL -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    press(&mut script, "enter");
+    press(&mut script, "r");
+    script.model.secrets.insert("TOKEN", "hunter2-and-more");
+    let captured = crate::release::Captured::Value("https://a?hunter2-and-more".to_owned());
+    let fact = Fact::OutputCaptured { command: PREPARE.into(), attempt: 1, captured };
+    let event = Event { at: script.model.now, by: None, fact };
+    let asks = tell(&mut script, What::Fact(Box::new(event)));
+    assert!(!format!("{asks:?}").contains("hunter"), "{asks:?}");
+    assert!(format!("{asks:?}").contains("holds the value of TOKEN"), "{asks:?}");
+}
+
+#[test]
+fn a_missing_program_is_offered_as_the_reason_of_a_skip_and_skips_nothing_by_itself() {
+    let asked = "<!-- gonogo: skip-if-missing -->\n```bash\ngit log --oneline -20";
+    let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
+    script.confirm_all(&["pre-requis"]);
+    let git = || Need::Program("git".to_owned());
+    wait(&mut script, 5_000);
+    let asks = tell(&mut script, What::Tick);
+    assert!(asks.contains(&Ask::Look(vec![git()])), "{asks:?}");
+    tell(&mut script, What::Looked(vec![(git(), true)]));
+    press(&mut script, "s");
+    assert_eq!(script.model.view.prompt.as_ref().map(|prompt| prompt.input.value()), Some(""));
+    press(&mut script, "esc");
+    tell(&mut script, What::Looked(vec![(git(), false)]));
+    assert_eq!(
+        script.model.state().command(&PREPARE.into()),
+        CommandState::Ready,
+        "nothing closes by itself"
+    );
+    press(&mut script, "s");
+    press(&mut script, "enter");
+    assert_eq!(script.model.state().command(&PREPARE.into()), CommandState::Skipped);
+    let (_, _, why) =
+        script.model.state().commands[&PREPARE.into()].set_aside.clone().expect("it was skipped");
+    assert_eq!(why, "git is not on the PATH");
+}
+
+#[test]
 fn an_alternative_that_the_document_prefers_is_shown_first_and_still_asked() {
     let text = "<!-- gonogo: choose=2 -->\n```bash\ngit log --oneline -20\n# ou\ngit status";
     let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", text)]);
