@@ -27,7 +27,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 const REPLICAS: Replicas = Replicas::Left(0);
 
 fn kubeconfig() -> Option<ConnectOptions> {

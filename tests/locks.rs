@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::Receiver;
 
 /// Generous: a lock that nobody renews is free after a minute.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A cluster of either sort.
 struct Stage {

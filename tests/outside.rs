@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// Generous: only a hang takes this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Stage {
     practice: Practice,
@@ -29,10 +29,19 @@ struct Stage {
 
 impl Stage {
     async fn new(scenario: Scenario) -> Self {
+        Self::at(120.0, scenario).await
+    }
+
+    /// A world in which a rollout takes seconds of wall time, so that its middle is seen.
+    async fn unhurried() -> Self {
+        Self::at(12.0, Scenario::Good).await
+    }
+
+    async fn at(speed: f64, scenario: Scenario) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let exe = PathBuf::from("/bin/true");
-        let options = Options { dir: dir.path().join("world"), scenario, speed: 120.0, exe };
+        let options = Options { dir: dir.path().join("world"), scenario, speed, exe };
         Self { practice: Practice::start(options).await.unwrap(), dir }
     }
 
@@ -130,7 +139,7 @@ async fn what_is_up_long_since_is_complete_at_once() {
 
 #[tokio::test]
 async fn a_good_rollout_is_waited_for_and_told_in_calm_lines() {
-    let stage = Stage::new(Scenario::Good).await;
+    let stage = Stage::unhurried().await;
     stage.set_image("v1.3.0").await;
     let output = stage.run(&["status", "deploy/app", "--wait", "--settle", "1s"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
@@ -193,7 +202,7 @@ async fn what_does_not_exist_is_gone_and_the_worst_of_several_decides() {
 
 #[tokio::test]
 async fn somebody_elses_rollout_ends_the_wait_for_ours() {
-    let stage = Stage::new(Scenario::Good).await;
+    let stage = Stage::unhurried().await;
     stage.set_image("v1.3.0").await;
     let mut watching = Watching::start(&stage, &["status", "deployment/app", "--wait", "--settle", "1000s"]);
     watching.until("progressing").await;
@@ -205,7 +214,7 @@ async fn somebody_elses_rollout_ends_the_wait_for_ours() {
 
 #[tokio::test]
 async fn a_workload_that_is_deleted_meanwhile_is_gone() {
-    let stage = Stage::new(Scenario::Good).await;
+    let stage = Stage::unhurried().await;
     stage.set_image("v1.3.0").await;
     let mut watching = Watching::start(&stage, &["status", "deployment/app", "--wait", "--settle", "1000s"]);
     watching.until("progressing").await;
@@ -216,7 +225,7 @@ async fn a_workload_that_is_deleted_meanwhile_is_gone() {
 
 #[tokio::test]
 async fn a_silent_cluster_makes_what_was_known_stale_and_turns_nothing_green() {
-    let stage = Stage::new(Scenario::Good).await;
+    let stage = Stage::unhurried().await;
     stage.set_image("v1.3.0").await;
     let args = ["status", "deployment/app", "--wait", "--settle", "1000s", "--timeout", "12s"];
     let mut watching = Watching::start(&stage, &args);

@@ -282,7 +282,7 @@ mod tests {
     }
 
     fn health(url: &str) -> Health {
-        Health::new(url, Duration::from_millis(20), Duration::from_secs(2)).expect("a good address")
+        Health::new(url, Duration::from_millis(20), Duration::from_secs(60)).expect("a good address")
     }
 
     #[tokio::test]

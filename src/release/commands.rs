@@ -33,6 +33,12 @@ impl Release {
                 }
             }
             CommandKind::Note | CommandKind::Reference => {
+                if command.settling.as_ref().is_some_and(|settling| settling.ruling.is_none()) {
+                    return Err(Refusal::new(
+                        "nobody has said yet whether this block is commands",
+                        "open it with enter, and say it",
+                    ));
+                }
                 return Err(Refusal::new("this block is text, not a command", "read it, and go on"));
             }
         }

@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 /// Generous: only a hang takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long a slow answer takes: long enough to be under way while nginx reloads.
 const SLOW: Duration = Duration::from_millis(150);

@@ -48,6 +48,7 @@ fn command(id: &str, text: &str) -> Command {
         text: text.to_owned(),
         warnings: Vec::new(),
         choices: Vec::new(),
+        settling: None,
         annotated: Default::default(),
     }
 }
@@ -73,7 +74,6 @@ fn step(id: &str, number: u32, title: &str, commands: Vec<Command>, groups: Vec<
         gating: true,
         calls: Vec::new(),
         called: None,
-        settled: Default::default(),
         annotated: Default::default(),
     }
 }

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 /// Generous: only a hang takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 const DOCUMENT: &str = "# Release\n\n## Steps\n\n### 1. Deploy\n\n- [ ] Pods ready\n";
 

@@ -15,7 +15,7 @@ use crate::world::{Which, World};
 /// Between two tries of a refused eviction.
 const RETRY: Duration = Duration::from_millis(250);
 /// No scenario takes half as long; beyond it something hangs.
-const LONGEST: Duration = Duration::from_secs(240);
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// What one world told of one scenario.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::world::World;
 
 /// What a person would wait for at most; only something that never comes takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Units: world seconds.
 const SETTLE_S: u32 = 2;
 

@@ -106,7 +106,7 @@ impl Canary {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), available).await.expect("the pods come up");
+        tokio::time::timeout(Duration::from_secs(300), available).await.expect("the pods come up");
     }
 
     /// Of the world, seen through the gate.

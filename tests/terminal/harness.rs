@@ -12,7 +12,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use tempfile::TempDir;
 
 /// Ends a test that would wait for ever, even on a machine that does three other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// gonogo takes a key that comes again faster than this for one held down.
 const READING: Duration = Duration::from_millis(250);
 

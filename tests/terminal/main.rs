@@ -20,5 +20,6 @@ mod read_only;
 mod reload;
 mod surroundings;
 mod terminals;
+mod unclear;
 mod watching;
 mod without_release;

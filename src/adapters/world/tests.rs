@@ -5,7 +5,7 @@ use crate::adapters::store::Store;
 use crate::release::{Measure, PatchBack, ReleaseId, Replicas};
 use crate::workflow::Kind;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn settings() -> WorldSettings {
     WorldSettings {

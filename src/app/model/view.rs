@@ -189,7 +189,9 @@ impl StartForm {
     pub fn fit(&mut self, document: &Workflow) {
         let selected = self.fields.get(self.selected).map(|field| field.kind.clone());
         let is_param = |field: &Field| matches!(field.kind, FieldKind::Param(_) | FieldKind::Secret(_));
-        let (known, rest): (Vec<Field>, Vec<Field>) = self.fields.drain(..).partition(is_param);
+        let is_block = |field: &Field| matches!(field.kind, FieldKind::Block(_));
+        let kept = self.fields.drain(..).filter(|field| !is_block(field));
+        let (known, rest): (Vec<Field>, Vec<Field>) = kept.partition(is_param);
         self.aside.extend(known);
         let mut params = Vec::new();
         for param in document.params.iter().filter(|param| param.is_asked()) {
