@@ -24,6 +24,8 @@ pub struct Headless {
     /// What a release asked for before the loop began.
     pub asks: Vec<Ask>,
     pub judge_at: Option<jiff::Timestamp>,
+    /// The exit code, once all is put away.
+    pub ended: Option<u8>,
 }
 
 impl Headless {
@@ -55,6 +57,7 @@ impl Headless {
             let Some(news) = self.news.try_recv().ok().filter(|_| ended.is_none()) else { break };
             ended = self.take(of_world(news));
         }
+        self.ended = self.ended.or(ended);
         ended
     }
 
@@ -67,9 +70,12 @@ impl Headless {
 
     /// Ends what is under way, and writes what is not on disk yet.
     pub async fn leave(mut self, why: &str) -> Model {
-        let mut ended = self.take(What::Leave { why: why.to_owned() });
-        while ended.is_none() {
-            ended = self.turn().await;
+        // A signal may have ended it before: nothing more comes then.
+        if self.ended.is_none() {
+            self.ended = self.take(What::Leave { why: why.to_owned() });
+        }
+        while self.ended.is_none() {
+            self.turn().await;
         }
         self.world.close();
         self.model

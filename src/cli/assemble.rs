@@ -300,7 +300,16 @@ pub(super) fn headless(parts: Parts<'_>) -> color_eyre::Result<Headless> {
         leaving: None,
         watch_next: None,
     };
-    Ok(Headless { model, world, clock, news, followed: parts.followed, asks: parts.asks, judge_at: None })
+    Ok(Headless {
+        model,
+        world,
+        clock,
+        news,
+        followed: parts.followed,
+        asks: parts.asks,
+        judge_at: None,
+        ended: None,
+    })
 }
 
 pub(super) fn judging(config: &Config) -> Judging {
