@@ -8,13 +8,13 @@
 
 mod stage;
 
-use std::time::Duration;
-
-use gonogo::adapters::store::{ReadOnly, Store};
+use gonogo::adapters::store::Store;
 use gonogo::rehearsal::{Fault, Scenario};
-use gonogo::release::{Fact, Phase};
+use gonogo::release::Phase;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use stage::{PATIENCE, Stage};
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_bad_version_is_rolled_back_verified_and_recorded_while_another_process_holds_the_release() {
@@ -117,17 +117,7 @@ async fn killed_on_the_way_it_goes_on_where_it_was_and_patches_nothing_twice() {
     stage.set_image("v1.3.0").await;
     let before = stage.generation().await;
     let mut first = stage.command(&["rollback", "r1", "--yes"]).spawn().unwrap();
-    let (mut view, _) = ReadOnly::open(&stage.state_dir(), &id).unwrap();
-    let accepted = async {
-        loop {
-            let records = view.poll().unwrap();
-            if records.iter().any(|record| matches!(record.event.fact, Fact::RollbackStepEnded { .. })) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, accepted).await.unwrap();
+    stage.accepted(&id).await;
     first.kill().await.unwrap();
     assert_eq!(stage.replayed(&id).state().phase, Phase::RollingBack);
 
@@ -136,6 +126,26 @@ async fn killed_on_the_way_it_goes_on_where_it_was_and_patches_nothing_twice() {
     assert_eq!(stage.image().await, "myapp:v1.2.0");
     assert_eq!(stage.generation().await, before + 1, "one patch changed it, and no second one");
     assert_eq!(stage.replayed(&id).state().phase, Phase::RolledBack);
+}
+
+#[tokio::test]
+async fn interrupted_on_the_way_it_says_so_and_ends() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let stage = Stage::new(Scenario::Good).await;
+        let id = stage.release("r1").await;
+        stage.set_image("v1.3.0").await;
+        let running = stage.command(&["rollback", "r1", "--yes"]).spawn().unwrap();
+        stage.accepted(&id).await;
+        // What was sent cannot be verified from here on.
+        stage.inject(Fault::ApiDown { lasting: PATIENCE * 100 });
+        let pid = Pid::from_raw(running.id().unwrap().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let output = timeout(PATIENCE, running.wait_with_output()).await.expect("it ends").unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(12), "{signal:?}: {said}");
+        assert!(said.contains("interrupted; started again, it goes on where it is"), "{said}");
+        assert_eq!(stage.replayed(&id).state().phase, Phase::RollingBack);
+    }
 }
 
 #[tokio::test]

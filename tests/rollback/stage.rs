@@ -164,6 +164,21 @@ impl Stage {
     }
 
     /// Files beside the journal in which a rollback was recorded.
+    /// Waits until the record says that a part of the way back was accepted.
+    pub async fn accepted(&self, id: &ReleaseId) {
+        let (mut view, _) = ReadOnly::open(&self.state_dir(), id).unwrap();
+        let accepted = async {
+            loop {
+                let records = view.poll().unwrap();
+                if records.iter().any(|record| matches!(record.event.fact, Fact::RollbackStepEnded { .. })) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, accepted).await.unwrap();
+    }
+
     pub fn n_files(&self, name: &str) -> usize {
         let folder = Folder::of(&self.state_dir(), &ReleaseId(name.to_owned())).unwrap();
         let entries = std::fs::read_dir(folder.path()).unwrap();

@@ -208,7 +208,9 @@ mod tests {
         let (recovered, _recoveries) = watch::channel(0);
         let (skewed, skew) = watch::channel(SignedDuration::ZERO);
         let now = Moment::real(at("14:00:00"));
-        let beating = tokio::spawn(run(server.client(), Pace::USUAL, out, recovered, skewed, move || now));
+        // Generous: only a hang takes this long.
+        let pace = Pace { patience: Duration::from_secs(300), ..Pace::USUAL };
+        let beating = tokio::spawn(run(server.client(), pace, out, recovered, skewed, move || now));
         let clock = soon(told.recv()).await.unwrap();
         assert!(matches!(&clock, Observation::Limit(line) if line.what == "clock"), "{clock:?}");
         assert_eq!(skew.borrow().as_secs(), -59);

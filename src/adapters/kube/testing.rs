@@ -130,5 +130,5 @@ fn path_of(head: &str) -> &str {
 
 /// Waits for something that must come; a test that waits in vain fails instead of hanging.
 pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(std::time::Duration::from_secs(30), what).await.expect("it comes soon")
+    tokio::time::timeout(std::time::Duration::from_secs(300), what).await.expect("it comes soon")
 }

@@ -14,9 +14,9 @@ use super::*;
 use crate::watch::{Link, System, WorkloadFacts};
 use crate::workflow::Kind;
 
-/// A beat that is not answered is noticed soon. Whatever the machine makes of it, only the order of
-/// what happens is looked at.
-const PACE: Pace = Pace { every: Duration::from_millis(20), patience: Duration::from_millis(300) };
+/// A beat that is not answered is noticed soon, and one that is answered late on a slow machine is no
+/// silence. Only the order of what happens is looked at.
+const PACE: Pace = Pace { every: Duration::from_millis(20), patience: Duration::from_secs(2) };
 
 /// How the server is doing. It never closes a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,11 +106,14 @@ fn vector(points: &[(f64, &str)]) -> String {
     success("vector", json!(series))
 }
 
+/// Generous: only a hang takes this long.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 fn settings(url: &str) -> PrometheusSettings {
     PrometheusSettings {
         interval: Duration::from_secs(15),
         window: Duration::from_secs(60),
-        timeout: Duration::from_millis(500),
+        timeout: PATIENCE,
         ..PrometheusSettings::new(url)
     }
 }
@@ -208,7 +211,11 @@ fn fast_clock() -> impl Fn() -> Moment + Send + Sync {
 }
 
 fn watched(url: &str) -> (mpsc::Receiver<Observation>, CancellationToken) {
-    let prometheus = Prometheus::new(&settings(url), "prod", "app").expect("a good address");
+    watched_with(&settings(url))
+}
+
+fn watched_with(settings: &PrometheusSettings) -> (mpsc::Receiver<Observation>, CancellationToken) {
+    let prometheus = Prometheus::new(settings, "prod", "app").expect("a good address");
     let (tell, told) = mpsc::channel(16);
     let stop = CancellationToken::new();
     // 15 s of the practice world in 20 ms.
@@ -319,7 +326,8 @@ async fn an_outage_is_told_and_its_gap_filled_afterwards() {
 #[tokio::test]
 async fn a_server_that_hangs_or_is_not_there_is_down() {
     let (_fake, url) = Fake::start(Mood::Hangs).await;
-    let (mut told, _stop) = watched(&url);
+    let impatient = PrometheusSettings { timeout: Duration::from_millis(500), ..settings(&url) };
+    let (mut told, _stop) = watched_with(&impatient);
     let Link::Down { cause, .. } = next_link(&mut told).await else { panic!("it is down") };
     assert_eq!(cause, "did not answer within 0.5 s");
 

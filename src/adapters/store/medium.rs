@@ -31,7 +31,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 
 #[derive(Debug)]
 pub(super) struct FileMedium {
-    /// Holds the lock as long as it is open.
+    /// Locked until it is dropped.
     journal: File,
     reserve: PathBuf,
     reserved: bool,
@@ -46,6 +46,14 @@ impl FileMedium {
     pub(super) fn cut_and_sync(&mut self, length: u64) -> io::Result<()> {
         self.cut(length)?;
         self.sync()
+    }
+}
+
+impl Drop for FileMedium {
+    fn drop(&mut self) {
+        // A child that was forked and has not become its program yet holds a copy of the file, and a
+        // file that is only closed stays locked by it.
+        let _ = self.journal.unlock();
     }
 }
 
