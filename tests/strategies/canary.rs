@@ -1,6 +1,7 @@
 //! A canary by the weights of a mesh, in a practice world of its own.
 
 use std::ffi::OsString;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gonogo::rehearsal::{CONTEXT, EmptyCluster, Practice};
@@ -11,12 +12,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::gate::Gate;
+use crate::gate::{Gate, PATIENCE};
 use crate::harness::{Home, Terminal};
 
 const NAMESPACE: &str = "shop";
 const DOCUMENT: &str = "---\ntargets: [deployment/app, deployment/app-canary]\n---\n\n# Release\n\n## Steps\n\n### 1. \
                         Production deployment\n\n- [ ] Deployed\n";
+
+/// One at a time: beside another one's worlds and programs its own may be late with every answer.
+static TURN: Mutex<()> = Mutex::new(());
 
 pub struct Canary {
     runtime: Runtime,
@@ -24,6 +28,7 @@ pub struct Canary {
     client: Client,
     dir: TempDir,
     pub gate: Gate,
+    _turn: MutexGuard<'static, ()>,
 }
 
 fn deployment(name: &str, track: &str, replicas: u32) -> Value {
@@ -65,6 +70,7 @@ fn objects() -> Vec<Value> {
 impl Canary {
     /// The stable side has all the traffic, and its pods are up.
     pub fn new() -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
@@ -84,7 +90,7 @@ impl Canary {
         let gate = Gate::before(server.parse().unwrap());
         let through = written.replace(&server, &gate.address.to_string());
         std::fs::write(dir.path().join("kubeconfig"), through).unwrap();
-        let this = Self { runtime, _practice: practice, client, dir, gate };
+        let this = Self { runtime, _practice: practice, client, dir, gate, _turn: turn };
         this.runtime.block_on(this.set_up());
         this
     }
@@ -106,7 +112,7 @@ impl Canary {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(300), available).await.expect("the pods come up");
+        tokio::time::timeout(PATIENCE, available).await.expect("the pods come up");
     }
 
     /// Of the world, seen through the gate.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Only something that never comes takes this long.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where it stops, by the number of changes that have been answered before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

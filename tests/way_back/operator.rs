@@ -25,8 +25,8 @@ use crate::hands::Hands;
 use crate::manifests::{NAME, OLD, image};
 use crate::world::{Which, World};
 
-/// What a person would wait for at most; only something that never comes takes this long.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Generous: only something that never comes takes this long.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Units: world seconds.
 const SETTLE_S: u32 = 2;
 

@@ -199,10 +199,16 @@ async fn a_hundred_megabytes_stay_within_the_budget_and_are_counted() {
     // 99 columns a line, and `first`, `last`: nothing is missing from the count.
     assert_eq!(bytes as u64 + kept.cut_bytes, 100_000_000 + 9);
 
-    assert_eq!(ended.file_problem, None);
+    let late = "the disk did not answer in time";
+    assert!(ended.file_problem.as_ref().is_none_or(|problem| problem.ends_with(late)), "{ended:?}");
     let meta = std::fs::metadata(&file).expect("written");
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
-    let written = std::fs::read_to_string(&file).expect("text");
+    let mut written = std::fs::read_to_string(&file).expect("text");
+    // On a slow disk the end is told first, and the file is written on.
+    while ended.file_problem.is_some() && !written.ends_with("\nout| last\n") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        written = std::fs::read_to_string(&file).expect("text");
+    }
     assert!(written.starts_with("out| first\nout| xxx") && written.ends_with("\nout| last\n"));
     assert!(written.contains(&format!("\ncut| {} lines, {} bytes\n", kept.cut_lines, kept.cut_bytes)));
 }
