@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// World seconds per real second. A faster world runs ahead of its watchers on a slow machine, and
 /// what lasted a second looks like trouble.
-const PRACTICE_SPEED: f64 = 0.2;
+const PRACTICE_SPEED: f64 = 0.5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Which {
@@ -68,7 +68,7 @@ impl World {
 
     /// How many scenarios run at the same time: a cluster of its own needs the machine too.
     pub fn at_once(&self) -> usize {
-        if self.which == Which::Practice { 12 } else { 4 }
+        if self.which == Which::Practice { 3 } else { 4 }
     }
 
     /// Seconds of this world in real time.
