@@ -163,7 +163,6 @@ impl Stage {
         journal::replay(Arc::new(document()), &read.records).unwrap()
     }
 
-    /// Files beside the journal in which a rollback was recorded.
     /// Waits until the record says that a part of the way back was accepted.
     pub async fn accepted(&self, id: &ReleaseId) {
         let (mut view, _) = ReadOnly::open(&self.state_dir(), id).unwrap();
@@ -179,6 +178,7 @@ impl Stage {
         tokio::time::timeout(PATIENCE, accepted).await.unwrap();
     }
 
+    /// Files beside the journal in which a rollback was recorded.
     pub fn n_files(&self, name: &str) -> usize {
         let folder = Folder::of(&self.state_dir(), &ReleaseId(name.to_owned())).unwrap();
         let entries = std::fs::read_dir(folder.path()).unwrap();
