@@ -2,6 +2,7 @@
 
 pub mod action;
 mod headless;
+mod keyboard;
 pub mod keymap;
 pub mod model;
 pub mod msg;
@@ -9,11 +10,8 @@ mod pace;
 pub mod screen;
 pub mod update;
 
-use std::task::Poll;
 use std::time::Duration;
 
-use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -26,6 +24,7 @@ use crate::release::{Effect, WakeTime};
 use crate::ui::theme::Themes;
 use crate::ui::{self, Scrolls};
 use crate::watch::Observation;
+use keyboard::Keyboard;
 use model::{Model, Panel};
 use msg::{JournalNews, Msg, What};
 use pace::{Change, Pace};
@@ -54,7 +53,7 @@ pub struct Cockpit {
 
 /// Runs until the operator leaves, and returns the exit code and the model as it was then.
 pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
-    let mut keys = EventStream::new();
+    let mut keyboard = Keyboard::read(cockpit.clock.clone());
     let mut tick = next_second(&cockpit.clock);
     let asks = std::mem::take(&mut cockpit.asks);
     let mut turn = Turn {
@@ -76,7 +75,7 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
         let frame = turn.pace.due().map(|due| turn.started + due);
         let first = tokio::select! {
             biased;
-            event = keys.next() => Some(of_terminal(event)),
+            what = keyboard.next() => Some(what),
             news = turn.cockpit.news.recv() => news.map(of_world),
             news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
             () = tokio::time::sleep_until(tick) => {
@@ -97,8 +96,8 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
             if ended.is_none() && n_taken < PORTION {
                 // Keys first, and what they did is drawn before more data is taken in: the data that
                 // waits can wait a little longer.
-                pending = match at_once(&mut keys).await {
-                    Some(event) => Some(of_terminal(event)),
+                pending = match keyboard.at_once() {
+                    Some(what) => Some(what),
                     None if turn.pace.is_urgent() => None,
                     None => turn.cockpit.news.try_recv().ok().map(of_world),
                 };
@@ -215,18 +214,6 @@ fn carry_out(ask: Ask, world: &World, model: &Model, judge_at: &mut Option<jiff:
     None
 }
 
-fn of_terminal(event: Option<std::io::Result<TerminalEvent>>) -> What {
-    match event {
-        Some(Ok(TerminalEvent::Key(key))) => What::Key(key),
-        Some(Ok(TerminalEvent::Paste(text))) => What::Paste(text),
-        Some(Ok(TerminalEvent::Resize(columns, rows))) => What::Resize(columns, rows),
-        // Focus and mouse are not asked for; what comes all the same changes nothing.
-        Some(Ok(_)) => What::Judge,
-        Some(Err(error)) => What::Leave { why: format!("the terminal cannot be read: {error}") },
-        None => What::Leave { why: "the terminal is gone".to_owned() },
-    }
-}
-
 fn of_world(news: News) -> What {
     match news {
         News::Fact(event) => What::Fact(event),
@@ -253,7 +240,7 @@ fn of_world(news: News) -> What {
 fn change_of(what: &What) -> Change {
     match what {
         // What a key did in a terminal is seen as soon as what it did here.
-        What::Key(_) | What::Paste(_) | What::Resize(..) | What::Screen { .. } | What::Continued => {
+        What::Key { .. } | What::Paste(_) | What::Resize(..) | What::Screen { .. } | What::Continued => {
             Change::Urgent
         }
         What::Output(batch) => Change::Flood { lines: batch.lines.len() },
@@ -262,18 +249,6 @@ fn change_of(what: &What) -> Change {
         }
         _ => Change::Data,
     }
-}
-
-/// What the keyboard has already sent.
-///
-/// Asked with the loop's own waker: the stream keeps the first one it is given until a key comes, so
-/// one that wakes nobody would leave that key waiting for the next tick.
-async fn at_once(keys: &mut EventStream) -> Option<Option<std::io::Result<TerminalEvent>>> {
-    std::future::poll_fn(|context| match keys.poll_next_unpin(context) {
-        Poll::Ready(event) => Poll::Ready(Some(event)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 async fn next_of(followed: &mut Option<mpsc::Receiver<JournalNews>>) -> JournalNews {

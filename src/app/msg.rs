@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossterm::event::KeyEvent;
+use jiff::Timestamp;
 
 use crate::journal::past::WorkloadPast;
 use crate::release::{Event, LockSight};
@@ -19,7 +20,11 @@ pub struct Msg {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    Key(KeyEvent),
+    /// And when the terminal sent it, which is earlier than the loop gets to it.
+    Key {
+        event: KeyEvent,
+        came: Timestamp,
+    },
     /// Bracketed paste: text, never keys.
     Paste(String),
     Resize(u16, u16),

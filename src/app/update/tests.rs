@@ -35,7 +35,13 @@ fn press(script: &mut Script, name: &str) -> Vec<Ask> {
     wait(script, 1_000);
     let key = crate::app::keymap::Key::parse(name).expect("a key");
     let modifiers = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-    tell(script, What::Key(KeyEvent::new(key.code, modifiers)))
+    typed(script, KeyEvent::new(key.code, modifiers))
+}
+
+/// A key that the loop gets to as soon as it comes.
+fn typed(script: &mut Script, event: KeyEvent) -> Vec<Ask> {
+    let came = script.model.now.wall;
+    tell(script, What::Key { event, came })
 }
 
 fn durable(script: &mut Script, seq: u64) -> Vec<Ask> {
@@ -179,13 +185,27 @@ fn a_held_space_key_ticks_once() {
 }
 
 #[test]
+fn a_held_space_key_ticks_once_when_the_loop_is_late_for_each() {
+    let mut script = Script::begun();
+    wait(&mut script, 1_000);
+    let first = script.model.now.wall;
+    for n in 0..60 {
+        let came = first + SignedDuration::from_millis(33) * n;
+        let event = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
+        tell(&mut script, What::Key { event, came });
+        wait(&mut script, 1_000);
+    }
+    assert_eq!(n_answers(&script), 1);
+}
+
+#[test]
 fn a_repeat_that_the_terminal_tells_as_one_does_nothing() {
     let mut script = Script::begun();
     wait(&mut script, 1_000);
     let event = KeyEvent::new_with_kind(KeyCode::Char(' '), KeyModifiers::NONE, KeyEventKind::Repeat);
-    assert_eq!(tell(&mut script, What::Key(event)), []);
+    assert_eq!(typed(&mut script, event), []);
     let event = KeyEvent::new_with_kind(KeyCode::Char(' '), KeyModifiers::NONE, KeyEventKind::Release);
-    assert_eq!(tell(&mut script, What::Key(event)), []);
+    assert_eq!(typed(&mut script, event), []);
     assert_eq!(n_answers(&script), 0);
 }
 
@@ -324,7 +344,7 @@ fn y_outside_the_panel_and_an_alt_key_are_nothing() {
     script.painted();
     wait(&mut script, 1_000);
     let alt = KeyEvent::new(KeyCode::Char('Y'), KeyModifiers::ALT);
-    assert_eq!(tell(&mut script, What::Key(alt)), [], "this is Esc and a key that came together");
+    assert_eq!(typed(&mut script, alt), [], "this is Esc and a key that came together");
     assert_eq!(script.model.state().phase, Phase::Running);
 }
 
