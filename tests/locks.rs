@@ -12,7 +12,7 @@ use gonogo::adapters::kube::ConnectOptions;
 use gonogo::adapters::shell::Shell;
 use gonogo::adapters::store::Store;
 use gonogo::adapters::{Acting, News, World, WorldSettings};
-use gonogo::rehearsal::{EmptyCluster, Practice};
+use gonogo::rehearsal::{EmptyCluster, Fault, Practice};
 use gonogo::release::{
     Effect, Exit, Fact, LockHolder, LockIntent, LockStanding, LockWanted, Operator, ReleaseId, Run,
 };
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// A cluster of either sort.
 struct Stage {
     options: ConnectOptions,
-    _practice: Option<(Practice, TempDir)>,
+    practice: Option<(Practice, TempDir)>,
 }
 
 impl Stage {
@@ -42,7 +42,7 @@ impl Stage {
         let practice = Practice::start_empty(cluster).await.unwrap();
         let kubeconfig = Some(practice.kubeconfig.clone().into_os_string());
         let options = ConnectOptions { kubeconfig, ..ConnectOptions::default() };
-        Self { options, _practice: Some((practice, dir)) }
+        Self { options, practice: Some((practice, dir)) }
     }
 
     fn real() -> Option<Self> {
@@ -52,7 +52,7 @@ impl Stage {
             return None;
         };
         let options = ConnectOptions { kubeconfig: Some(path), ..ConnectOptions::default() };
-        Some(Self { options, _practice: None })
+        Some(Self { options, practice: None })
     }
 
     async fn leases(&self) -> Api<Lease> {
@@ -172,6 +172,19 @@ impl Cockpit {
             }
         };
         tokio::time::timeout(PATIENCE, fact).await.expect("it is told")
+    }
+
+    async fn told(&mut self) -> String {
+        let told = async {
+            loop {
+                match self.news.recv().await {
+                    Some(News::Told { text, .. }) => return text,
+                    Some(_) => {}
+                    None => panic!("the world has ended"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.expect("it is told")
     }
 
     /// How the lock stands, once that is told anew.
@@ -366,6 +379,25 @@ async fn a_lock_that_is_taken_over_is_told_to_both() {
         // The holder finds it out by itself, at its next sign of life.
         a_takeover(&stage, "taken", true).await;
     }
+}
+
+/// A cluster that is silent when a lock is to be kept is asked again, and both are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_kept_once_the_cluster_answers_again() {
+    let (stage, home, target) = (Stage::practice().await, tempfile::tempdir().unwrap(), target("late"));
+    let (practice, _) = stage.practice.as_ref().unwrap();
+    let mut ana = stage.cockpit("ana", "release-late", home.path(), &target);
+    assert!(ana.taken().await.is_ours());
+    practice.inject(Fault::ApiDown { lasting: Duration::from_secs(3600) });
+    ana.act(Effect::KeepLock { why: "rolled back".to_owned() });
+    let told = ana.told().await;
+    assert!(
+        told.starts_with("the lock is not kept: the cluster: ") && told.ends_with("; trying again"),
+        "{told}"
+    );
+    practice.inject(Fault::Over);
+    assert_eq!(ana.told().await, "the lock is kept after all");
+    assert_eq!(note(&stage.lease(&target).await, "kept").as_deref(), Some("rolled back"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,9 @@ use crate::watch::TargetRef;
 const CONNECTING: Duration = Duration::from_secs(5);
 /// Others may be quicker a few times, not for ever.
 const ATTEMPTS: usize = 4;
+/// Marking a lock as kept is tried for as long as it lives without a sign of life.
+const KEEP_ATTEMPTS: u32 = TTL_S;
+const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether commands may start, as far as the lock goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,7 @@ enum Place {
 }
 
 /// Why a lock could not be read or written.
+#[derive(Clone)]
 enum Trouble {
     Conflict,
     /// In words, and whether it may pass.
@@ -135,42 +139,95 @@ impl Keeper {
         self.stand(&mut inner, standing).await;
     }
 
-    /// Marks the lock so that it outlives this process.
+    /// Marks the lock so that it outlives this process. What cannot be marked is told, and tried again
+    /// until the lock would have expired.
     pub async fn keep(&self, why: &str) {
-        let mut inner = self.inner.lock().await;
-        if inner.held.is_empty() {
-            inner.held = self.held_elsewhere().await;
-        }
-        for (target, held) in inner.held.clone() {
-            let mut record = held.record.clone();
-            record.holder.kept = Some(why.to_owned());
-            match self.write(&held.place, &target, &record, Some(&held.version)).await {
-                Ok(version) => {
-                    inner.held.insert(target, Held { record, version, ..held });
+        let mut told = false;
+        for _ in 0..KEEP_ATTEMPTS {
+            match self.mark(why).await {
+                Ok(()) if told => return self.say("the lock is kept after all".to_owned(), false).await,
+                Ok(()) => return,
+                // It is read anew already.
+                Err(Trouble::Conflict) => {}
+                Err(Trouble::No(words, false)) => {
+                    return self.say(format!("the lock is not kept: {words}"), true).await;
                 }
-                Err(Trouble::Conflict) => tracing::warn!(%target, "the lock changed before it could be kept"),
-                Err(Trouble::No(why, _)) => tracing::warn!(%target, why, "the lock cannot be kept"),
+                Err(Trouble::No(words, true)) => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.say(format!("the lock is not kept: {words}; trying again"), true).await;
+                    }
+                }
             }
+            tokio::time::sleep(KEEP_PAUSE).await;
         }
     }
 
+    /// - Errors: the first lock that is not marked, why, and whether that may pass.
+    async fn mark(&self, why: &str) -> Result<(), Trouble> {
+        let mut inner = self.inner.lock().await;
+        if inner.held.is_empty() {
+            inner.held = self.held_elsewhere().await?;
+        }
+        let mut marked = Ok(());
+        for (target, mut held) in inner.held.clone() {
+            if held.record.holder.kept.as_deref() == Some(why) {
+                continue;
+            }
+            let mut record = held.record.clone();
+            record.holder.kept = Some(why.to_owned());
+            match self.write(&held.place, &target, &record, Some(&held.version)).await {
+                Ok(version) => held = Held { record, version, ..held },
+                // A sign of life of ours may have arrived whose answer did not.
+                Err(Trouble::Conflict) => match self.read(&held.place, &target).await {
+                    Ok(Some((Some(record), version))) if self.is_ours(Some(&record)) => {
+                        held = Held { record, version, ..held };
+                        marked = marked.and(Err(Trouble::Conflict));
+                    }
+                    Ok(_) => {
+                        marked = marked.and(Err(Trouble::No("it is not ours any more".to_owned(), false)))
+                    }
+                    Err(trouble) => marked = marked.and(Err(trouble)),
+                },
+                Err(trouble) => marked = marked.and(Err(trouble)),
+            }
+            inner.held.insert(target, held);
+        }
+        marked
+    }
+
+    async fn say(&self, text: String, is_refusal: bool) {
+        tell(&self.news, News::Told { text, is_refusal }).await;
+    }
+
     /// What another process of this release holds, or held when it ended.
-    async fn held_elsewhere(&self) -> BTreeMap<TargetRef, Held> {
-        let cluster = self.kube.borrow().clone().map(|kube| Place::Cluster(Box::new(kube)));
+    ///
+    /// - Errors: a cluster that did not answer may hold it too.
+    async fn held_elsewhere(&self) -> Result<BTreeMap<TargetRef, Held>, Trouble> {
+        let cluster = self.cluster().await.map(|kube| Place::Cluster(Box::new(kube)));
+        let unreached = Trouble::No("the cluster was not reached".to_owned(), true);
         let file = Place::File { why: String::new(), passes: false };
-        let places: Vec<Place> = cluster.into_iter().chain([file]).collect();
         let mut found = BTreeMap::new();
         for target in &self.targets {
-            for place in &places {
-                if let Ok(Some((Some(record), version))) = self.read(place, target).await
-                    && self.is_ours(Some(&record))
-                {
-                    found.insert(target.clone(), Held { record, version, place: place.clone() });
-                    break;
-                }
-            }
+            let in_cluster = match &cluster {
+                Some(place) => self.ours_at(place, target).await,
+                None => Err(unreached.clone()),
+            };
+            let held = match in_cluster {
+                Ok(Some(held)) => Some(held),
+                Ok(None) => self.ours_at(&file, target).await?,
+                Err(trouble) => Some(self.ours_at(&file, target).await?.ok_or(trouble)?),
+            };
+            found.extend(held.map(|held| (target.clone(), held)));
         }
-        found
+        Ok(found)
+    }
+
+    async fn ours_at(&self, place: &Place, target: &TargetRef) -> Result<Option<Held>, Trouble> {
+        let seen = self.read(place, target).await?;
+        Ok(seen.and_then(|(record, version)| {
+            let record = record.filter(|record| self.is_ours(Some(record)))?;
+            Some(Held { record, version, place: place.clone() })
+        }))
     }
 
     /// Gives the lock back; what is not ours stays as it is.
