@@ -5,6 +5,7 @@ pub mod clock;
 pub mod git;
 pub mod health;
 mod http;
+mod keyboard;
 pub mod kube;
 mod link;
 pub mod nginx;
@@ -18,4 +19,5 @@ pub mod store;
 mod world;
 
 pub use http::HttpError;
+pub use keyboard::{Keyboard, Typed};
 pub use world::{Acting, DocumentSource, News, World, WorldSettings};

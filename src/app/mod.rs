@@ -2,7 +2,6 @@
 
 pub mod action;
 mod headless;
-mod keyboard;
 pub mod keymap;
 pub mod model;
 pub mod msg;
@@ -12,6 +11,7 @@ pub mod update;
 
 use std::time::Duration;
 
+use crossterm::event::Event as TerminalEvent;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,12 +19,11 @@ pub use headless::Headless;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::store::Written;
-use crate::adapters::{News, World};
+use crate::adapters::{Keyboard, News, Typed, World};
 use crate::release::{Effect, WakeTime};
 use crate::ui::theme::Themes;
 use crate::ui::{self, Scrolls};
 use crate::watch::Observation;
-use keyboard::Keyboard;
 use model::{Model, Panel};
 use msg::{JournalNews, Msg, What};
 use pace::{Change, Pace};
@@ -75,7 +74,7 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
         let frame = turn.pace.due().map(|due| turn.started + due);
         let first = tokio::select! {
             biased;
-            what = keyboard.next() => Some(what),
+            typed = keyboard.next() => Some(of_terminal(typed)),
             news = turn.cockpit.news.recv() => news.map(of_world),
             news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
             () = tokio::time::sleep_until(tick) => {
@@ -97,7 +96,7 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
                 // Keys first, and what they did is drawn before more data is taken in: the data that
                 // waits can wait a little longer.
                 pending = match keyboard.at_once() {
-                    Some(what) => Some(what),
+                    Some(typed) => Some(of_terminal(typed)),
                     None if turn.pace.is_urgent() => None,
                     None => turn.cockpit.news.try_recv().ok().map(of_world),
                 };
@@ -212,6 +211,18 @@ fn carry_out(ask: Ask, world: &World, model: &Model, judge_at: &mut Option<jiff:
         Ask::Copy(_) => {}
     }
     None
+}
+
+fn of_terminal(Typed { came, event }: Typed) -> What {
+    match event {
+        Some(Ok(TerminalEvent::Key(event))) => What::Key { event, came },
+        Some(Ok(TerminalEvent::Paste(text))) => What::Paste(text),
+        Some(Ok(TerminalEvent::Resize(columns, rows))) => What::Resize(columns, rows),
+        // Focus and mouse are not asked for; what comes all the same changes nothing.
+        Some(Ok(_)) => What::Judge,
+        Some(Err(error)) => What::Leave { why: format!("the terminal cannot be read: {error}") },
+        None => What::Leave { why: "the terminal is gone".to_owned() },
+    }
 }
 
 fn of_world(news: News) -> What {
