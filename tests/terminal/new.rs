@@ -54,7 +54,7 @@ fn a_release_for_a_fresh_repository_lints_clean_and_is_played_to_its_end() {
     let listed = words(&home.run(&["workflows"]));
     assert!(listed.contains("hidden by") && listed.contains("workflows/release.md"), "{listed}");
 
-    let line = ["demo", "--workflow", "release", "--scenario", "good", "--speed", "300"];
+    let line = ["demo", "--workflow", "release", "--scenario", "good", "--speed", "120"];
     let mut terminal = home.open(&line);
     begin_as_it_stands(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));
