@@ -5,7 +5,6 @@ pub mod clock;
 pub mod git;
 pub mod health;
 mod http;
-mod keyboard;
 pub mod kube;
 mod link;
 pub mod nginx;
@@ -19,5 +18,4 @@ pub mod store;
 mod world;
 
 pub use http::HttpError;
-pub use keyboard::{Keyboard, Typed};
 pub use world::{Acting, DocumentSource, News, World, WorldSettings};

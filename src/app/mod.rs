@@ -9,9 +9,11 @@ mod pace;
 pub mod screen;
 pub mod update;
 
+use std::task::Poll;
 use std::time::Duration;
 
-use crossterm::event::Event as TerminalEvent;
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,7 +21,7 @@ pub use headless::Headless;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::store::Written;
-use crate::adapters::{Keyboard, News, Typed, World};
+use crate::adapters::{News, World};
 use crate::release::{Effect, WakeTime};
 use crate::ui::theme::Themes;
 use crate::ui::{self, Scrolls};
@@ -52,7 +54,7 @@ pub struct Cockpit {
 
 /// Runs until the operator leaves, and returns the exit code and the model as it was then.
 pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
-    let mut keyboard = Keyboard::read(cockpit.clock.clone());
+    let mut keys = EventStream::new();
     let mut tick = next_second(&cockpit.clock);
     let asks = std::mem::take(&mut cockpit.asks);
     let mut turn = Turn {
@@ -72,20 +74,26 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
         let judge =
             turn.judge_at.map(|at| Instant::now() + turn.cockpit.clock.wall_until(WakeTime::World(at)));
         let frame = turn.pace.due().map(|due| turn.started + due);
-        let first = tokio::select! {
-            biased;
-            typed = keyboard.next() => Some(of_terminal(typed)),
-            news = turn.cockpit.news.recv() => news.map(of_world),
-            news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
-            () = tokio::time::sleep_until(tick) => {
-                tick = next_second(&turn.cockpit.clock);
-                Some(What::Tick)
-            }
-            () = sleep_until(judge) => {
-                turn.judge_at = None;
-                Some(What::Judge)
-            }
-            () = sleep_until(frame) => None,
+        let waiting = at_once(&mut keys).await;
+        // A machine that is late finds the repeats of a key held down all at once, whenever they came.
+        turn.cockpit.model.view.typed_ahead &= waiting.is_some();
+        let first = match waiting {
+            Some(event) => Some(of_terminal(event)),
+            None => tokio::select! {
+                biased;
+                event = keys.next() => Some(of_terminal(event)),
+                news = turn.cockpit.news.recv() => news.map(of_world),
+                news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
+                () = tokio::time::sleep_until(tick) => {
+                    tick = next_second(&turn.cockpit.clock);
+                    Some(What::Tick)
+                }
+                () = sleep_until(judge) => {
+                    turn.judge_at = None;
+                    Some(What::Judge)
+                }
+                () = sleep_until(frame) => None,
+            },
         };
         let mut pending = first;
         let mut n_taken = 0;
@@ -95,8 +103,8 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
             if ended.is_none() && n_taken < PORTION {
                 // Keys first, and what they did is drawn before more data is taken in: the data that
                 // waits can wait a little longer.
-                pending = match keyboard.at_once() {
-                    Some(typed) => Some(of_terminal(typed)),
+                pending = match at_once(&mut keys).await {
+                    Some(event) => Some(of_terminal(event)),
                     None if turn.pace.is_urgent() => None,
                     None => turn.cockpit.news.try_recv().ok().map(of_world),
                 };
@@ -132,8 +140,10 @@ impl Turn {
         {
             tracing::warn!(%error, "the terminal could not be taken again");
         }
+        let is_key = matches!(what, What::Key(_));
         let msg = Msg { at: self.cockpit.clock.now(), what };
         let asks = update(&mut self.cockpit.model, msg);
+        self.cockpit.model.view.typed_ahead |= is_key;
         self.carry_out(asks)
     }
 
@@ -213,9 +223,9 @@ fn carry_out(ask: Ask, world: &World, model: &Model, judge_at: &mut Option<jiff:
     None
 }
 
-fn of_terminal(Typed { came, event }: Typed) -> What {
+fn of_terminal(event: Option<std::io::Result<TerminalEvent>>) -> What {
     match event {
-        Some(Ok(TerminalEvent::Key(event))) => What::Key { event, came },
+        Some(Ok(TerminalEvent::Key(key))) => What::Key(key),
         Some(Ok(TerminalEvent::Paste(text))) => What::Paste(text),
         Some(Ok(TerminalEvent::Resize(columns, rows))) => What::Resize(columns, rows),
         // Focus and mouse are not asked for; what comes all the same changes nothing.
@@ -251,7 +261,7 @@ fn of_world(news: News) -> What {
 fn change_of(what: &What) -> Change {
     match what {
         // What a key did in a terminal is seen as soon as what it did here.
-        What::Key { .. } | What::Paste(_) | What::Resize(..) | What::Screen { .. } | What::Continued => {
+        What::Key(_) | What::Paste(_) | What::Resize(..) | What::Screen { .. } | What::Continued => {
             Change::Urgent
         }
         What::Output(batch) => Change::Flood { lines: batch.lines.len() },
@@ -260,6 +270,18 @@ fn change_of(what: &What) -> Change {
         }
         _ => Change::Data,
     }
+}
+
+/// What the keyboard has already sent.
+///
+/// Asked with the loop's own waker: the stream keeps the first one it is given until a key comes, so
+/// one that wakes nobody would leave that key waiting for the next tick.
+async fn at_once(keys: &mut EventStream) -> Option<Option<std::io::Result<TerminalEvent>>> {
+    std::future::poll_fn(|context| match keys.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn next_of(followed: &mut Option<mpsc::Receiver<JournalNews>>) -> JournalNews {

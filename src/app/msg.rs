@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crossterm::event::KeyEvent;
-use jiff::Timestamp;
 
 use crate::journal::past::WorkloadPast;
 use crate::release::{Event, LockSight};
@@ -20,11 +19,7 @@ pub struct Msg {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// And when the terminal sent it, which is earlier than the loop gets to it.
-    Key {
-        event: KeyEvent,
-        came: Timestamp,
-    },
+    Key(KeyEvent),
     /// Bracketed paste: text, never keys.
     Paste(String),
     Resize(u16, u16),

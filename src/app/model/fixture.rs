@@ -508,18 +508,12 @@ impl Script {
     pub fn key(&mut self, name: &str) {
         let key = Key::parse(name).expect("a key");
         let modifiers = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-        self.press(KeyEvent::new(key.code, modifiers));
-    }
-
-    /// A key that the loop gets to as soon as it comes.
-    pub fn press(&mut self, event: KeyEvent) {
-        let came = self.model.now.wall;
-        self.send(What::Key { event, came });
+        self.send(What::Key(KeyEvent::new(key.code, modifiers)));
     }
 
     pub fn type_text(&mut self, text: &str) {
         for c in text.chars() {
-            self.press(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+            self.send(What::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
         }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use regex::Regex;
 use tui_input::Input;
 
@@ -48,8 +47,10 @@ pub struct View {
     pub rollback_reason: Option<String>,
     /// The start panel as it was left, while another panel covers it.
     pub start: Option<StartForm>,
-    /// The last key and when it came: a held key must not tick its way through a list.
-    pub last_press: Option<(Key, Timestamp)>,
+    /// The last key and its moment: a held key must not tick its way through a list.
+    pub last_press: Option<(Key, Moment)>,
+    /// The next key was typed before the frame with what the last one did could be read.
+    pub typed_ahead: bool,
     /// Panes with news since they were last seen, for the tabs of a narrow screen.
     pub news: BTreeSet<Pane>,
     /// First visible line of the panel that is open.

@@ -1,7 +1,6 @@
 //! Keys: looked up in the one table, then done where the operator stands.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use jiff::Timestamp;
 
 use super::{
     Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, reload, terminal, themes, watching,
@@ -17,7 +16,7 @@ use crate::workflow::{Kind, RoleName};
 /// decides twice in less than this. Units: ms.
 const HELD_MS: i128 = 150;
 
-pub(super) fn key(model: &mut Model, event: KeyEvent, came: Timestamp) -> Vec<Ask> {
+pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
@@ -32,9 +31,11 @@ pub(super) fn key(model: &mut Model, event: KeyEvent, came: Timestamp) -> Vec<As
         return Vec::new();
     }
     let key = Key::of(&event);
-    let last = model.view.last_press.replace((key, came));
-    let is_held =
-        last.is_some_and(|(known, at)| known == key && came.duration_since(at).as_millis() < HELD_MS);
+    let last = model.view.last_press.replace((key, model.now));
+    let is_held = last.is_some_and(|(known, at)| {
+        let is_quick = model.now.wall.duration_since(at.wall).as_millis() < HELD_MS;
+        known == key && (is_quick || model.view.typed_ahead)
+    });
     if model.view.prompt.is_some() {
         return prompts::key(model, key);
     }

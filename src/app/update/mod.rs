@@ -69,7 +69,7 @@ const LEFT_OPEN: u8 = 75;
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
     model.now = msg.at;
     match msg.what {
-        What::Key { event, came } => keys::key(model, event, came),
+        What::Key(key) => keys::key(model, key),
         What::Paste(text) if matches!(model.view.panel, Some(Panel::Terminal { .. })) => {
             terminal::paste(model, &text)
         }

@@ -35,13 +35,7 @@ fn press(script: &mut Script, name: &str) -> Vec<Ask> {
     wait(script, 1_000);
     let key = crate::app::keymap::Key::parse(name).expect("a key");
     let modifiers = if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-    typed(script, KeyEvent::new(key.code, modifiers))
-}
-
-/// A key that the loop gets to as soon as it comes.
-fn typed(script: &mut Script, event: KeyEvent) -> Vec<Ask> {
-    let came = script.model.now.wall;
-    tell(script, What::Key { event, came })
+    tell(script, What::Key(KeyEvent::new(key.code, modifiers)))
 }
 
 fn durable(script: &mut Script, seq: u64) -> Vec<Ask> {
@@ -185,17 +179,16 @@ fn a_held_space_key_ticks_once() {
 }
 
 #[test]
-fn a_held_space_key_ticks_once_when_the_loop_is_late_for_each() {
+fn a_key_that_came_before_the_last_frame_could_be_read_decides_nothing() {
     let mut script = Script::begun();
-    wait(&mut script, 1_000);
-    let first = script.model.now.wall;
-    for n in 0..60 {
-        let came = first + SignedDuration::from_millis(33) * n;
-        let event = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
-        tell(&mut script, What::Key { event, came });
-        wait(&mut script, 1_000);
-    }
+    press(&mut script, "space");
+    script.model.view.typed_ahead = true;
+    press(&mut script, "space");
     assert_eq!(n_answers(&script), 1);
+    assert!(told(&script).contains("too quick"), "{}", told(&script));
+    script.model.view.typed_ahead = false;
+    press(&mut script, "space");
+    assert_eq!(n_answers(&script), 2, "it came after that frame");
 }
 
 #[test]
@@ -203,9 +196,9 @@ fn a_repeat_that_the_terminal_tells_as_one_does_nothing() {
     let mut script = Script::begun();
     wait(&mut script, 1_000);
     let event = KeyEvent::new_with_kind(KeyCode::Char(' '), KeyModifiers::NONE, KeyEventKind::Repeat);
-    assert_eq!(typed(&mut script, event), []);
+    assert_eq!(tell(&mut script, What::Key(event)), []);
     let event = KeyEvent::new_with_kind(KeyCode::Char(' '), KeyModifiers::NONE, KeyEventKind::Release);
-    assert_eq!(typed(&mut script, event), []);
+    assert_eq!(tell(&mut script, What::Key(event)), []);
     assert_eq!(n_answers(&script), 0);
 }
 
@@ -344,7 +337,7 @@ fn y_outside_the_panel_and_an_alt_key_are_nothing() {
     script.painted();
     wait(&mut script, 1_000);
     let alt = KeyEvent::new(KeyCode::Char('Y'), KeyModifiers::ALT);
-    assert_eq!(typed(&mut script, alt), [], "this is Esc and a key that came together");
+    assert_eq!(tell(&mut script, What::Key(alt)), [], "this is Esc and a key that came together");
     assert_eq!(script.model.state().phase, Phase::Running);
 }
 

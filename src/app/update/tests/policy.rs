@@ -137,7 +137,7 @@ fn a_key_held_down_stops_it_and_asks_for_no_hold_beside() {
     wait(&mut script, 1_000);
     for _ in 0..5 {
         wait(&mut script, 33);
-        typed(&mut script, KeyEvent::new(KeyCode::Char('h'), KeyModifiers::NONE));
+        tell(&mut script, What::Key(KeyEvent::new(KeyCode::Char('h'), KeyModifiers::NONE)));
     }
     assert_eq!(seconds_left(&script), None);
     assert!(script.model.view.prompt.is_none());

@@ -62,7 +62,7 @@ fn one_chord_takes_the_keys_back_and_the_rollback_is_in_reach_behind_it() {
     script.key("t");
     assert!(is_open(&script));
     // As terminals without a newer protocol send it.
-    script.press(KeyEvent::new(KeyCode::Char('5'), KeyModifiers::CONTROL));
+    script.send(What::Key(KeyEvent::new(KeyCode::Char('5'), KeyModifiers::CONTROL)));
     assert!(!is_open(&script));
     script.key("R");
     assert!(matches!(script.model.view.panel, Some(Panel::Rollback { .. })));
