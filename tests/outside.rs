@@ -146,6 +146,8 @@ async fn a_good_rollout_is_waited_for_and_told_in_calm_lines() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let state = |line: &str| line.split_whitespace().nth(2).map(str::to_owned);
     let mut states: Vec<String> = text.lines().filter_map(state).collect();
+    // How long the controller takes to see the change, and the server to answer, is the machine's affair.
+    states.retain(|state| !["unobserved", "stale,"].contains(&state.as_str()));
     states.dedup();
     // Until the controller has seen the change, which takes as long as the machine lets it.
     states.retain(|state| state != "unobserved");
@@ -229,7 +231,7 @@ async fn a_workload_that_is_deleted_meanwhile_is_gone() {
 async fn a_silent_cluster_makes_what_was_known_stale_and_turns_nothing_green() {
     let stage = Stage::unhurried().await;
     stage.set_image("v1.3.0").await;
-    let args = ["status", "deployment/app", "--wait", "--settle", "1000s", "--timeout", "12s"];
+    let args = ["status", "deployment/app", "--wait", "--settle", "1000s", "--timeout", "30s"];
     let mut watching = Watching::start(&stage, &args);
     watching.until("progressing").await;
     stage.practice.inject(Fault::ApiDown { lasting: PATIENCE });
@@ -237,7 +239,7 @@ async fn a_silent_cluster_makes_what_was_known_stale_and_turns_nothing_green() {
     assert!(stale.contains("no answer since"), "{stale}");
     let (code, rest) = watching.end().await;
     assert_eq!(code, 7, "{rest}");
-    assert!(rest.contains("time ran out after 12s"), "{rest}");
+    assert!(rest.contains("time ran out after 30s"), "{rest}");
 }
 
 #[tokio::test]

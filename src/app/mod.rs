@@ -74,20 +74,26 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
         let judge =
             turn.judge_at.map(|at| Instant::now() + turn.cockpit.clock.wall_until(WakeTime::World(at)));
         let frame = turn.pace.due().map(|due| turn.started + due);
-        let first = tokio::select! {
-            biased;
-            event = keys.next() => Some(of_terminal(event)),
-            news = turn.cockpit.news.recv() => news.map(of_world),
-            news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
-            () = tokio::time::sleep_until(tick) => {
-                tick = next_second(&turn.cockpit.clock);
-                Some(What::Tick)
-            }
-            () = sleep_until(judge) => {
-                turn.judge_at = None;
-                Some(What::Judge)
-            }
-            () = sleep_until(frame) => None,
+        let waiting = at_once(&mut keys).await;
+        // A machine that is late finds the repeats of a key held down all at once, whenever they came.
+        turn.cockpit.model.view.typed_ahead &= waiting.is_some();
+        let first = match waiting {
+            Some(event) => Some(of_terminal(event)),
+            None => tokio::select! {
+                biased;
+                event = keys.next() => Some(of_terminal(event)),
+                news = turn.cockpit.news.recv() => news.map(of_world),
+                news = next_of(&mut turn.cockpit.followed) => Some(What::Journal(news)),
+                () = tokio::time::sleep_until(tick) => {
+                    tick = next_second(&turn.cockpit.clock);
+                    Some(What::Tick)
+                }
+                () = sleep_until(judge) => {
+                    turn.judge_at = None;
+                    Some(What::Judge)
+                }
+                () = sleep_until(frame) => None,
+            },
         };
         let mut pending = first;
         let mut n_taken = 0;
@@ -134,8 +140,10 @@ impl Turn {
         {
             tracing::warn!(%error, "the terminal could not be taken again");
         }
+        let is_key = matches!(what, What::Key(_));
         let msg = Msg { at: self.cockpit.clock.now(), what };
         let asks = update(&mut self.cockpit.model, msg);
+        self.cockpit.model.view.typed_ahead |= is_key;
         self.carry_out(asks)
     }
 

@@ -175,7 +175,8 @@ fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
 #[test]
 fn a_latency_that_doubles_rings_with_its_evidence_and_the_way_back_makes_it_safe() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--lang", "fr", "--scenario", "latency", "--speed", "60"]);
+    // A reading of fifteen seconds of world time must have the time to be answered.
+    let mut terminal = home.open(&["demo", "--lang", "fr", "--scenario", "latency", "--speed", "20"]);
     begin(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.current().is_some_and(|item| item.contains("soak")));
     let bells = terminal.bells();

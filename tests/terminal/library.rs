@@ -5,13 +5,15 @@ use gonogo::workflow::{LIBRARY, Language};
 use crate::harness::{Home, words};
 use crate::pilot::{begin_as_it_stands, walk};
 
-/// Plays the document that a name finds from `home`; a soak of an hour passes in three seconds.
+/// Plays the document that a name finds from `home`; a soak of an hour passes in half a minute. What
+/// happens in the practice world meanwhile is computed, so a quicker one leaves a slow machine no time
+/// for the screen.
 ///
 /// - Shape: the report of its release.
 #[track_caller]
 pub fn is_played_to_its_end(home: &Home, name: &str, language: Language) -> String {
     let lang = if language == Language::French { "fr" } else { "en" };
-    let line = ["demo", "--workflow", name, "--lang", lang, "--scenario", "good", "--speed", "1200"];
+    let line = ["demo", "--workflow", name, "--lang", lang, "--scenario", "good", "--speed", "120"];
     let mut terminal = home.open(&line);
     begin_as_it_stands(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));
@@ -26,42 +28,40 @@ pub fn is_played_to_its_end(home: &Home, name: &str, language: Language) -> Stri
 }
 
 macro_rules! played {
-    ($($test:ident: $name:literal),* $(,)?) => {
+    ($($test:ident: $name:literal in $language:ident),* $(,)?) => {
         const PLAYED: &[&str] = &[$($name),*];
-        $(mod $test {
-            use super::*;
-
+        $(
             #[test]
-            fn is_played_to_its_end_in_english() {
-                is_played_to_its_end(&Home::new(), $name, Language::English);
+            fn $test() {
+                is_played_to_its_end(&Home::new(), $name, Language::$language);
             }
-
-            #[test]
-            fn is_played_to_its_end_in_french() {
-                is_played_to_its_end(&Home::new(), $name, Language::French);
-            }
-        })*
+        )*
     };
 }
 
+// The twins of a workflow agree in plan and commands, which `workflows.rs` holds; those of `release`
+// differ in their commands, so both are played.
 played! {
-    release: "release",
-    rolling_update: "rolling-update",
-    recreate: "recreate",
-    blue_green: "blue-green",
-    blue_green_nginx: "blue-green-nginx",
-    canary_istio: "canary-istio",
-    feature_flag: "feature-flag",
-    deploy_script: "deploy-script",
-    hotfix: "hotfix",
-    rollback: "rollback",
-    production_checklist: "production-checklist",
-    incident_communication: "incident-communication",
+    release: "release" in English,
+    release_in_french: "release" in French,
+    rolling_update: "rolling-update" in French,
+    recreate: "recreate" in English,
+    blue_green: "blue-green" in French,
+    blue_green_nginx: "blue-green-nginx" in English,
+    canary_istio: "canary-istio" in French,
+    feature_flag: "feature-flag" in English,
+    deploy_script: "deploy-script" in French,
+    hotfix: "hotfix" in English,
+    rollback: "rollback" in French,
+    production_checklist: "production-checklist" in English,
+    incident_communication: "incident-communication" in French,
 }
 
 #[test]
 fn no_workflow_of_the_library_is_left_out() {
     let shipped: Vec<&str> =
         LIBRARY.iter().filter(|it| it.language == Language::English).map(|it| it.name).collect();
-    assert_eq!(PLAYED, shipped);
+    let mut played = PLAYED.to_vec();
+    played.dedup();
+    assert_eq!(played, shipped);
 }

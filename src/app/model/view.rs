@@ -49,6 +49,8 @@ pub struct View {
     pub start: Option<StartForm>,
     /// The last key and its moment: a held key must not tick its way through a list.
     pub last_press: Option<(Key, Moment)>,
+    /// The next key was typed before the frame with what the last one did could be read.
+    pub typed_ahead: bool,
     /// Panes with news since they were last seen, for the tabs of a narrow screen.
     pub news: BTreeSet<Pane>,
     /// First visible line of the panel that is open.

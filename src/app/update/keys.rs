@@ -33,7 +33,8 @@ pub(super) fn key(model: &mut Model, event: KeyEvent) -> Vec<Ask> {
     let key = Key::of(&event);
     let last = model.view.last_press.replace((key, model.now));
     let is_held = last.is_some_and(|(known, at)| {
-        known == key && model.now.wall.duration_since(at.wall).as_millis() < HELD_MS
+        let is_quick = model.now.wall.duration_since(at.wall).as_millis() < HELD_MS;
+        known == key && (is_quick || model.view.typed_ahead)
     });
     if model.view.prompt.is_some() {
         return prompts::key(model, key);

@@ -179,6 +179,19 @@ fn a_held_space_key_ticks_once() {
 }
 
 #[test]
+fn a_key_that_came_before_the_last_frame_could_be_read_decides_nothing() {
+    let mut script = Script::begun();
+    press(&mut script, "space");
+    script.model.view.typed_ahead = true;
+    press(&mut script, "space");
+    assert_eq!(n_answers(&script), 1);
+    assert!(told(&script).contains("too quick"), "{}", told(&script));
+    script.model.view.typed_ahead = false;
+    press(&mut script, "space");
+    assert_eq!(n_answers(&script), 2, "it came after that frame");
+}
+
+#[test]
 fn a_repeat_that_the_terminal_tells_as_one_does_nothing() {
     let mut script = Script::begun();
     wait(&mut script, 1_000);

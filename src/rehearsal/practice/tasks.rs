@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::rehearsal::repository;
 use crate::rehearsal::scenario::Scenario;
 use crate::rehearsal::serve::{Shared, Switch};
@@ -11,6 +13,8 @@ use crate::rehearsal::sim::World;
 
 /// Between two saves nothing but the passing of time is lost.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// The world stands still while it is saved: on a slow machine, for at most one part in so many of its time.
+const SAVE_SHARE: u32 = 20;
 /// How often the CI looks for pushed tags.
 const LOOK_FOR_TAGS_EVERY: Duration = Duration::from_millis(300);
 /// The API server of the scenario `outage` is away at least this long of real time, and of world time:
@@ -64,13 +68,15 @@ pub(super) async fn play_outage(shared: Arc<Shared>, switch: Switch) {
 }
 
 pub(super) async fn keep_saving(shared: Arc<Shared>) {
+    let mut rest = SAVE_EVERY;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(SAVE_EVERY) => {}
+            () = tokio::time::sleep(rest) => {}
             () = shared.closing.cancelled() => return,
         }
-        let saving = shared.clone();
+        let (saving, began) = (shared.clone(), Instant::now());
         tokio::task::spawn_blocking(move || saving.save()).await.ok();
+        rest = SAVE_EVERY.max(began.elapsed() * SAVE_SHARE);
     }
 }
 

@@ -188,11 +188,15 @@ impl World {
 
     /// Lets all happen that is due until `to`. A moment in the past changes nothing.
     pub fn step(&mut self, to: Timestamp) {
-        while let Some(at) = self.next_due().filter(|at| *at <= to) {
+        loop {
             // Asked before time goes on: some dues are over once their moment is the present.
-            let moves = self.next_move().is_some_and(|due| due <= at);
+            let (due, scrape) = (self.next_move(), self.traffic.next_scrape());
+            let at = due.map_or(scrape, |due| due.min(scrape));
+            if at > to {
+                break;
+            }
             self.now = self.now.max(at);
-            self.fire(moves);
+            self.fire(due.is_some_and(|due| due <= at));
         }
         self.now = self.now.max(to);
     }
