@@ -66,7 +66,7 @@ impl World {
         Self { which, client, options, clock: Clock::real() }
     }
 
-    /// How many scenarios run at the same time: a cluster of its own needs the machine too.
+    /// How many scenarios run at the same time; the practice world computes beside those who watch it.
     pub fn at_once(&self) -> usize {
         if self.which == Which::Practice { 3 } else { 4 }
     }

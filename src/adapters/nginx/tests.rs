@@ -2,8 +2,8 @@
 //! `tests/nginx` does the same with the real one.
 #![expect(clippy::disallowed_methods, reason = "tests serve in tasks")]
 
-use std::fs;
 use std::path::Path;
+use std::{fs, mem};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,11 +35,6 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
-        Self::within(Duration::from_secs(60)).await
-    }
-
-    /// - `read_back`: a test in which it fails must not wait for long.
-    async fn within(read_back: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in
             [("upstream.conf", BLUE), ("running", BLUE), ("current-env", "blue\n"), ("refuses", "")]
@@ -54,6 +49,7 @@ impl Place {
         site.through = Some(Through { url: format!("http://{address}/"), says: "X-Colour: {colour}".into() });
         site.nginx = ["sh", "-c", NGINX].map(str::to_owned).to_vec();
         site.nginx.push(dir.path().display().to_string());
+        let read_back = Duration::from_secs(60);
         let limits = Limits { read_back, pause: Duration::from_millis(1), ..Limits::default() };
         Self { nginx: Nginx::new(site, limits).unwrap(), dir }
     }
@@ -272,13 +268,15 @@ async fn an_nginx_that_takes_no_reload_leaves_things_as_they_were() {
 
 #[tokio::test]
 async fn a_switch_that_nobody_sees_is_not_recorded_and_can_be_finished() {
-    let place = Place::within(Duration::from_millis(300)).await;
+    let mut place = Place::new().await;
     place.write("deaf", "");
+    let patience = mem::replace(&mut place.nginx.limits.read_back, Duration::from_secs(5));
     let told = place.to("green").await.unwrap_err();
     assert!(matches!(told, NginxError::NotReadBack { .. }) && told.has_changed());
     assert!(told.to_string().contains(" × blue; "), "{told}");
     assert_eq!(place.files(), (GREEN.to_owned(), "blue\n".to_owned()));
     fs::remove_file(place.dir.path().join("deaf")).unwrap();
+    place.nginx.limits.read_back = patience;
     place.to("green").await.unwrap();
     assert!(place.is_at("green"));
 }

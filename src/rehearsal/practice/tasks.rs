@@ -13,7 +13,7 @@ use crate::rehearsal::sim::World;
 
 /// Between two saves nothing but the passing of time is lost.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// The world stands still while it is saved: on a slow machine, for at most one part in so many of its time.
+/// The world stands still while it is saved: for at most one part in so many of its time.
 const SAVE_SHARE: u32 = 20;
 /// How often the CI looks for pushed tags.
 const LOOK_FOR_TAGS_EVERY: Duration = Duration::from_millis(300);
