@@ -161,30 +161,27 @@ impl Cockpit {
         self.act(Effect::GiveLock { why: why.to_owned() });
     }
 
-    async fn fact(&mut self) -> Fact {
-        let fact = async {
+    /// The next news that `pick` takes.
+    async fn next<T>(&mut self, pick: impl Fn(News) -> Option<T>) -> T {
+        let picked = async {
             loop {
-                match self.news.recv().await {
-                    Some(News::Fact(event)) => return event.fact,
-                    Some(_) => {}
-                    None => panic!("the world has ended"),
+                let news = self.news.recv().await.expect("the world goes on");
+                if let Some(picked) = pick(news) {
+                    return picked;
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, fact).await.expect("it is told")
+        tokio::time::timeout(PATIENCE, picked).await.expect("it is told")
+    }
+
+    async fn fact(&mut self) -> Fact {
+        let pick = |news| if let News::Fact(event) = news { Some(event.fact) } else { None };
+        self.next(pick).await
     }
 
     async fn told(&mut self) -> String {
-        let told = async {
-            loop {
-                match self.news.recv().await {
-                    Some(News::Told { text, .. }) => return text,
-                    Some(_) => {}
-                    None => panic!("the world has ended"),
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, told).await.expect("it is told")
+        let pick = |news| if let News::Told { text, .. } = news { Some(text) } else { None };
+        self.next(pick).await
     }
 
     /// How the lock stands, once that is told anew.

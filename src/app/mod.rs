@@ -74,9 +74,10 @@ pub async fn run(mut cockpit: Cockpit) -> (u8, Model) {
         let judge =
             turn.judge_at.map(|at| Instant::now() + turn.cockpit.clock.wall_until(WakeTime::World(at)));
         let frame = turn.pace.due().map(|due| turn.started + due);
-        let waiting = at_once(&mut keys).await;
         // A machine that is late finds the repeats of a key held down all at once, whenever they came.
-        turn.cockpit.model.view.typed_ahead &= waiting.is_some();
+        let typed_ahead = &mut turn.cockpit.model.view.typed_ahead;
+        let waiting = if *typed_ahead { at_once(&mut keys).await } else { None };
+        *typed_ahead &= waiting.is_some();
         let first = match waiting {
             Some(event) => Some(of_terminal(event)),
             None => tokio::select! {

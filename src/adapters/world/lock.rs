@@ -21,8 +21,7 @@ use crate::watch::TargetRef;
 const CONNECTING: Duration = Duration::from_secs(5);
 /// Others may be quicker a few times, not for ever.
 const ATTEMPTS: usize = 4;
-/// Marking a lock as kept is tried for as long as it lives without a sign of life.
-const KEEP_ATTEMPTS: u32 = TTL_S;
+/// Between two attempts to mark a lock as kept.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether commands may start, as far as the lock goes.
@@ -78,7 +77,6 @@ enum Place {
 }
 
 /// Why a lock could not be read or written.
-#[derive(Clone)]
 enum Trouble {
     Conflict,
     /// In words, and whether it may pass.
@@ -142,23 +140,28 @@ impl Keeper {
     /// Marks the lock so that it outlives this process. What cannot be marked is told, and tried again
     /// until the lock would have expired.
     pub async fn keep(&self, why: &str) {
-        let mut told = false;
-        for _ in 0..KEEP_ATTEMPTS {
-            match self.mark(why).await {
-                Ok(()) if told => return self.say("the lock is kept after all".to_owned(), false).await,
-                Ok(()) => return,
-                // It is read anew already.
-                Err(Trouble::Conflict) => {}
-                Err(Trouble::No(words, false)) => {
-                    return self.say(format!("the lock is not kept: {words}"), true).await;
-                }
-                Err(Trouble::No(words, true)) => {
-                    if !std::mem::replace(&mut told, true) {
-                        self.say(format!("the lock is not kept: {words}; trying again"), true).await;
+        let trying = async {
+            let mut told = false;
+            loop {
+                match self.mark(why).await {
+                    Ok(()) if told => return self.say("the lock is kept after all".to_owned(), false).await,
+                    Ok(()) => return,
+                    // It is read anew already.
+                    Err(Trouble::Conflict) => {}
+                    Err(Trouble::No(words, false)) => {
+                        return self.say(format!("the lock is not kept: {words}"), true).await;
+                    }
+                    Err(Trouble::No(words, true)) => {
+                        if !std::mem::replace(&mut told, true) {
+                            self.say(format!("the lock is not kept: {words}; trying again"), true).await;
+                        }
                     }
                 }
+                tokio::time::sleep(KEEP_PAUSE).await;
             }
-            tokio::time::sleep(KEEP_PAUSE).await;
+        };
+        if tokio::time::timeout(Duration::from_secs(TTL_S.into()), trying).await.is_err() {
+            self.say("the lock was not kept; it has expired".to_owned(), true).await;
         }
     }
 
@@ -178,16 +181,17 @@ impl Keeper {
             match self.write(&held.place, &target, &record, Some(&held.version)).await {
                 Ok(version) => held = Held { record, version, ..held },
                 // A sign of life of ours may have arrived whose answer did not.
-                Err(Trouble::Conflict) => match self.read(&held.place, &target).await {
-                    Ok(Some((Some(record), version))) if self.is_ours(Some(&record)) => {
-                        held = Held { record, version, ..held };
-                        marked = marked.and(Err(Trouble::Conflict));
-                    }
-                    Ok(_) => {
-                        marked = marked.and(Err(Trouble::No("it is not ours any more".to_owned(), false)))
-                    }
-                    Err(trouble) => marked = marked.and(Err(trouble)),
-                },
+                Err(Trouble::Conflict) => {
+                    let trouble = match self.ours_at(&held.place, &target).await {
+                        Ok(Some(seen)) => {
+                            held = seen;
+                            Trouble::Conflict
+                        }
+                        Ok(None) => Trouble::No("it is not ours any more".to_owned(), false),
+                        Err(trouble) => trouble,
+                    };
+                    marked = marked.and(Err(trouble));
+                }
                 Err(trouble) => marked = marked.and(Err(trouble)),
             }
             inner.held.insert(target, held);
@@ -204,13 +208,12 @@ impl Keeper {
     /// - Errors: a cluster that did not answer may hold it too.
     async fn held_elsewhere(&self) -> Result<BTreeMap<TargetRef, Held>, Trouble> {
         let cluster = self.cluster().await.map(|kube| Place::Cluster(Box::new(kube)));
-        let unreached = Trouble::No("the cluster was not reached".to_owned(), true);
         let file = Place::File { why: String::new(), passes: false };
         let mut found = BTreeMap::new();
         for target in &self.targets {
             let in_cluster = match &cluster {
                 Some(place) => self.ours_at(place, target).await,
-                None => Err(unreached.clone()),
+                None => Err(Trouble::No("the cluster was not reached".to_owned(), true)),
             };
             let held = match in_cluster {
                 Ok(Some(held)) => Some(held),
@@ -546,8 +549,8 @@ impl Keeper {
                     match kube.clear_lease(target, why, &version).await {
                         Ok(()) => return,
                         // A sign of life of ours may have arrived whose answer did not.
-                        Err(error) if is_conflict(&error) => match kube.lease(target).await {
-                            Ok(Some(seen)) if self.is_ours(seen.record.as_ref()) => version = seen.version,
+                        Err(error) if is_conflict(&error) => match self.ours_at(&held.place, target).await {
+                            Ok(Some(seen)) => version = seen.version,
                             _ => return,
                         },
                         Err(error) => {
