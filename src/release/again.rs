@@ -107,8 +107,8 @@ impl Release {
     /// After every event: what a person does, or what goes wrong, ends a pause.
     pub(super) fn drop_again(&mut self) {
         let waiting = self.state.commands.iter().filter(|(_, track)| track.again.is_some());
-        let waiting: Vec<CommandId> = waiting.map(|(command, _)| command.clone()).collect();
-        for command in waiting.into_iter().filter(|command| !self.runs_again_by_itself(command)) {
+        let over = waiting.map(|(command, _)| command).filter(|command| !self.runs_again_by_itself(command));
+        for command in over.cloned().collect::<Vec<CommandId>>() {
             self.track(&command).again = None;
         }
     }
