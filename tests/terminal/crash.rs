@@ -145,7 +145,7 @@ fn a_command_cut_by_the_kill_is_in_doubt_until_a_person_settles_it() {
 #[test]
 fn a_rollback_killed_under_way_is_fired_once_and_ends_safe() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--scenario", "crash-loop", "--speed", "60"]);
+    let mut terminal = home.open(&["demo", "--scenario", "crash-loop", "--speed", "20"]);
     begin(&mut terminal);
     walk(&mut terminal, "1", |screen| {
         screen.current().is_some_and(|item| item.contains("Deployment started"))

@@ -121,7 +121,7 @@ fn a_key_held_down_and_an_enter_tick_nothing_that_was_not_read() {
 #[test]
 fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--speed", "60"]);
+    let mut terminal = home.open(&["demo", "--speed", "20"]);
     begin(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.current().is_some_and(|item| item.contains("soak")));
     terminal.press("2");

@@ -18,7 +18,7 @@ fn document(home: &Home, countdown: &str) -> String {
 
 /// The demo, with the one criterion accepted that its document asks for.
 fn accepted(home: &Home, document: &[&str]) -> Terminal {
-    let mut args = vec!["demo", "--lang", "en", "--speed", "60"];
+    let mut args = vec!["demo", "--lang", "en", "--speed", "20"];
     args.extend(document);
     let mut terminal = home.open(&args);
     terminal.wait("begin the release");
