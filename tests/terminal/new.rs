@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{Repository, RepositoryInitOptions};
 
 use crate::harness::{Home, words};
-use crate::pilot::{begin_as_it_stands, walk};
+use crate::pilot::{BRISK, begin_as_it_stands, walk};
 
 const PIPELINE: &str = "name: build\non:\n  push:\n    tags: ['v*']\njobs:\n  image:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: docker/build-push-action@v6\n        with:\n          push: true\n          tags: ghcr.io/${{ github.repository }}:${{ github.ref_name }}\n";
 
@@ -54,7 +54,7 @@ fn a_release_for_a_fresh_repository_lints_clean_and_is_played_to_its_end() {
     let listed = words(&home.run(&["workflows"]));
     assert!(listed.contains("hidden by") && listed.contains("workflows/release.md"), "{listed}");
 
-    let line = ["demo", "--workflow", "release", "--scenario", "good", "--speed", "120"];
+    let line = ["demo", "--workflow", "release", "--scenario", "good", "--speed", BRISK];
     let mut terminal = home.open(&line);
     begin_as_it_stands(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));

@@ -2,6 +2,12 @@
 
 use crate::harness::{Screen, Terminal};
 
+/// `--speed` where readings, log lines and commands are waited for: the practice world computes all that
+/// happens meanwhile, and at more a slow machine has no time left to answer.
+pub const STEADY: &str = "20";
+/// `--speed` where whole soaks are sat through.
+pub const BRISK: &str = "60";
+
 /// Waits until the way back is proven, then begins the release.
 #[track_caller]
 pub fn begin(terminal: &mut Terminal) {

@@ -1,7 +1,7 @@
 //! A rollback without a key, from its acceptance to its end: stopped once, and once let be.
 
 use crate::harness::{Home, Screen, Terminal, words};
-use crate::pilot::{begin, walk};
+use crate::pilot::{STEADY, begin, walk};
 
 const ACCEPTED: &str = "☑ Error rate > 1%";
 
@@ -18,7 +18,7 @@ fn document(home: &Home, countdown: &str) -> String {
 
 /// The demo, with the one criterion accepted that its document asks for.
 fn accepted(home: &Home, document: &[&str]) -> Terminal {
-    let mut args = vec!["demo", "--lang", "en", "--speed", "20"];
+    let mut args = vec!["demo", "--lang", "en", "--speed", STEADY];
     args.extend(document);
     let mut terminal = home.open(&args);
     terminal.wait("begin the release");

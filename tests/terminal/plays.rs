@@ -3,14 +3,13 @@
 use gonogo::workflow::{LIBRARY, Language};
 
 use crate::harness::{Home, words};
-use crate::pilot::{begin_as_it_stands, walk};
+use crate::pilot::{BRISK, begin_as_it_stands, walk};
 
-/// Plays one document; a soak of an hour passes in half a minute. What happens in the practice world
-/// meanwhile is computed, so a quicker one leaves a slow machine no time for the screen.
+/// Plays one document; a soak of an hour passes in a minute.
 fn is_played_to_its_end(name: &str, language: Language) {
     let lang = if language == Language::French { "fr" } else { "en" };
     let home = Home::new();
-    let line = ["demo", "--workflow", name, "--lang", lang, "--scenario", "good", "--speed", "120"];
+    let line = ["demo", "--workflow", name, "--lang", lang, "--scenario", "good", "--speed", BRISK];
     let mut terminal = home.open(&line);
     begin_as_it_stands(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));
