@@ -1,7 +1,7 @@
 //! `kill -9`, then `gonogo resume`: the same place, nothing lost, nothing run twice.
 
 use crate::harness::{Home, Screen, Terminal, words};
-use crate::pilot::{begin, run, walk};
+use crate::pilot::{BRISK, STEADY, begin, run, walk};
 
 /// Leaves a line in a file for each command that runs; the slow one waits until a test lets it go.
 pub const MARKS: &str = r#"---
@@ -145,7 +145,7 @@ fn a_command_cut_by_the_kill_is_in_doubt_until_a_person_settles_it() {
 #[test]
 fn a_rollback_killed_under_way_is_fired_once_and_ends_safe() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--scenario", "crash-loop", "--speed", "60"]);
+    let mut terminal = home.open(&["demo", "--scenario", "crash-loop", "--speed", STEADY]);
     begin(&mut terminal);
     walk(&mut terminal, "1", |screen| {
         screen.current().is_some_and(|item| item.contains("Deployment started"))
@@ -170,7 +170,7 @@ fn a_rollback_killed_under_way_is_fired_once_and_ends_safe() {
 #[test]
 fn a_demo_killed_in_its_soak_goes_on_in_the_same_practice_world() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--scenario", "good", "--speed", "240"]);
+    let mut terminal = home.open(&["demo", "--scenario", "good", "--speed", BRISK]);
     begin(&mut terminal);
     let in_soak = |screen: &Screen| screen.current().is_some_and(|item| item.contains("soak"));
     walk(&mut terminal, "1", in_soak);

@@ -1,14 +1,14 @@
 //! The demo from its first gate to its end: the happy path, and the way back.
 
 use crate::harness::{Home, Screen, seed, words};
-use crate::pilot::{begin, walk};
+use crate::pilot::{BRISK, STEADY, begin, walk};
 
 #[test]
 fn the_seed_is_played_to_its_report_by_at_most_seventy_keys() {
     let home = Home::new();
     let seed = seed();
     let seed = seed.to_string_lossy();
-    let mut terminal = home.open(&["demo", "--workflow", &seed, "--scenario", "good", "--speed", "240"]);
+    let mut terminal = home.open(&["demo", "--workflow", &seed, "--scenario", "good", "--speed", BRISK]);
     begin(&mut terminal);
     walk(&mut terminal, "2", |screen| screen.status().contains("COMPLETED"));
     terminal.wait("■ COMPLETED");
@@ -55,7 +55,7 @@ fn a_plain_document_is_released_by_whoever_sits_there() {
     let home = Home::new();
     let document = home.write("RELEASE.md", PLAIN);
     let document = document.to_string_lossy();
-    let mut terminal = home.open(&["demo", "--workflow", &document, "--scenario", "good", "--speed", "120"]);
+    let mut terminal = home.open(&["demo", "--workflow", &document, "--scenario", "good", "--speed", BRISK]);
     let start = terminal.wait("begin the release");
     assert!(start.says("operator"), "who answers is asked at the start: {}", start.text());
     begin(&mut terminal);
@@ -121,7 +121,7 @@ fn a_key_held_down_and_an_enter_tick_nothing_that_was_not_read() {
 #[test]
 fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--speed", "60"]);
+    let mut terminal = home.open(&["demo", "--speed", STEADY]);
     begin(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.current().is_some_and(|item| item.contains("soak")));
     terminal.press("2");
@@ -175,8 +175,7 @@ fn a_breach_is_proposed_and_only_r_then_y_rolls_back() {
 #[test]
 fn a_latency_that_doubles_rings_with_its_evidence_and_the_way_back_makes_it_safe() {
     let home = Home::new();
-    // A reading of fifteen seconds of world time must have the time to be answered.
-    let mut terminal = home.open(&["demo", "--lang", "fr", "--scenario", "latency", "--speed", "20"]);
+    let mut terminal = home.open(&["demo", "--lang", "fr", "--scenario", "latency", "--speed", STEADY]);
     begin(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.current().is_some_and(|item| item.contains("soak")));
     let bells = terminal.bells();

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use crate::harness::Home;
-use crate::pilot::{begin, walk};
+use crate::pilot::{STEADY, begin, walk};
 
 /// Decodes what follows `OSC 52 ; c ;` up to its end.
 fn clipboard(stream: &[u8]) -> Option<Vec<u8>> {
@@ -36,7 +36,7 @@ fn clipboard(stream: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn what_is_in_sight_goes_to_the_clipboard_and_to_a_file() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--lang", "en", "--scenario", "good", "--speed", "240"]);
+    let mut terminal = home.open(&["demo", "--lang", "en", "--scenario", "good", "--speed", STEADY]);
     begin(&mut terminal);
     walk(&mut terminal, "2", |screen| screen.says("lines/s") && screen.says("GET /"));
     terminal.press("2");
@@ -85,7 +85,7 @@ fn saved(home: &Home) -> (PathBuf, String) {
 #[test]
 fn a_file_holds_only_what_the_filter_shows_and_says_so() {
     let home = Home::new();
-    let mut terminal = home.open(&["demo", "--lang", "en", "--scenario", "good", "--speed", "240"]);
+    let mut terminal = home.open(&["demo", "--lang", "en", "--scenario", "good", "--speed", STEADY]);
     begin(&mut terminal);
     walk(&mut terminal, "2", |screen| screen.says("lines/s") && screen.says("GET /"));
     terminal.press("2");

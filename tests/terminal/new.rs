@@ -7,12 +7,12 @@ use git2::{Repository, RepositoryInitOptions};
 use gonogo::workflow::Language;
 
 use crate::harness::{Home, words};
-use crate::library::is_played_to_its_end;
+use crate::plays::is_played_to_its_end;
 
 const PIPELINE: &str = "name: build\non:\n  push:\n    tags: ['v*']\njobs:\n  image:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: docker/build-push-action@v6\n        with:\n          push: true\n          tags: ghcr.io/${{ github.repository }}:${{ github.ref_name }}\n";
 
 /// The working directory as a fresh repository with a Dockerfile and a GitHub workflow.
-fn fresh_repository(home: &Home) {
+pub fn fresh_repository(home: &Home) {
     let work = home.path("work");
     let repository = Repository::init_opts(&work, RepositoryInitOptions::new().initial_head("trunk"))
         .expect("a repository");
@@ -61,39 +61,6 @@ fn a_release_for_a_fresh_repository_lints_clean_and_is_played_to_its_end() {
         report.contains("ghcr.io/acme/shop:v1.3.0") || report.contains("ghcr.io/acme/shop:${VERSION:?}"),
         "{report}"
     );
-}
-
-/// Names of which none is that of a shipped workflow.
-const MANIFEST: &str = "kind: Deployment\nmetadata:\n  name: checkout\n  namespace: acme\nspec:\n  selector:\n    matchLabels:\n      app: checkout-web\n  template:\n    spec:\n      containers:\n        - name: server\n          image: ghcr.io/acme/checkout:v1\n";
-
-macro_rules! played_elsewhere {
-    ($($test:ident: $name:literal in $language:ident, $manifest:expr, $says:literal;)*) => {
-        $(#[test]
-        fn $test() {
-            let home = Home::new();
-            fresh_repository(&home);
-            if let Some(manifest) = $manifest {
-                home.write("deployment.yaml", manifest);
-            }
-            let lang = if Language::$language == Language::French { "fr" } else { "en" };
-            let told = home.run(&["new", $name, "--lang", lang]);
-            assert!(words(&told).contains("lint: 0 errors, 0 warnings"), "{}", words(&told));
-            let report = is_played_to_its_end(&home, $name, Language::$language);
-            assert!(report.contains($says), "{report}");
-        })*
-    };
-}
-
-// What sends requests has the names of the repository, not those of the library.
-played_elsewhere! {
-    colours_of_another_repository_are_switched_in_practice:
-        "blue-green" in English, Some(MANIFEST), "checkout-green";
-    a_canary_of_another_repository_gets_its_share_in_practice:
-        "canary-istio" in French, Some(MANIFEST), "checkout-canary";
-    colours_behind_the_nginx_of_another_repository_are_switched_in_practice:
-        "blue-green-nginx" in English, Some(MANIFEST), "completed";
-    a_canary_without_a_name_gets_its_share_in_practice:
-        "canary-istio" in English, None::<&str>, "app-canary";
 }
 
 #[test]

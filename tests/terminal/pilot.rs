@@ -1,6 +1,14 @@
 //! Walks a release by keys alone, deciding by what stands on the screen.
 
+use std::time::Duration;
+
 use crate::harness::{Screen, Terminal};
+
+/// `--speed` where readings, log lines and commands are waited for: the practice world computes all that
+/// happens meanwhile, and at more a slow machine has no time left to answer.
+pub const STEADY: &str = "20";
+/// `--speed` where whole soaks are sat through.
+pub const BRISK: &str = "60";
 
 /// Waits until the way back is proven, then begins the release.
 #[track_caller]
@@ -94,15 +102,21 @@ pub fn run(terminal: &mut Terminal, choice: &str) {
 /// Presses a key that decides something, and waits until it is done.
 #[track_caller]
 fn decide(terminal: &mut Terminal, key: &str, done: impl Fn(&Screen) -> bool) {
-    terminal.press(key);
-    let answer = terminal.wait_for("the decision taken, or refused", |screen| {
-        done(screen) || screen.says("too quick to have been read")
-    });
-    if !done(&answer) {
-        // A busy machine delivered two keys at once, which reads as a key held down.
+    let refused = |screen: &Screen| screen.says("too quick to have been read");
+    for _ in 0..30 {
         terminal.press(key);
-        terminal.wait_for("the decision taken", &done);
+        let answer =
+            terminal.wait_for("the decision taken, or refused", |screen| done(screen) || refused(screen));
+        if done(&answer) {
+            return;
+        }
+        // The screen is here before the program asks what was typed meanwhile, and a person is slower.
+        std::thread::sleep(Duration::from_secs(1));
+        if done(&terminal.screen()) {
+            return;
+        }
     }
+    terminal.wait_for("the decision taken", &done);
 }
 
 fn asks_to_override(screen: &Screen) -> bool {

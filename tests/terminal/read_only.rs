@@ -2,6 +2,7 @@
 
 use crate::crash::MARKS;
 use crate::harness::Home;
+use crate::pilot::STEADY;
 
 #[test]
 fn a_command_is_not_started_and_the_release_goes_on() {
@@ -38,7 +39,7 @@ fn a_command_is_not_started_and_the_release_goes_on() {
 fn a_rollback_says_that_it_cannot_go_out_and_does_not() {
     let home = Home::new();
     std::fs::write(home.path("config/gonogo/config.yaml"), "read_only: true\n").unwrap();
-    let mut terminal = home.open(&["demo", "--speed", "60"]);
+    let mut terminal = home.open(&["demo", "--speed", STEADY]);
     terminal.wait("begin the release");
     let line =
         terminal.wait_for("a rollback that is known", |screen| screen.rollback_line().contains("DISARMED"));

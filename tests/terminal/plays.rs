@@ -3,17 +3,16 @@
 use gonogo::workflow::{LIBRARY, Language};
 
 use crate::harness::{Home, words};
-use crate::pilot::{begin_as_it_stands, walk};
+use crate::new::fresh_repository;
+use crate::pilot::{BRISK, begin_as_it_stands, walk};
 
-/// Plays the document that a name finds from `home`; a soak of an hour passes in half a minute. What
-/// happens in the practice world meanwhile is computed, so a quicker one leaves a slow machine no time
-/// for the screen.
+/// Plays the document that a name finds from `home`; a soak of an hour passes in a minute.
 ///
 /// - Shape: the report of its release.
 #[track_caller]
 pub fn is_played_to_its_end(home: &Home, name: &str, language: Language) -> String {
     let lang = if language == Language::French { "fr" } else { "en" };
-    let line = ["demo", "--workflow", name, "--lang", lang, "--scenario", "good", "--speed", "120"];
+    let line = ["demo", "--workflow", name, "--lang", lang, "--scenario", "good", "--speed", BRISK];
     let mut terminal = home.open(&line);
     begin_as_it_stands(&mut terminal);
     walk(&mut terminal, "1", |screen| screen.status().contains("COMPLETED"));
@@ -64,4 +63,37 @@ fn no_workflow_of_the_library_is_left_out() {
     let mut played = PLAYED.to_vec();
     played.dedup();
     assert_eq!(played, shipped);
+}
+
+/// Names of which none is that of a shipped workflow.
+const MANIFEST: &str = "kind: Deployment\nmetadata:\n  name: checkout\n  namespace: acme\nspec:\n  selector:\n    matchLabels:\n      app: checkout-web\n  template:\n    spec:\n      containers:\n        - name: server\n          image: ghcr.io/acme/checkout:v1\n";
+
+macro_rules! played_elsewhere {
+    ($($test:ident: $name:literal in $language:ident, $manifest:expr, $says:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            let home = Home::new();
+            fresh_repository(&home);
+            if let Some(manifest) = $manifest {
+                home.write("deployment.yaml", manifest);
+            }
+            let lang = if Language::$language == Language::French { "fr" } else { "en" };
+            let told = home.run(&["new", $name, "--lang", lang]);
+            assert!(words(&told).contains("lint: 0 errors, 0 warnings"), "{}", words(&told));
+            let report = is_played_to_its_end(&home, $name, Language::$language);
+            assert!(report.contains($says), "{report}");
+        })*
+    };
+}
+
+// What sends requests has the names of the repository, not those of the library.
+played_elsewhere! {
+    colours_of_another_repository_are_switched_in_practice:
+        "blue-green" in English, Some(MANIFEST), "checkout-green";
+    a_canary_of_another_repository_gets_its_share_in_practice:
+        "canary-istio" in French, Some(MANIFEST), "checkout-canary";
+    colours_behind_the_nginx_of_another_repository_are_switched_in_practice:
+        "blue-green-nginx" in English, Some(MANIFEST), "completed";
+    a_canary_without_a_name_gets_its_share_in_practice:
+        "canary-istio" in English, None::<&str>, "app-canary";
 }
