@@ -147,9 +147,9 @@ async fn there_and_back_step_by_step() {
 #[tokio::test]
 async fn whatever_a_killed_switch_leaves_the_next_one_finishes() {
     let place = Place::new().await;
-    // Up to its third step a switch only looks.
-    for first in [0, 3, 4, 5, 6, 7, 8] {
-        let second = [3, 4, 6, 7].into_iter().flat_map(|n| [("green", n), ("blue", n)]);
+    // The steps that leave something behind: a file beside it, in its place, with the workers, recorded.
+    for first in [0, 3, 4, 6, 8] {
+        let second = [3, 4, 6].into_iter().flat_map(|n| [("green", n), ("blue", n)]);
         for (second_to, second) in second.chain([("green", 0)]) {
             for end in ["green", "blue"] {
                 place.cut("green", first).await;
