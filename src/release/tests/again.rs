@@ -95,7 +95,8 @@ fn a_timer_that_comes_early_or_twice_starts_nothing() {
 
 #[test]
 fn whatever_a_person_does_or_goes_wrong_meanwhile_ends_the_pause() {
-    let ends: [(&str, fn(&mut Play)); 7] = [
+    type End = fn(&mut Play);
+    let ends: [(&str, End); 7] = [
         ("a stop", |play| {
             play.ana(Fact::CommandStopped { command: LOG.into(), attempt: 1 });
         }),
