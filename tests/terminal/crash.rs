@@ -65,6 +65,7 @@ fn a_release_killed_in_its_gate_goes_on_at_the_same_check() {
     let before = terminal.wait("1/2");
     let place = before.current().map(str::to_owned);
     assert_eq!(place.as_deref(), Some("☐ The second thing is ready"));
+    home.wait_for_record("confirmed");
     terminal.kill();
 
     let terminal = home.open(&["resume"]);
