@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::state::{Answer, Approval, Attempt, Ballot, CommandState, Mark, Reloaded, SoakState, Track};
-use super::{Effect, Refusal, Release, name};
+use super::{Effect, Refusal, Release, name, summary};
 use crate::release::Operator;
 use crate::watch::Moment;
 use crate::workflow::{
@@ -157,7 +157,7 @@ impl Release {
                 CommandState::InDoubt => "is in doubt: say first how it ended",
                 _ => continue,
             };
-            let text = self.workflow.command(id).map_or(id.as_str(), |it| first_line(it));
+            let text = summary::command(&self.workflow, id);
             why.push(format!("“{text}” {word}"));
         }
         if self.state.orders.iter().any(|order| order.answer.is_none()) {
@@ -246,7 +246,7 @@ impl Release {
                 *kept = Track { used: kept.used, ..track.clone() };
                 reload.n_kept += 1;
             } else {
-                let ran = self.workflow.command(id).map_or(id.as_str(), |old| first_line(old));
+                let ran = summary::command(&self.workflow, id);
                 let what = if new.command(id).is_some() {
                     "its text is another one, so it is ready again"
                 } else {
@@ -302,10 +302,6 @@ impl Release {
             }
         }
     }
-}
-
-fn first_line(command: &Command) -> &str {
-    command.text.lines().next().unwrap_or_default()
 }
 
 fn is_same_check(old: &Check, new: &Check) -> bool {

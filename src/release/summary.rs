@@ -14,8 +14,7 @@ use crate::workflow::{CheckId, CommandId, Meaning, StepId, Workflow};
 pub fn of(event: &Event, workflow: &Workflow, state: &State) -> Option<String> {
     let who = name(event.by.as_ref());
     let check = |id: &CheckId| workflow.check(id).map_or_else(|| id.to_string(), |check| check.text.clone());
-    let command =
-        |id: &CommandId| workflow.command(id).map_or_else(|| id.to_string(), |known| first_line(&known.text));
+    let command = |id: &CommandId| command(workflow, id);
     let ran = |id: &CommandId, attempt: u32| {
         let attempts = state.commands.get(id).map(|track| track.attempts.as_slice()).unwrap_or_default();
         let known = attempts.iter().find(|known| known.run.attempt == attempt);
@@ -197,6 +196,11 @@ fn lock_line(standing: &LockStanding) -> Option<String> {
         LockStanding::Free => "the lock is given back".to_owned(),
         LockStanding::Without { why } => format!("goes on without a lock: {why}"),
     })
+}
+
+/// What a command does, by its first line.
+pub(super) fn command(workflow: &Workflow, id: &CommandId) -> String {
+    workflow.command(id).map_or_else(|| id.to_string(), |known| first_line(&known.text))
 }
 
 /// The first line that does something: comments above it say why, not what.

@@ -111,7 +111,8 @@ fn the_next_attempt_leaves_once_its_own_record_is_durable_and_its_output_is_foll
     let mut script = Script::begun_changed(&[("```bash\ngit log --oneline -20", asked)]);
     script.confirm_all(&["pre-requis"]);
     press(&mut script, "enter");
-    press(&mut script, "r");
+    let started = records(&press(&mut script, "r"));
+    assert_eq!(runs(&durable(&mut script, started[0])), 1);
     let world = |script: &mut Script, fact| {
         let event = Event { at: script.model.now, by: None, fact };
         tell(script, What::Fact(Box::new(event)))
