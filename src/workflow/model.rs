@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use super::annotated::*;
 pub use super::calls::{Bound, Call, CallAnswer, Called, CalledFiles, CalledFrom};
 use super::infer::{ANYONE, programs};
+use super::interpreter::Interpreter;
 use super::nginx::NginxSite;
 pub use super::param_kind::ParamKind;
 use super::settled::{Settled, Settling};
@@ -482,15 +483,17 @@ pub enum CommandKind {
 }
 
 impl Command {
-    /// The programs that it starts, of all its alternatives, as far as its text names them.
+    /// The programs that it starts, of all its alternatives, as far as its text names them, and the shell
+    /// that the document names for it.
     pub fn programs(&self) -> Vec<String> {
-        if self.annotated.shell.as_ref().is_some_and(|shell| !shell.stops_at_failure()) {
-            // Not a language that is read here.
-            return Vec::new();
+        let shell = self.annotated.shell.as_ref();
+        let mut programs: Vec<String> = shell.map(|shell| shell.program().to_owned()).into_iter().collect();
+        // A language of another kind is not read here.
+        if shell.is_none_or(Interpreter::stops_at_failure) {
+            let texts = self.choices.iter().filter_map(|choice| choice.text.as_deref());
+            programs.extend(programs::started(&self.text));
+            programs.extend(texts.flat_map(programs::started));
         }
-        let texts = self.choices.iter().filter_map(|choice| choice.text.as_deref());
-        let mut programs = programs::started(&self.text);
-        programs.extend(texts.flat_map(programs::started));
         programs.sort();
         programs.dedup();
         programs

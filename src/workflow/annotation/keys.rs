@@ -79,7 +79,7 @@ pub(in crate::workflow) const KEYS: &[Key] = &[
         "skip-if-missing",
         ANY,
         "",
-        "where a program that it starts is not on the `PATH`, `s` skips it with that as the reason; of a check those of its `cmd`, of a heading those of each of its commands",
+        "where a program that it starts, or the shell that reads it, is not on the `PATH`, `s` skips it with that as the reason; of a check those of its `cmd`, of a heading those of each of its commands",
     ),
     key(
         "timeout",

@@ -514,6 +514,12 @@ fn an_item_may_be_skipped_where_its_program_is_missing() {
     );
     assert_eq!((offered(&workflow), codes(&workflow)), ((1, 1), vec![]));
     assert_eq!(workflow.steps[0].commands[0].programs(), ["helm"]);
+    let read_by = |shell: &str| {
+        let text = format!("<!-- gonogo: skip-if-missing shell={shell} -->\n```bash\nhelm lint .\n```\n");
+        step(&text).steps[0].commands[0].programs()
+    };
+    assert_eq!(read_by("zsh"), ["helm", "zsh"]);
+    assert_eq!(read_by("/usr/bin/python3"), ["/usr/bin/python3"], "its text is no shell's");
     let heading = parsed(
         "# T\n\n## Steps\n\n### A <!-- gonogo: skip-if-missing -->\n\n```bash\nhelm lint .\n```\n\n```bash\nmake\n```\n",
     );
