@@ -135,7 +135,7 @@ fn the_next_attempt_leaves_once_its_own_record_is_durable_and_its_output_is_foll
     assert_eq!(script.model.view.panel, Some(Panel::Output { command: PREPARE.into(), attempt: 2 }));
 
     world(&mut script, end(2));
-    press(&mut script, "x");
+    press(&mut script, "K");
     assert!(script.model.release.again(&PREPARE.into()).is_none());
     wait(&mut script, 60_000);
     assert_eq!(runs(&world(&mut script, woke(3))), 0, "it was stopped");
