@@ -59,6 +59,8 @@ pub enum Action {
     SettledBad,
     /// Take over the document that was edited meanwhile.
     Reload,
+    /// Who did what, when, on which evidence.
+    Report,
     /// Who holds the lock.
     Lock,
     TakeLock,
@@ -157,6 +159,7 @@ impl Action {
             A::SettledGood,
             A::SettledBad,
             A::Reload,
+            A::Report,
             A::Lock,
             A::TakeLock,
             A::GiveLock,
@@ -270,6 +273,7 @@ impl Action {
                 | A::Reload
                 | A::SettledGood
                 | A::SettledBad
+                | A::Report
                 | A::Lock
                 | A::TakeLock
                 | A::GiveLock
@@ -357,6 +361,9 @@ impl Action {
             Action::SettledGood => ("succeeded", "it succeeded", "say that the command in doubt succeeded"),
             Action::SettledBad => ("failed", "it failed", "say that the command in doubt failed"),
             Action::Reload => ("reload", "reload", "go on with the document as it was edited meanwhile"),
+            Action::Report => {
+                ("report", "report", "the report as it stands: who did what, when, on which evidence")
+            }
             Action::Lock => ("lock", "lock", "who holds the lock; take it over, or give it back"),
             Action::TakeLock => ("take-lock", "take over", "take the lock over, with a reason"),
             Action::GiveLock => ("give-lock", "give back", "give the lock back, with a reason"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crossterm::event::KeyEvent;
 
+use crate::journal::ReadJournal;
 use crate::journal::past::WorkloadPast;
 use crate::release::{Event, LockSight};
 use crate::watch::{Moment, Need, Observation, Preflight, TargetRef, TerminalScreen};
@@ -54,6 +55,8 @@ pub enum What {
         screen: TerminalScreen,
     },
     Journal(JournalNews),
+    /// All that the journal of the release tells.
+    JournalRead(Box<ReadJournal>),
     /// Whether this machine has what was looked for.
     Looked(Vec<(Need, bool)>),
     /// Preflight lines, each told when it is known.

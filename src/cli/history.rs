@@ -79,9 +79,5 @@ pub(super) fn of(id: &ReleaseId) -> color_eyre::Result<String> {
     });
     let document = document::understood(file.unwrap_or_default().as_ref(), folder.folder().document()?);
     let release = journal::replay(Arc::new(document.workflow), &read.records)?;
-    let meta = report::Meta {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        torn_bytes: read.torn.map_or(0, |torn| torn.bytes.len()),
-    };
-    Ok(report::markdown(&release, &read.records, &meta))
+    Ok(report::markdown(&release, &read.records, &report::Meta::of(&read)))
 }

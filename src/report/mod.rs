@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use crate::journal::Record;
+use crate::journal::{ReadJournal, Record};
 use crate::release::{Answer, Evidence, Fact, Phase, Release, State, name, summary};
 use crate::watch::Moment;
 use text::{code, length, table, time, words};
@@ -26,6 +26,16 @@ pub struct Meta {
     pub version: String,
     /// How many bytes of a torn last line the journal ends with; 0 for none.
     pub torn_bytes: usize,
+}
+
+impl Meta {
+    /// What this gonogo says of a journal that was read.
+    pub fn of(read: &ReadJournal) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            torn_bytes: read.torn.as_ref().map_or(0, |torn| torn.bytes.len()),
+        }
+    }
 }
 
 /// Tells a release as a Markdown document.

@@ -79,7 +79,12 @@ fn a_plain_document_is_released_by_whoever_sits_there() {
     terminal.press("enter");
     terminal.wait_for("the finish panel", |screen| screen.has_panel("Complete the release"));
     terminal.press("r");
-    terminal.wait("■ COMPLETED");
+    terminal.wait("⏎ shows the report");
+    terminal.press("enter");
+    let shown = terminal.wait_for("the report", |screen| screen.has_panel("Report"));
+    assert!(shown.says("| Outcome | **completed** |"), "{}", shown.text());
+    terminal.press("q");
+    terminal.wait("⏎ shows the report");
     terminal.press("q");
     assert_eq!(terminal.ended(), 0);
     let report = words(&home.run(&["report"]));

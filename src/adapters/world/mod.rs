@@ -23,10 +23,10 @@ use super::health::Health;
 use super::kube::{ConnectOptions, KubeWorld};
 use super::prometheus::PrometheusSettings;
 use super::shell::{self, Shell, Stopper, Terminal};
-use super::store::{self, Folder, Locks, Writer, Written};
+use super::store::{self, Folder, Locks, ReadOnly, Writer, Written};
 use super::{preflight, save};
-use crate::journal::Record;
 use crate::journal::past::WorkloadPast;
+use crate::journal::{ReadJournal, Record};
 use crate::release::{
     Effect, Event, Exit, Fact, Failure, FailureKind, LockSight, LockStanding, Operator, Pin, ReleaseId, Run,
     StepResult, Template,
@@ -74,6 +74,8 @@ pub enum News {
     /// What the rollback would change, from the latest test of the way back.
     Diff(Vec<String>),
     Written(Written),
+    /// All that the journal of the release tells, as it was asked for.
+    JournalRead(Box<ReadJournal>),
     /// What became of a file that was asked for.
     Told {
         text: String,
@@ -423,6 +425,22 @@ impl World {
                 Ok(Ok(path)) => {
                     News::Told { text: format!("written to {}", path.display()), is_refusal: false }
                 }
+                Ok(Err(error)) => News::Told { text: error.to_string(), is_refusal: true },
+                // The panic was told by its hook.
+                Err(_) => return,
+            };
+            tell(&news, message).await;
+        });
+    }
+
+    /// Reads the journal of the release from its beginning, whoever writes it.
+    pub fn read_journal(&self) {
+        let Some(acting) = self.acting.clone() else { return };
+        let news = self.news.clone();
+        self.reading(async move {
+            let read = move || ReadOnly::open(acting.folder.state_dir(), &acting.release);
+            let message = match tokio::task::spawn_blocking(read).await {
+                Ok(Ok((_, read))) => News::JournalRead(Box::new(read)),
                 Ok(Err(error)) => News::Told { text: error.to_string(), is_refusal: true },
                 // The panic was told by its hook.
                 Err(_) => return,

@@ -240,7 +240,7 @@ impl Script {
             me: ana(),
             secrets: workflow::Secrets::default(),
             observed: Observed::new(metrics),
-            view: View { panel: Some(Panel::Start(form)), ..View::default() },
+            view: View { start: Some(form.clone()), panel: Some(Panel::Start(form)), ..View::default() },
             journal: JournalState::default(),
             preflight: preflight
                 .into_iter()

@@ -322,6 +322,7 @@ impl Model {
         let rows = self.rows();
         match &self.view.cursor {
             Some(row) if rows.contains(row) => Some(row.clone()),
+            _ if self.state().phase.is_over() => Some(Row::Finish),
             _ => rows::of_current(&self.release.current()),
         }
     }

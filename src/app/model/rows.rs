@@ -15,6 +15,7 @@ pub enum Row {
     Soak(StepId),
     Poll(StepId),
     Outputs,
+    /// The end: completing the release, and then its report.
     Finish,
 }
 
@@ -51,7 +52,7 @@ pub fn visible(release: &Release, view: &View) -> Vec<Row> {
         let items: Vec<Row> = workflow.outputs.iter().map(|check| Row::Check(check.id.clone())).collect();
         extend_if_open(&mut rows, items, current.as_ref(), view, false);
     }
-    if current == Some(Row::Finish) {
+    if current == Some(Row::Finish) || release.state().phase.is_over() {
         rows.push(Row::Finish);
     }
     rows

@@ -133,9 +133,6 @@ pub enum Panel {
     },
     /// The release can be completed: what is pending and what was overridden.
     Finish,
-    Report {
-        text: String,
-    },
     People {
         selected: usize,
     },

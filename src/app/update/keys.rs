@@ -3,7 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{
-    Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, reload, terminal, themes, watching,
+    Ask, arm, deed, escalation, flash, leave, lock, logs, panels, prompts, reload, report, terminal, themes,
+    watching,
 };
 use crate::app::action::Action;
 use crate::app::keymap::Key;
@@ -111,6 +112,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Ask> {
         A::People => return panel(model, Panel::People { selected: 0 }),
         A::Policy => return panel(model, Panel::Policy { selected: 0 }),
         A::Reload => return reload::open(model),
+        A::Report => return report::open(model),
         A::Lock => return panel(model, Panel::Lock),
         A::TakeLock => return lock::take(model),
         A::GiveLock => return lock::give(model),
@@ -320,6 +322,7 @@ fn on_row(model: &mut Model, action: Action, row: Row) -> Vec<Ask> {
             // The first key shows the evidence; the vote is given in the panel.
             panel(model, Panel::Poll(step))
         }
+        (A::Open, Row::Finish) if model.state().phase.is_over() => report::open(model),
         (A::Open, Row::Finish) => panel(model, Panel::Finish),
         (A::Open, Row::Check(id)) => panels::open_check(model, &id),
         (A::Confirm, Row::Check(id)) => confirm(model, &id),

@@ -15,6 +15,7 @@ mod panels;
 mod policy;
 mod prompts;
 mod reload;
+mod report;
 mod secrets;
 mod settle;
 mod terminal;
@@ -59,6 +60,8 @@ pub enum Ask {
         name: String,
         bytes: Vec<u8>,
     },
+    /// Read the journal of the release, answered by [`What::JournalRead`].
+    ReadJournal,
     /// Judge the rollouts again at this moment of world time.
     JudgeAt(jiff::Timestamp),
     /// Start nothing more, end what is under way, then say [`What::Drained`].
@@ -104,6 +107,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Ask> {
             Vec::new()
         }
         What::Journal(news) => journal(model, news),
+        What::JournalRead(read) => {
+            report::read(model, &read);
+            Vec::new()
+        }
         What::Preflight(line) => {
             preflight(model, line);
             Vec::new()
@@ -165,7 +172,12 @@ pub fn go_on_rolling_back(model: &mut Model) -> Vec<Ask> {
 /// Hands an event to the release and, if it is taken, to the journal.
 fn record(model: &mut Model, event: Event) -> Result<Vec<Ask>, Refusal> {
     let ended = model.state().policy.ended.clone();
+    let was_over = model.state().phase.is_over();
     let effects = model.release.handle(&event)?;
+    if model.state().phase.is_over() && !was_over {
+        // Where the report is read.
+        model.view.cursor = None;
+    }
     if let Some(end) = model.state().policy.ended.clone().filter(|end| Some(end) != ended.as_ref()) {
         flash(model, format!("the countdown ended: {}", end.why), false);
     }

@@ -630,7 +630,6 @@ fn complete(model: &mut Model) -> Vec<Ask> {
     let asks = deed(model, Fact::Completed);
     if !asks.is_empty() {
         model.view.panel = None;
-        model.view.cursor = None;
     }
     asks
 }
@@ -647,13 +646,17 @@ pub(super) fn run_palette(model: &mut Model, text: &str) -> Vec<Ask> {
         reopen_start(model);
         return Vec::new();
     }
-    match found {
+    let asks = match found {
         Some(action) => keys::act(model, action),
         None => {
             flash(model, format!("no action is called `{text}`"), true);
             Vec::new()
         }
+    };
+    if model.view.panel.is_none() && model.view.prompt.is_none() {
+        reopen_start(model);
     }
+    asks
 }
 
 #[cfg(test)]

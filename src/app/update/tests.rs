@@ -14,8 +14,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use jiff::SignedDuration;
 
 use super::*;
+use crate::app::action::Action;
 use crate::app::model::fixture::{Pods, Script, target, workload};
 use crate::app::model::{Pane, Purpose, Row, StateWord};
+use crate::journal::ReadJournal;
 use crate::release::{Answer, CommandState, StepResult};
 use crate::watch::rollout::RolloutState;
 use crate::watch::{Link, Moment, Need, Observation, System};
@@ -517,6 +519,41 @@ fn leaving_offers_to_leave_it_open_to_abort_and_to_stay() {
     let asks = press(&mut script, "enter");
     assert!(asks.contains(&Ask::Drain));
     assert_eq!(tell(&mut script, What::Drained), [Ask::Exit(10)]);
+}
+
+#[test]
+fn at_the_end_enter_reads_the_report() {
+    let mut script = Script::safe();
+    press(&mut script, "esc");
+    assert_eq!(script.model.selected(), Some(Row::Finish), "wherever the cursor was before");
+    let read = || What::JournalRead(Box::new(ReadJournal { records: Vec::new(), torn: None }));
+
+    assert_eq!(press(&mut script, "enter"), [Ask::ReadJournal]);
+    press(&mut script, "?");
+    tell(&mut script, read());
+    assert!(matches!(script.model.view.panel, Some(Panel::Help)), "nothing covers what was opened meanwhile");
+    press(&mut script, "esc");
+
+    assert_eq!(press(&mut script, "enter"), [Ask::ReadJournal]);
+    tell(&mut script, read());
+    let Some(Panel::Text { text, .. }) = &script.model.view.panel else {
+        panic!("{:?}", script.model.view.panel)
+    };
+    assert!(text.contains(&script.model.state().id.0), "{text}");
+    press(&mut script, "esc");
+    assert_eq!(script.model.state().phase, Phase::RolledBack, "reading changes nothing");
+}
+
+#[test]
+fn the_report_is_read_under_way_and_not_before() {
+    let mut script = Script::begun();
+    assert_eq!(super::keys::act(&mut script.model, Action::Report), [Ask::ReadJournal]);
+    let mut script = Script::start();
+    press(&mut script, ":");
+    script.type_text("report");
+    assert_eq!(press(&mut script, "enter"), []);
+    assert!(script.model.view.flash.is_some());
+    assert!(matches!(script.model.view.panel, Some(Panel::Start(_))), "the only way on comes back");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::{policy, rollback_line};
 use crate::app::action::Action;
-use crate::app::model::{Panel, Preflight, PreflightOutcome};
+use crate::app::model::{Panel, Preflight, PreflightOutcome, Row};
 use crate::release::{CommandState, Current, LockStanding, Phase, RollbackState};
 use crate::ui::format;
 use crate::ui::paint::Paint;
@@ -87,6 +87,14 @@ impl Banner {
 
 fn press(paint: &Paint, action: Action, what: &str) -> String {
     paint.key(action).map_or(String::new(), |key| format!("{key} {what}"))
+}
+
+/// Said only where the key does it: at the end of the checklist.
+fn report(paint: &Paint) -> String {
+    match paint.model.selected() {
+        Some(Row::Finish) => press(paint, Action::Open, "shows the report"),
+        _ => String::new(),
+    }
 }
 
 fn journal(paint: &Paint) -> Option<Banner> {
@@ -201,6 +209,7 @@ fn safe(paint: &Paint, rollback: &RollbackState) -> Option<Banner> {
             None => must(format!("time to safe {y}")),
         });
     }
+    parts.push(may(4, report(paint)));
     Banner::new("■ SAFE ", Role::Ok, parts)
 }
 
@@ -426,7 +435,7 @@ fn document(paint: &Paint) -> Option<Banner> {
 fn over(paint: &Paint) -> Option<Banner> {
     let state = paint.model.state();
     let t = state.t_clock(paint.model.now).map_or(String::new(), |t| format!("after {}", format::span(t)));
-    let report = press(paint, Action::Open, "shows the report");
+    let report = report(paint);
     match state.phase {
         Phase::Completed => {
             let watched = may(1, "the rollout is watched on until you leave");

@@ -140,9 +140,16 @@ impl<'p, 'a> Pane<'p, 'a> {
             Row::Finish => vec![self.item(
                 row,
                 (Sign::Command, Role::Accent),
-                vec![self.paint.span("complete the release", Role::Title)],
+                vec![self.paint.span(self.end(), Role::Title)],
                 Line::default(),
             )],
+        }
+    }
+
+    fn end(&self) -> &'static str {
+        match self.paint.model.state().phase.is_over() {
+            true => "read the report",
+            false => "complete the release",
         }
     }
 
