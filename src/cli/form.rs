@@ -80,6 +80,14 @@ fn secret_field(param: &Param, known: &Known<'_>) -> Field {
     Field { kind, value: value.to_owned(), note: said(param.about.as_deref(), note.to_owned()) }
 }
 
+/// What the document has in the place of a value, and how often.
+fn written(literal: &str, param: &Param) -> String {
+    match param.occurrences.len() {
+        0 | 1 => format!("the document says {literal}"),
+        n => format!("the document says {literal}, {n} times"),
+    }
+}
+
 fn param_field(param: &Param, known: &Known<'_>, variable: &impl Fn(&str) -> Option<String>) -> Field {
     // A name that the document only writes in its own text may mean something else out there.
     let from_outside = || {
@@ -89,8 +97,8 @@ fn param_field(param: &Param, known: &Known<'_>, variable: &impl Fn(&str) -> Opt
     let mut note = match (param.default.as_str(), param.placeholders.first()) {
         _ if param.declared => param.kind.to_string(),
         ("", None) => "the document names no example".to_owned(),
-        ("", Some(mark)) => format!("the document says {mark}, {} times", param.occurrences.len()),
-        (example, _) => format!("the document says {example}, {} times", param.occurrences.len()),
+        ("", Some(mark)) => written(mark, param),
+        (example, _) => written(example, param),
     };
     if let Some(next) = known.next.filter(|_| param.offer == Some(Offer::NextSemver)) {
         note = format!("{note}; after the newest tag comes {next}");

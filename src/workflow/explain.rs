@@ -160,6 +160,7 @@ impl Story<'_> {
             let rule = match param.default.as_str() {
                 _ if param.declared => format!("`params` of the frontmatter: {}", param.kind),
                 "" => "a command reads it from the environment".to_owned(),
+                literal if param.occurrences.len() == 1 => format!("the literal {literal}"),
                 literal => format!("the literal {literal}, {} times", param.occurrences.len()),
             };
             self.say(top, "workflow", "param", param.name.clone(), line, rule);
