@@ -418,6 +418,7 @@ fn sheet<'a>(paint: &Paint<'a>, panel: &'a Panel, width: usize) -> Sheet<'a> {
         Panel::Reload(edited) => panels::reload::sheet(paint, edited, width),
         Panel::Lock => panels::lock::sheet(paint, width),
         Panel::Finish => panels::closing::finish(paint, width),
+        Panel::Report { text } => panels::report::sheet(paint, text, width),
         Panel::Policy { selected } => panels::policy::sheet(paint, *selected, width),
         Panel::People { selected } => panels::lists::people(paint, *selected, width),
         Panel::Workloads { selected, marked } => panels::lists::workloads(paint, *selected, marked, width),

@@ -25,8 +25,9 @@ use super::{Scrolls, draw, render};
 use crate::app::action::Action;
 use crate::app::keymap::Context;
 use crate::app::model::fixture::{Pods, Script, target, workload};
-use crate::app::model::{Flash, Mode, Model, Pane};
+use crate::app::model::{Flash, Mode, Model, Pane, Panel};
 use crate::release::{Fact, Finding, Outcome};
+use crate::report::{self, Meta};
 use crate::watch::{LogBatch, LogMark, LogSource, Observation};
 
 const SIZES: [(u16, u16); 5] = [(160, 48), (150, 26), (80, 24), (60, 20), (40, 10)];
@@ -170,6 +171,15 @@ fn what_is_read_out_of_json_cannot_steer_the_terminal() {
 #[test]
 fn rolling_back() {
     assert_snapshot!(at_all_sizes(&Script::rolling_back()));
+}
+
+#[test]
+fn the_report() {
+    let mut script = Script::safe();
+    let meta = Meta { version: "0.1.0".to_owned(), torn_bytes: 0 };
+    let text = report::markdown(&script.model.release, &[], &meta);
+    script.model.view.panel = Some(Panel::Report { text });
+    assert_snapshot!(at_all_sizes(&script));
 }
 
 #[test]

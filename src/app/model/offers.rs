@@ -32,7 +32,9 @@ impl Model {
             Panel::Lock => Context::LockPanel,
             Panel::Finish => Context::FinishPanel,
             Panel::Quit => Context::QuitPanel,
-            Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => Context::TextPanel,
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
+                Context::TextPanel
+            }
         });
         match panel {
             // Every other key is the command's.
@@ -143,7 +145,7 @@ impl Model {
                 Mode::Driving => vec![A::LeaveOpen, A::Abort, A::Close],
                 Mode::Following { .. } | Mode::Watching(_) => vec![A::LeaveOpen, A::Close],
             },
-            Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
+            Panel::Report { .. } | Panel::Help | Panel::OwnLog | Panel::Known(_) | Panel::Text { .. } => {
                 vec![A::Down, A::Close]
             }
         }

@@ -161,6 +161,10 @@ pub enum Panel {
     OwnLog,
     Quit,
     /// Text of a block that is not run, or of a long item.
+    /// As Markdown.
+    Report {
+        text: String,
+    },
     Text {
         title: String,
         text: String,

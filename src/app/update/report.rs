@@ -21,5 +21,5 @@ pub(super) fn read(model: &mut Model, journal: &ReadJournal) {
     }
     let text = report::markdown(&model.release, &journal.records, &Meta::of(journal));
     model.view.panel_scroll = 0;
-    model.view.panel = Some(Panel::Text { title: "Report".to_owned(), text });
+    model.view.panel = Some(Panel::Report { text });
 }

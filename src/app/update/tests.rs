@@ -536,7 +536,7 @@ fn at_the_end_enter_reads_the_report() {
 
     assert_eq!(press(&mut script, "enter"), [Ask::ReadJournal]);
     tell(&mut script, read());
-    let Some(Panel::Text { text, .. }) = &script.model.view.panel else {
+    let Some(Panel::Report { text }) = &script.model.view.panel else {
         panic!("{:?}", script.model.view.panel)
     };
     assert!(text.contains(&script.model.state().id.0), "{text}");

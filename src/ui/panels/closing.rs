@@ -105,7 +105,7 @@ pub fn quit<'a>(paint: &Paint<'a>, width: usize) -> Sheet<'a> {
     sheet
 }
 
-/// Text to read, such as the report or a block that is not run; long lines wrap under their indent.
+/// Text to read, such as a block that is not run; long lines wrap under their indent.
 pub fn text<'a>(paint: &Paint<'a>, title: &'a str, words: &str, width: usize) -> Sheet<'a> {
     let mut sheet = Sheet::new(paint.line(title, Role::Title), width);
     for line in words.lines() {

@@ -20,6 +20,7 @@ pub mod past;
 pub mod policy;
 pub mod poll;
 pub mod reload;
+pub mod report;
 pub mod rollback;
 pub mod rollback_line;
 pub mod rollout;

@@ -23,7 +23,7 @@ pub struct Sheet<'a> {
 }
 
 /// Where the value of a labelled line begins.
-const LABEL: usize = 13;
+pub(super) const LABEL: usize = 13;
 
 impl<'a> Sheet<'a> {
     pub fn new(title: Line<'a>, width: usize) -> Self {
