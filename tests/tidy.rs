@@ -471,8 +471,14 @@ fn every_shipped_workflow_loads_without_errors() {
 }
 
 /// Actions that have no key of their own; the palette finds them by name.
-const BY_NAME: &[Action] =
-    &[Action::ShortenSoak, Action::OverrideCriterion, Action::Lock, Action::Reload, Action::Theme];
+const BY_NAME: &[Action] = &[
+    Action::ShortenSoak,
+    Action::OverrideCriterion,
+    Action::Lock,
+    Action::Reload,
+    Action::Report,
+    Action::Theme,
+];
 
 #[test]
 fn whatever_an_operator_can_ask_for_is_found_in_the_help_or_by_name() {
